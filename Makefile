@@ -1,0 +1,38 @@
+# Two commands are all that is needed: `make mnist` and `make test`. Each sets up what it needs by itself.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help mnist test lint bench clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+$(VENV)/main: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cli]'
+	@touch $@
+
+$(VENV)/test: pyproject.toml $(VENV)/main
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]' --group test --group lint
+	@touch $@
+
+mnist: $(VENV)/main  ## train a softmax classifier on the real MNIST
+	$(BIN)/ag train mnist
+
+test: $(VENV)/test  ## run all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/test  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench:  ## compare with the peers: prints ratios, installs them into their own environment
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/requirements.txt --editable '.[cli,learn]'
+	.venv-bench/bin/python -m benchmarks.run
+
+clean:  ## remove the environments
+	rm -rf $(VENV) .venv-bench

@@ -1,0 +1,162 @@
+"""Automatic differentiation that you can see through, and softmax classification on top of it.
+
+>>> x, y = ag.Scalar(2.0, label="x"), ag.Scalar(1.0, label="y")
+>>> s = x + y
+>>> f = ag.log(1 + ag.exp(-s)) * s
+>>> f.backward()
+>>> x.grad
+-0.09369026795895842
+"""
+
+from . import datasets as datasets
+from . import learn as learn
+from . import testing as testing
+from .adjoint import backward as _backward  # noqa: F401  (attaches backward() to nodes)
+from .operators.elementwise import (
+    absolute as abs,
+    acos as acos,
+    acosh as acosh,
+    add as add,
+    asin as asin,
+    asinh as asinh,
+    atan as atan,
+    atan2 as atan2,
+    atanh as atanh,
+    cbrt as cbrt,
+    ceil as ceil,
+    clip as clip,
+    cos as cos,
+    cosh as cosh,
+    divide as divide,
+    equal as equal,
+    exp as exp,
+    exp2 as exp2,
+    expm1 as expm1,
+    floor as floor,
+    floor_divide as floor_divide,
+    greater as greater,
+    greater_equal as greater_equal,
+    hypot as hypot,
+    isfinite as isfinite,
+    isinf as isinf,
+    isnan as isnan,
+    less as less,
+    less_equal as less_equal,
+    log10 as log10,
+    log1p as log1p,
+    log2 as log2,
+    logaddexp as logaddexp,
+    logical_and as logical_and,
+    logical_not as logical_not,
+    logical_or as logical_or,
+    logical_xor as logical_xor,
+    maximum as maximum,
+    minimum as minimum,
+    multiply as multiply,
+    negative as negative,
+    not_equal as not_equal,
+    positive as positive,
+    power as pow,
+    reciprocal as reciprocal,
+    relu as relu,
+    remainder as remainder,
+    rint as rint,
+    round as round,
+    sign as sign,
+    signbit as signbit,
+    sin as sin,
+    sinh as sinh,
+    sqrt as sqrt,
+    square as square,
+    subtract as subtract,
+    tan as tan,
+    tanh as tanh,
+    trunc as trunc,
+    where as where,
+)
+from .operators.linalg import (
+    dot as dot,
+    einsum as einsum,
+    inner as inner,
+    matmul as matmul,
+    outer as outer,
+    tensordot as tensordot,
+    vecdot as vecdot,
+)
+from .operators.probability import (
+    log as log,
+    log_softmax as log_softmax,
+    sigmoid as sigmoid,
+    softmax as softmax,
+    softplus as softplus,
+    xlogy as xlogy,
+)
+from .operators.reductions import (
+    cumprod as cumulative_prod,
+    cumsum as cumulative_sum,
+    logsumexp as logsumexp,
+    max as max,
+    mean as mean,
+    min as min,
+    norm as norm,
+    prod as prod,
+    std as std,
+    sum as sum,
+    var as var,
+)
+from .operators.selecting import (
+    argmax as argmax,
+    argmin as argmin,
+    argsort as argsort,
+    diag as diag,
+    diagonal as diagonal,
+    sort as sort,
+    take as take,
+    take_along_axis as take_along_axis,
+    trace as trace,
+)
+from .operators.shaping import (
+    astype as astype,
+    broadcast_arrays as broadcast_arrays,
+    broadcast_to as broadcast_to,
+    concat as concat,
+    expand_dims as expand_dims,
+    flip as flip,
+    matrix_transpose as matrix_transpose,
+    moveaxis as moveaxis,
+    pad as pad,
+    permute_dims as permute_dims,
+    ravel as ravel,
+    repeat as repeat,
+    reshape as reshape,
+    roll as roll,
+    split as split,
+    squeeze as squeeze,
+    stack as stack,
+    swapaxes as swapaxes,
+    tile as tile,
+)
+from .transforms import (
+    grad as grad,
+    jvp as jvp,
+    stop_gradient as stop_gradient,
+    value_and_grad as value_and_grad,
+    vjp as vjp,
+)
+from .learn.categorical import (
+    Categorical as Categorical,
+)
+from .learn.losses import (
+    accuracy as accuracy,
+    cross_entropy as cross_entropy,
+    negative_log_likelihood as negative_log_likelihood,
+    one_hot as one_hot,
+    squared_error as squared_error,
+)
+from .testing import (
+    check_grads as check_grads,
+)
+from .scalar import Scalar as Scalar
+from .tensor import Tensor as Tensor
+
+__version__ = "0.1.0"

@@ -1,0 +1,420 @@
+"""The reverse pass: cotangents carried from an output to all that it depends on, by the chain rule.
+
+A quantity depends on earlier ones only, so the nodes are visited by falling number, and when a node is reached all
+that used it has been. The pass keeps the adjoints in a dictionary of its own; only ``backward`` writes ``grad``.
+
+There are three ways to walk:
+- plain: the rules compute numbers. Elementwise rows are written out in the loop, for speed.
+- recorded: the rules are given nodes, so the pass is a graph itself and can be differentiated again.
+- exact: run only when a pass met something that is not finite, in a graph with selecting rows (where, indexing,
+  max, ...). It carries with each adjoint the mask of the positions that can depend at all; elsewhere the
+  contribution is exactly 0, where the product 0 · inf would say nan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from .node import OFFSETS, Node, describe, next_stamp, relocate, running
+from .operators.rules import Step, fit, shape_of, value_of
+from .scalar import Scalar
+from .tensor import Tensor
+
+Adjoints = dict[Node, Any]
+
+# What Python's own arithmetic raises where IEEE has an answer (inf or nan).
+ARITHMETIC = (ValueError, ZeroDivisionError, OverflowError)
+
+plus, minus = 1, -1  # partials that cost no product
+absent = object()
+by_age = attrgetter("_stamp")
+
+
+class Reach:
+    """The nodes that ``roots`` depend on, without those that are older than the stamp ``floor``.
+
+    nodes      a dictionary of the nodes, all without an adjoint yet, in the order of the walk
+    order      the same, by falling number
+    selecting  is there a row that selects among them?
+    captured   were there older ones?
+    """
+
+    __slots__ = ("nodes", "order", "selecting", "captured")
+
+    def __init__(self, roots: Iterable[Node], floor: int = 0) -> None:
+        nodes: Adjoints = dict.fromkeys(roots)
+        order = list(nodes)
+        push = order.append
+        selecting = captured = False
+        assigned: list[Node] = []
+        for node in order:  # grows while it is walked
+            op = node.op
+            if op is None:
+                if node._second is not None:
+                    assigned.append(node)
+                continue
+            if op.selects:
+                selecting = True
+            x = node._first
+            kind = type(x)
+            if kind is Scalar or kind is Tensor:
+                if x not in nodes:
+                    if x._stamp < floor:
+                        captured = True
+                        if x.op is None and x._second is not None:
+                            assigned.append(x)
+                    else:
+                        nodes[x] = None
+                        push(x)
+            elif kind is tuple:
+                for x in x:
+                    if isinstance(x, Node) and x not in nodes:
+                        if x._stamp < floor:
+                            captured = True
+                            if x.op is None and x._second is not None:
+                                assigned.append(x)
+                        else:
+                            nodes[x] = None
+                            push(x)
+            x = node._second
+            kind = type(x)
+            if (kind is Scalar or kind is Tensor) and x not in nodes:
+                if x._stamp < floor:
+                    captured = True
+                    if x.op is None and x._second is not None:
+                        assigned.append(x)
+                else:
+                    nodes[x] = None
+                    push(x)
+        order.sort(key=by_age, reverse=True)
+        self.nodes = nodes
+        self.order = order
+        self.selecting = selecting
+        self.captured = captured
+        if assigned:
+            self._check_assigned(assigned)
+
+    def _check_assigned(self, assigned: list[Node]) -> None:
+        """No node may be older than the value of a leaf that it was computed from."""
+        latest = max(leaf._second for leaf in assigned)
+        leaves = set(assigned)
+        for node in reversed(self.order):
+            if node._stamp > latest:
+                return
+            for x in node.inputs:
+                if isinstance(x, Node) and x in leaves and x._second > node._stamp:
+                    raise RuntimeError(
+                        f"the value of {describe(x)} was set after {describe(node)} was computed from it, so its "
+                        f"derivatives would be wrong: compute the output again, then call backward()"
+                    )
+
+    def towards(self, targets: Sequence[Node]) -> None:
+        """Keep only what depends on the targets."""
+        depends = set(targets)
+        for node in reversed(self.order):
+            if node not in depends:
+                for x in node.inputs:
+                    if isinstance(x, Node) and x in depends:
+                        depends.add(node)
+                        break
+        self.order = [node for node in self.order if node in depends]
+        self.nodes = dict.fromkeys(self.order)
+
+
+def pull(seeds: Adjoints, reach: Reach, record: bool = False) -> Adjoints:
+    """The adjoint of every node in ``reach``: the cotangents of the outputs carried back (None: no dependence)."""
+    adjoints = reach.nodes
+    adjoints.update(seeds)
+    with np.errstate(all="ignore"):
+        if record:
+            _recorded(reach.order, adjoints)
+        else:
+            _plain(reach.order, adjoints)
+        if reach.selecting and not _finite(adjoints):
+            adjoints = dict.fromkeys(reach.order)
+            adjoints.update(seeds)
+            _exact(reach.order, adjoints, {root: np.ones(shape_of(root), bool) for root in seeds}, record)
+    return adjoints
+
+
+def _finite(adjoints: Adjoints) -> bool:
+    numbers = 0.0
+    for g in adjoints.values():
+        g = value_of(g)
+        if type(g) is float:
+            numbers += g
+        elif g is not None and not np.isfinite(g).all():
+            return False
+    return numbers - numbers == 0 or all(np.isfinite(value_of(g)).all() for g in adjoints.values() if g is not None)
+
+
+def _plain(order: list[Node], adjoints: Adjoints) -> None:
+    """Numbers only; elementwise rows of one or two inputs are written out."""
+    get = adjoints.get
+    for node in order:
+        op = node.op
+        if op is None:
+            continue
+        g = adjoints[node]
+        if g is None:
+            continue
+        partials = op.partials
+        if partials is None:
+            _contribute(node, g, adjoints)
+            continue
+        x = node._first
+        y = node._second
+        kind = type(x)
+        if y is None:
+            old = get(x, absent)
+            if old is absent:
+                continue
+            partial = partials[0]
+            a = x._value
+            try:
+                c = g if partial is plus else -g if partial is minus else g * partial(node._value, a)
+            except ARITHMETIC:
+                c = _ieee(g, partial, node._value, a)
+            if kind is Tensor:
+                if c.shape != a.shape or c.dtype is not a.dtype:
+                    c = fit(c, a)
+            elif type(c) is not float:
+                c = fit(c, a)
+            adjoints[x] = c if old is None else old + c
+            continue
+        if kind is Scalar or kind is Tensor:
+            a = x._value
+            old = get(x, absent)
+        else:
+            a = x
+            old = absent
+        other = type(y)
+        if other is Scalar or other is Tensor:
+            b = y._value
+            other_old = get(y, absent)
+            if other_old is not absent:
+                partial = partials[1]
+                if partial is plus:
+                    c = g
+                elif partial is minus:
+                    c = -g
+                elif partial is not None:
+                    try:
+                        c = g * partial(node._value, a, b)
+                    except ARITHMETIC:
+                        c = _ieee(g, partial, node._value, a, b)
+                if other is Tensor:
+                    if c.shape != b.shape or c.dtype is not b.dtype:
+                        c = fit(c, b)
+                elif type(c) is not float:
+                    c = fit(c, b)
+                adjoints[y] = c if other_old is None else other_old + c
+                if x is y:
+                    old = adjoints[y]
+        else:
+            b = y
+        if old is not absent:
+            partial = partials[0]
+            if partial is plus:
+                c = g
+            elif partial is minus:
+                c = -g
+            else:
+                try:
+                    c = g * partial(node._value, a, b)
+                except ARITHMETIC:
+                    c = _ieee(g, partial, node._value, a, b)
+            if kind is Tensor:
+                if c.shape != a.shape or c.dtype is not a.dtype:
+                    c = fit(c, a)
+            elif type(c) is not float:
+                c = fit(c, a)
+            adjoints[x] = c if old is None else old + c
+
+
+def _ieee(g: Any, partial: Any, *numbers: Any) -> Any:
+    """The product in NumPy's floats, which obey IEEE where Python's raise."""
+    c = np.float64(g) * partial(*map(np.float64, numbers))
+    return float(c)
+
+
+def _contribute(node: Node, g: Any, adjoints: Adjoints) -> None:
+    """The contributions of one node to its inputs by its rule, in numbers."""
+    op = node.op
+    assert op is not None
+    rule = op.rule
+    inputs = node.inputs
+    step = None
+    for i, x in enumerate(inputs):
+        if isinstance(x, Node) and x in adjoints and rule.depends_on(i):
+            if step is None:
+                step = Step(op, node._value, tuple([value_of(y) for y in inputs]), node.params)
+            try:
+                c = rule.vjp(i, g, step)
+            except ARITHMETIC:
+                if type(node._value) is not float:
+                    raise
+                numbers = Step(op, np.float64(step.ans), tuple(map(np.float64, step.args)), step.params)
+                c = rule.vjp(i, np.float64(g), numbers)
+            c = fit(c, x._value)
+            old = adjoints[x]
+            adjoints[x] = c if old is None else old + c
+
+
+def _recorded(order: list[Node], adjoints: Adjoints) -> None:
+    """The rules are given nodes: what they compute is recorded, at the line of the node they differentiate."""
+    for node in order:
+        op = node.op
+        g = adjoints[node]
+        if op is None or g is None:
+            continue
+        inputs = node.inputs
+        step = Step(op, node, inputs, node.params)
+        for i, x in enumerate(inputs):
+            if isinstance(x, Node) and x in adjoints and op.rule.depends_on(i):
+                since = next_stamp()
+                c = fit(op.rule.vjp(i, g, step), x)
+                old = adjoints[x]
+                adjoints[x] = c = c if old is None else old + c
+                relocate((c,), since, node._code, node._stamp % OFFSETS)
+
+
+def _exact(order: list[Node], adjoints: Adjoints, masks: Adjoints, record: bool) -> None:
+    """As the others, with a mask beside each adjoint: where can it depend at all?"""
+    for node in order:
+        op = node.op
+        g = adjoints[node]
+        if op is None or g is None:
+            continue
+        inputs = node.inputs
+        if record:
+            step = Step(op, node, inputs, node.params)
+        else:  # NumPy's floats in place of Python's: no exceptions
+            step = Step(op, _array(node._value), tuple(_array(value_of(x)) for x in inputs), node.params)
+        for i, x in enumerate(inputs):
+            if isinstance(x, Node) and x in adjoints and op.rule.depends_on(i):
+                since = next_stamp()
+                c, mask = op.rule.exact_vjp(i, g, masks[node], step)
+                if not record and type(x._value) is float:
+                    c = float(c)
+                old = adjoints[x]
+                adjoints[x] = c = c if old is None else old + c
+                masks[x] = mask if old is None else masks[x] | mask
+                relocate((c,), since, node._code, node._stamp % OFFSETS)
+
+
+def _array(x: Any) -> Any:
+    return np.float64(x) if type(x) is float else x
+
+
+# ---------------------------------------------------------------------- what a pass starts from and ends with
+
+
+def seed(root: Node, cotangent: Any, what: str = "backward()") -> Any:
+    """The cotangent to start from: as given, checked against the output; 1 for a scalar output."""
+    value = root._value
+    if cotangent is None:
+        if type(value) is float:
+            return 1.0
+        if value.size != 1:
+            raise ValueError(
+                f"{what} needs an output with one element, got {describe(root)}: reduce it, for example "
+                f"{root.label or 'y'}.sum(), or give the cotangent, an array of shape {value.shape}"
+            )
+        _check_float(root)
+        return np.ones(value.shape, value.dtype)[()]
+    if isinstance(cotangent, Node):
+        given = cotangent
+    else:
+        given = np.asarray(cotangent)
+        if given.dtype.kind not in "fiub":
+            raise TypeError(f"{what}: a cotangent holds real numbers, got dtype {given.dtype}")
+    if shape_of(given) != shape_of(value):
+        raise ValueError(
+            f"{what}: the cotangent has shape {shape_of(given)}, the output {describe(root)} has "
+            f"shape {shape_of(value)}: they must be equal"
+        )
+    if isinstance(given, Node):
+        return given
+    if type(value) is float:
+        return float(given)
+    _check_float(root)
+    return given.astype(value.dtype)[()]
+
+
+def zero(node: Node) -> Any:
+    """The derivative of what does not depend on ``node``."""
+    value = node._value
+    return 0.0 if type(value) is float else np.zeros_like(value)[()]
+
+
+def _check_float(node: Node) -> None:
+    if type(node._value) is not float and node._value.dtype.kind != "f":
+        raise TypeError(
+            f"{describe(node)} has dtype {node._value.dtype}; only floats have derivatives: "
+            f"write ag.Tensor(array.astype(float))"
+        )
+
+
+def backward(self: Node, cotangent: Any = None, *, accumulate: bool = False) -> None:
+    """x̄ = Σ over consumers y of ȳ · ∂y/∂x: fill ``grad`` of every node that this output depends on.
+
+    Arguments: ``cotangent``, of the shape of the output (for a single element it may be left out, and is 1);
+    ``accumulate=True`` adds to the gradients of leaves instead of replacing them (intermediate ones are always
+    afresh). Nothing is recorded: for derivatives of derivatives there is ``ag.grad``.
+
+    Raises ValueError for an output with several elements and no cotangent, or a cotangent of another shape;
+    TypeError for integers; RuntimeError inside a transform, and when a leaf's value was set after it was used.
+
+    >>> x = ag.Tensor([1.0, 2.0])
+    >>> (x * x).backward([1.0, 10.0])
+    >>> x.grad
+    array([ 2., 40.])
+    """
+    reach = Reach([self])
+    if running.leaves and any(leaf in reach.nodes for group in running.leaves for leaf in group):
+        raise RuntimeError(
+            "backward() inside a transform would leave the transform's own pass without a record: "
+            "return the value and let the transform differentiate, or nest ag.grad"
+        )
+    for node in reach.order:
+        if node.op is None:
+            _check_float(node)
+    adjoints = pull({self: value_of(seed(self, cotangent))}, reach)
+    for node, g in adjoints.items():
+        if g is None:
+            g = zero(node)
+        if accumulate and node.op is None and node.grad is not None:
+            g = node.grad + g
+        node._grad = g
+
+
+def _backward(self: Node) -> None:
+    """x̄ += ȳ · ∂y/∂x for each input x of this node y, as one step of the loop written by hand:
+
+    >>> x = ag.Scalar(3.0)
+    >>> y = x * x + x
+    >>> y.grad = 1.0
+    >>> for z in sorted({y, *y.inputs, x}, key=lambda z: -z.number):
+    ...     z._backward()
+    >>> x.grad
+    7.0
+    """
+    if self.op is None:
+        return
+    inputs = [x for x in self.inputs if isinstance(x, Node)]
+    contributions: Adjoints = dict.fromkeys(inputs)
+    g = self.grad
+    with np.errstate(all="ignore"):
+        _contribute(self, zero(self) if g is None else g, contributions)
+    for x, c in contributions.items():
+        if c is not None:
+            x._grad = c if x.grad is None else x.grad + c
+
+
+Node.backward = backward  # type: ignore[method-assign]
+Node._backward = _backward  # type: ignore[method-assign]

@@ -1,0 +1,103 @@
+"""What the graph may trust: plain numbers and arrays that nobody can change behind its back.
+
+A derivative is computed later than the value it belongs to. If an array that the graph uses is written in
+between, the derivative is silently wrong. So a small array is copied, and a large one is write-locked,
+together with the arrays whose memory it shares, until the last graph that uses it is gone: a write then
+fails at the line that writes.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+
+COPIED = 64 * 1024  # bytes: up to here a copy is cheaper than keeping a lock
+
+_guard = threading.RLock()  # re-entrant: a lock may be released by a deallocation while another is taken
+_locked: dict[int, list[Any]] = {}  # id of an array that was writeable -> [the array, how many locks hold it]
+
+NUMBERS = (bool, int, float, np.generic)
+
+
+def constant(x: Any) -> Any:
+    """``x`` as a constant of the graph: a number as it is, an array copied or write-locked, a list as an array.
+
+    Raises TypeError for what is no number and no array of numbers.
+    """
+    if isinstance(x, NUMBERS):
+        if isinstance(x, np.generic):
+            numeric(x)
+        return x
+    if isinstance(x, np.ndarray):
+        return capture(x)
+    if isinstance(x, (list, tuple)):
+        return frozen(numeric(np.asarray(x)))
+    raise TypeError(
+        f"expected a number, a NumPy array or a node, got {type(x).__name__}: "
+        f"convert it first, for example with np.asarray(x, dtype=float)"
+    )
+
+
+def capture(array: np.ndarray) -> np.ndarray:
+    """``array`` as a read-only value: a copy up to 64 KiB, a view with its memory write-locked above."""
+    if type(array) not in (np.ndarray, np.memmap):
+        raise TypeError(
+            f"expected a plain NumPy array, got {type(array).__name__}, whose operations mean other things: "
+            f"pass np.asarray(x) (for a masked array x.filled(...))"
+        )
+    numeric(array)
+    if array.nbytes <= COPIED:
+        return frozen(array.copy())
+    return locked(array)
+
+
+def numeric(array: Any) -> Any:
+    """``array`` itself, if it holds numbers; else a TypeError that says what to write."""
+    if array.dtype.kind not in "fiub":
+        hint = {"O": "ag.stack([...]) joins nodes", "c": "complex numbers are not supported yet"}.get(
+            array.dtype.kind, "convert it to numbers first"
+        )
+        raise TypeError(f"expected an array of real numbers, got one of dtype {array.dtype}: {hint}")
+    return array
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """``array`` itself, made read-only: for arrays that nobody else holds."""
+    array.flags.writeable = False
+    return array
+
+
+def locked(array: np.ndarray) -> np.ndarray:
+    """A read-only view of ``array``; while it lives, ``array`` and the arrays it is a view of are read-only."""
+    view = frozen(array.view(np.ndarray))
+    chain: list[np.ndarray] = []
+    owner: Any = array
+    with _guard:
+        while isinstance(owner, np.ndarray):
+            entry = _locked.get(id(owner))
+            if entry is not None:
+                entry[1] += 1
+                chain.append(owner)
+            elif owner.flags.writeable:
+                owner.flags.writeable = False
+                _locked[id(owner)] = [owner, 1]
+                chain.append(owner)
+            owner = owner.base
+    if chain:
+        weakref.finalize(view, _release, chain).atexit = False
+    return view
+
+
+def _release(chain: list[np.ndarray]) -> None:
+    with _guard:
+        for owner in reversed(chain):  # a view can be made writeable only after its base
+            entry = _locked[id(owner)]
+            entry[1] -= 1
+            if entry[1] == 0:
+                del _locked[id(owner)]
+                base = owner.base
+                if not isinstance(base, np.ndarray) or base.flags.writeable:
+                    owner.flags.writeable = True

@@ -1,0 +1,1 @@
+"""Multiclass classification: losses, labels drawn from probabilities, and the linear classifier."""

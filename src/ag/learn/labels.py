@@ -1,0 +1,108 @@
+"""Labels and logits as people give them: what goes together, and what to say when it does not."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ..node import Node, describe
+from ..operators.probability import softmax
+from ..operators.rules import shape_of, value_of
+from ..source import PACKAGE
+
+NEAR = 1e-3  # sums of probabilities in float32 are this close to 1
+
+
+def checked_labels(z: Any, y: Any, name: str) -> Any:
+    """``y`` as integers in 0..K-1, one for each row of the logits ``z``; errors say which mistake was made."""
+    shape = shape_of(z)
+    if not shape:
+        raise ValueError(f"{name} needs logits along a last axis, one for each class; got {describe(z)}")
+    classes = shape[-1]
+    if isinstance(y, Node):
+        raise TypeError(
+            f"{name}: the labels are {describe(y)}; labels are constants: pass plain integers, y.value.astype(int), "
+            f"or class probabilities with probabilities=True"
+        )
+    labels = np.asarray(y)
+    if labels.dtype.kind in "OUS":
+        raise TypeError(
+            f"{name}: the labels have dtype {labels.dtype}, but integers are expected: "
+            f"names, y = np.unique(y, return_inverse=True) numbers them (ag.learn.LinearClassifier takes names)"
+        )
+    if labels.shape == shape and labels.ndim > 0:
+        kind = "one-hot rows" if np.isin(labels, (0, 1)).all() else "class probabilities"
+        raise ValueError(
+            f"{name}: the labels have the shape {labels.shape} of the logits, as {kind} have; expected one integer for "
+            f"each row: pass y.argmax(axis=-1), or probabilities=True for class probabilities"
+        )
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"{name}: the labels have dtype {labels.dtype}, but integers are expected: write y.astype(int)")
+    if labels.shape != shape[:-1]:
+        if labels.shape == (*shape[:-1], 1):
+            raise ValueError(f"{name}: the labels are a column of shape {labels.shape}: write y[:, 0] for {shape[:-1]}")
+        raise ValueError(f"{name}: logits of shape {shape} need labels of shape {shape[:-1]}, got {labels.shape}")
+    if labels.size:
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= classes:
+            if low == 1 and high == classes:
+                raise ValueError(
+                    f"{name}: the labels run from 1 to {classes}, but {classes} logits stand for the labels "
+                    f"0 to {classes - 1}: pass y - 1"
+                )
+            bad = int(np.argmax((labels < 0) | (labels >= classes)))
+            raise ValueError(
+                f"{name}: label {labels.ravel()[bad]} at position {bad} is out of range: "
+                f"{classes} logits stand for the labels 0 to {classes - 1}"
+            )
+    return labels
+
+
+def checked_probabilities(z: Any, y: Any, name: str) -> Any:
+    """``y`` as class probabilities of the shape of the logits: not negative, each row with the sum 1."""
+    values = np.asarray(value_of(y))
+    if values.shape != shape_of(z):
+        raise ValueError(
+            f"{name}: class probabilities need the shape {shape_of(z)} of the logits, got {values.shape}; "
+            f"integer labels go without probabilities=True"
+        )
+    sums = values.sum(axis=-1)
+    if (values < 0).any() or not (np.abs(sums - 1) <= NEAR).all():
+        worst = sums.ravel()[int(np.argmax(np.abs(sums - 1)))] if sums.size else 1.0
+        raise ValueError(
+            f"{name}: class probabilities are not negative and sum to 1; here the smallest is {values.min():.4g} and a "
+            f"row sums to {worst:.4g}: divide by y.sum(axis=-1, keepdims=True)"
+        )
+    return y if isinstance(y, Node) else values.astype(value_of(z).dtype if hasattr(value_of(z), "dtype") else float)
+
+
+def warn_if_probabilities(z: Any, name: str) -> None:
+    """One warning when the logits are probabilities already: softmax would be applied twice."""
+    values = value_of(z)
+    classes = values.shape[-1]
+    if classes < 2 or not values.size:
+        return
+    if isinstance(z, Node) and z.op is softmax.op:  # type: ignore[attr-defined]
+        certain = True
+    else:  # the first row tells nearly always, for next to nothing
+        first = values[(0,) * (values.ndim - 1)]
+        certain = bool(first.min() >= 0) and abs(float(first.sum()) - 1) < NEAR and bool(
+            (values >= 0).all() and (np.abs(values.sum(axis=-1) - 1) < NEAR).all()
+        )
+    if certain:
+        floor = np.log((np.e + classes - 1) / np.e)
+        warn(
+            f"{name} takes logits, but each row is not negative and sums to 1, like probabilities: softmax would be "
+            f"applied twice, and the loss could never fall below {floor:.3f}. Pass the logits before the softmax"
+        )
+
+
+def warn(text: str) -> None:
+    """A warning at the line of the user."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, UserWarning, stacklevel=level)

@@ -1,0 +1,171 @@
+"""From a row to a function: record a node where an argument is a node, else just compute.
+
+`unary` and `binary` are the same as `apply`, written out for speed: most of the time of a small graph is spent
+here. They cost no more than a few attribute stores over the computation itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from sys import _getframe
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..capture import NUMBERS, constant
+from ..node import Node, describe, made, next_stamp, relocate
+from ..scalar import Scalar
+from ..source import user_frame
+from ..tensor import Tensor
+
+if TYPE_CHECKING:
+    from .table import Operator
+
+# What Python's own arithmetic raises where IEEE has an answer (inf or nan).
+ARITHMETIC = (ValueError, ZeroDivisionError, OverflowError)
+
+new = object.__new__
+
+
+def ieee(op: Operator, *numbers: Any) -> float:
+    """The row's value on Python numbers by NumPy, whose floats obey IEEE (and its error state)."""
+    return float(op.forward(*map(np.float64, numbers)))
+
+
+def unary(op: Operator, array: Callable[..., Any], scalar: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of an elementwise row of one argument."""
+
+    def call(x: Any, *, depth: int = 1) -> Any:
+        face = type(x)
+        if face is Scalar:
+            try:
+                value = scalar(x._value)
+            except ARITHMETIC:
+                value = ieee(op, x._value)
+        elif face is Tensor:
+            value = array(x._value)
+        elif face is np.ndarray:
+            return array(x)
+        else:
+            return apply(op, (x,), {})
+        node = new(face)
+        node._value = value
+        node.op = op
+        node._first = x
+        node._second = None
+        frame = _getframe(depth)
+        node._code = frame.f_code
+        node._stamp = next_stamp() + frame.f_lasti
+        return node
+
+    return call
+
+
+def binary(op: Operator, array: Callable[..., Any], scalar: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of an elementwise row of two arguments."""
+
+    def call(x: Any, y: Any, *, depth: int = 1) -> Any:
+        kind = type(x)
+        if kind is Scalar:
+            a = x._value
+            kind = type(y)
+            if kind is Scalar:
+                b = y._value
+                face = Scalar
+            elif kind is float or kind is int:
+                b = y
+                face = Scalar
+            elif kind is Tensor:
+                b = y._value
+                face = Tensor
+            else:
+                return apply(op, (x, y), {})
+        elif kind is Tensor:
+            a = x._value
+            kind = type(y)
+            if kind is Tensor or kind is Scalar:
+                b = y._value
+            elif kind is float or kind is int:
+                b = y
+            else:
+                return apply(op, (x, y), {})
+            face = Tensor
+        elif kind is float or kind is int:
+            a = x
+            face = type(y)
+            if face is not Scalar and face is not Tensor:
+                return apply(op, (x, y), {})
+            b = y._value
+        else:
+            return apply(op, (x, y), {})
+        try:
+            value = scalar(a, b) if face is Scalar else array(a, b)
+        except ARITHMETIC:
+            if face is Tensor:
+                raise mismatch(op, (x, y)) from None
+            value = ieee(op, a, b)
+        node = new(face)
+        node._value = value
+        node.op = op
+        node._first = x
+        node._second = y
+        frame = _getframe(depth)
+        node._code = frame.f_code
+        node._stamp = next_stamp() + frame.f_lasti
+        return node
+
+    return call
+
+
+def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """op(*inputs, **params) for any inputs: a node if one of them is a node and the row records, else plain."""
+    nodes = [x for x in inputs if isinstance(x, Node)]
+    if not nodes:
+        return op.plain(inputs, params)
+    tensor = op.scalar is None or any(type(x) is Tensor for x in nodes)
+    kept = []
+    for x in inputs:
+        if not isinstance(x, Node):
+            x = constant(x)
+            if type(x) is not float and isinstance(x, (np.float64, np.integer, np.bool_)) and not tensor:
+                x = x.item()  # beside scalars a NumPy number is a number
+            tensor = tensor or not isinstance(x, NUMBERS) or isinstance(x, np.generic)
+        kept.append(x)
+    values = [x._value if isinstance(x, Node) else x for x in kept]
+    if not op.records:
+        return op.plain(tuple(values), params)
+    face = Tensor if tensor else Scalar
+    if face is Scalar:
+        value = op.plain(tuple(values), params)
+    else:
+        try:
+            value = op.forward(*values, **params)
+        except ValueError as error:
+            raise mismatch(op, inputs, error) from None
+        if op.face is not None:
+            face = op.face
+    node = made(face, value, op, tuple(kept))
+    if params:
+        node._params = params
+    return node
+
+
+def one_line(body: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """body(*args, **kwargs), with all nodes that it makes located at the user's line."""
+    since = next_stamp()
+    result = body(*args, **kwargs)
+    frame = user_frame()
+    relocate(result if isinstance(result, (list, tuple)) else (result,), since, frame.f_code, frame.f_lasti)
+    return result
+
+
+def mismatch(op: Operator, inputs: tuple[Any, ...], error: Exception | None = None) -> ValueError:
+    """What to say of shapes that do not go together."""
+    given = " and ".join(describe(x) for x in inputs)
+    if error is None:
+        shapes = " and ".join(str(np.shape(x._value if isinstance(x, Node) else x)) for x in inputs)
+        return ValueError(
+            f"{op.name}: {given} do not broadcast: of the shapes {shapes}, aligned at their last axes, each pair "
+            f"of lengths must be equal or contain a 1; reshape one of them, for example x[:, None]"
+        )
+    return ValueError(f"{op.name} of {given}: {error}")

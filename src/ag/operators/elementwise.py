@@ -1,0 +1,360 @@
+"""Rows that act element by element. A partial is ∂ans/∂argument, as in a table of derivatives."""
+
+from __future__ import annotations
+
+import math
+import operator
+
+import numpy as np
+
+from .domains import ABOVE_ONE, POSITIVE, REAL, UNIT, on
+from .rules import Elementwise, Zero
+from .table import ANY, ATOM, CALL, POWER, PRODUCT, SUM, compose, constant_of, define
+
+LN2, LN10 = math.log(2.0), math.log(10.0)
+INF, NAN = math.inf, math.nan
+
+# ---------------------------------------------------------------------- arithmetic
+
+add = define(
+    "add", np.add, Elementwise((1, 1)), scalar=operator.add, methods=("__add__", "__radd__"),
+    symbol="+", latex="{0} + {1}", precedence=(SUM, SUM, SUM), kernel="x + y", samples=on(REAL, REAL),
+    doc="x + y",
+)
+subtract = define(
+    "subtract", np.subtract, Elementwise((1, -1)), scalar=operator.sub, methods=("__sub__", "__rsub__"),
+    symbol="−", latex="{0} - {1}", precedence=(SUM, SUM, CALL), kernel="x - y", samples=on(REAL, REAL),
+    doc="x - y",
+)
+multiply = define(
+    "multiply", np.multiply, Elementwise((lambda ans, x, y: y, lambda ans, x, y: x)), scalar=operator.mul,
+    methods=("__mul__", "__rmul__"), symbol="×", latex=r"{0} \cdot {1}", precedence=(PRODUCT, PRODUCT, CALL),
+    kernel="x * y", samples=on(REAL, REAL), doc="x · y",
+)
+divide = define(
+    "divide", np.divide, Elementwise((lambda ans, x, y: 1 / y, lambda ans, x, y: -ans / y)),
+    scalar=operator.truediv, methods=("__truediv__", "__rtruediv__"), symbol="÷", latex=r"\frac{{{0}}}{{{1}}}",
+    precedence=(ATOM, ANY, ANY), kernel="x / y", samples=on(REAL, POSITIVE),
+    special=(((1e-170, 1e-170), (1e170, -1e170)), ((1.0, INF), (0.0, 0.0))),
+    doc="x / y; the partial -(x/y)/y does not overflow where the derivative does not.",
+)
+negative = define(
+    "negative", np.negative, Elementwise((-1,)), scalar=operator.neg, methods=("__neg__",), symbol="−",
+    latex="-{0}", precedence=(SUM, CALL), kernel="-x", samples=on(REAL), doc="-x",
+)
+positive = define(
+    "positive", np.positive, Elementwise((1,)), scalar=operator.pos, methods=("__pos__",), symbol="+",
+    latex="{0}", precedence=(ATOM, ATOM), kernel="x", samples=on(REAL), doc="+x, a new node with the value of x",
+)
+reciprocal = define(
+    "reciprocal", np.reciprocal, Elementwise((lambda ans, x: -ans * ans,)), scalar=lambda x: 1.0 / x,
+    symbol="1/x", latex=r"\frac{{1}}{{{0}}}", precedence=(ATOM, ANY), kernel="1 / x", samples=on(POSITIVE),
+    doc="1 / x (of floats)",
+)
+
+
+def _power_base(ans, x, y):  # type: ignore[no-untyped-def]
+    """y x^(y-1), and 0 for y = 0 even at x = 0, where x^(y-1) is inf."""
+    return where(equal(y, 0), 0.0, y * power(x, where(equal(y, 0), 1.0, y - 1)))
+
+
+def _power_exponent(ans, x, y):  # type: ignore[no-untyped-def]
+    """x^y ln x; 0 at x = 0 for y > 0, where the product is 0 · -inf and its limit 0."""
+    zero = logical_and(equal(x, 0), greater(y, 0))
+    return where(zero, 0.0, ans * log(where(zero, 1.0, x)))
+
+
+power = define(
+    "pow", np.power, Elementwise((_power_base, _power_exponent)), scalar=math.pow, methods=("__pow__", "__rpow__"),
+    numpy=() if getattr(np, "pow", np.power) is np.power else (np.pow,),
+    symbol="xʸ", latex="{{{0}}}^{{{1}}}", precedence=(POWER, ATOM, ANY), kernel="x ** y",
+    samples=on(POSITIVE, REAL),
+    special=(((0.0, 2.0), (0.0, 0.0)), ((0.0, 1.0), (1.0, 0.0)), ((0.0, 0.0), (0.0, -INF)), ((-2.0, 3.0), (12.0, NAN))),
+    convention="∂/∂x of x⁰ is 0, also at x = 0; ∂/∂y of 0^y is 0 for y > 0.",
+    doc="x ** y; nan for negative x and a fractional y, as for arrays",
+)
+square = define(
+    "square", np.square, Elementwise((lambda ans, x: 2 * x,)), scalar=lambda x: x * x, symbol="x²",
+    latex="{{{0}}}^2", precedence=(POWER, ATOM), kernel="x * x", samples=on(REAL), doc="x²",
+)
+sqrt = define(
+    "sqrt", np.sqrt, Elementwise((lambda ans, x: 0.5 / ans,)), scalar=math.sqrt, symbol="√",
+    latex=r"\sqrt{{{0}}}", precedence=(ATOM, ANY), kernel="sqrt(x)", samples=on(POSITIVE),
+    special=(((0.0,), (INF,)), ((-1.0,), (NAN,))),
+    convention="sqrt'(0) is inf; ag.norm has the gradient 0 at 0.", doc="√x",
+)
+cbrt = define(
+    "cbrt", np.cbrt, Elementwise((lambda ans, x: 1 / (3 * ans * ans),)), scalar=lambda x: float(np.cbrt(x)),
+    symbol="∛", latex=r"\sqrt[3]{{{0}}}", precedence=(ATOM, ANY), kernel="cbrt(x)", samples=on(POSITIVE),
+    special=(((0.0,), (INF,)),), doc="∛x",
+)
+hypot = define(
+    "hypot", np.hypot,
+    Elementwise((lambda ans, x, y: _ratio(x, ans), lambda ans, x, y: _ratio(y, ans))),
+    scalar=math.hypot, latex=r"\sqrt{{{0}^2 + {1}^2}}", precedence=(ATOM, ATOM, ATOM), kernel="hypot(x, y)",
+    samples=on(REAL, POSITIVE), special=(((0.0, 0.0), (0.0, 0.0)),),
+    convention="the gradient at (0, 0) is 0, as for ag.norm.", doc="√(x² + y²) without overflow",
+)
+
+
+def _ratio(x, r):  # type: ignore[no-untyped-def]
+    """x / r, and 0 where r is 0."""
+    zero = equal(r, 0)
+    return where(zero, 0.0, x / where(zero, 1.0, r))
+
+
+# ---------------------------------------------------------------------- exponentials and logarithms
+
+exp = define(
+    "exp", np.exp, Elementwise((lambda ans, x: ans,)), scalar=math.exp, latex="e^{{{0}}}", precedence=(POWER, ANY),
+    kernel="exp(x)", samples=on(REAL), doc="eˣ",
+)
+exp2 = define(
+    "exp2", np.exp2, Elementwise((lambda ans, x: LN2 * ans,)), scalar=lambda x: 2.0**x, latex="2^{{{0}}}",
+    precedence=(POWER, ANY), kernel="exp2(x)", samples=on(REAL), doc="2ˣ",
+)
+expm1 = define(
+    "expm1", np.expm1, Elementwise((lambda ans, x: exp(x),)), scalar=math.expm1, latex="e^{{{0}}} - 1",
+    precedence=(SUM, ANY), kernel="expm1(x)", samples=on(REAL), doc="eˣ - 1, exact for small x",
+)
+log = define(
+    "log", np.log, Elementwise((lambda ans, x: 1 / x,)), scalar=math.log, latex=r"\log {0}", kernel="log(x)",
+    samples=on(POSITIVE), special=(((0.0,), (INF,)),),
+    convention="x · log x at 0 is nan by IEEE; ag.xlogy(x, x) is 0 there.", doc="the natural logarithm of x",
+)
+log2 = define(
+    "log2", np.log2, Elementwise((lambda ans, x: 1 / (LN2 * x),)), scalar=math.log2, latex=r"\log_2 {0}",
+    kernel="log2(x)", samples=on(POSITIVE), special=(((0.0,), (INF,)),), doc="log₂ x",
+)
+log10 = define(
+    "log10", np.log10, Elementwise((lambda ans, x: 1 / (LN10 * x),)), scalar=math.log10, latex=r"\log_{{10}} {0}",
+    kernel="log10(x)", samples=on(POSITIVE), special=(((0.0,), (INF,)),), doc="log₁₀ x",
+)
+log1p = define(
+    "log1p", np.log1p, Elementwise((lambda ans, x: 1 / (1 + x),)), scalar=math.log1p, latex=r"\log(1 + {0})",
+    precedence=(ATOM, SUM), kernel="log1p(x)", samples=on(POSITIVE), special=(((-1.0,), (INF,)),),
+    doc="log(1 + x), exact for small x",
+)
+
+
+def _share(x, other):  # type: ignore[no-untyped-def]
+    """eˣ / (eˣ + e^other), without overflow; equal infinities share equally."""
+    tie = equal(x, other)
+    return where(tie, 0.5, sigmoid(where(tie, 0.0, x - other)))
+
+
+logaddexp = define(
+    "logaddexp", np.logaddexp,
+    Elementwise((lambda ans, x, y: _share(x, y), lambda ans, x, y: _share(y, x))),
+    scalar=lambda x, y: float(np.logaddexp(x, y)), latex=r"\log(e^{{{0}}} + e^{{{1}}})", precedence=(ATOM, ANY, ANY),
+    kernel="logaddexp(x, y)", samples=on(REAL, REAL), special=(((-INF, 0.0), (0.0, 1.0)), ((1e4, -1e4), (1.0, 0.0))),
+    convention="two equal infinities share the derivative equally.", doc="log(eˣ + eʸ) without overflow",
+)
+
+# ---------------------------------------------------------------------- trigonometric and hyperbolic
+
+sin = define(
+    "sin", np.sin, Elementwise((lambda ans, x: cos(x),)), scalar=math.sin, latex=r"\sin {0}", kernel="sin(x)",
+    samples=on(REAL), doc="sin x, x in radians",
+)
+cos = define(
+    "cos", np.cos, Elementwise((lambda ans, x: -sin(x),)), scalar=math.cos, latex=r"\cos {0}", kernel="cos(x)",
+    samples=on(REAL), doc="cos x, x in radians",
+)
+tan = define(
+    "tan", np.tan, Elementwise((lambda ans, x: 1 + ans * ans,)), scalar=math.tan, latex=r"\tan {0}", kernel="tan(x)",
+    samples=on((-1.2, 1.2)), doc="tan x, x in radians",
+)
+asin = define(
+    "asin", np.arcsin, Elementwise((lambda ans, x: 1 / sqrt((1 - x) * (1 + x)),)), scalar=math.asin,
+    latex=r"\arcsin {0}", kernel="asin(x)", samples=on(UNIT), special=(((1.0,), (INF,)), ((-1.0,), (INF,))),
+    doc="arcsin x in radians, |x| ≤ 1",
+)
+acos = define(
+    "acos", np.arccos, Elementwise((lambda ans, x: -1 / sqrt((1 - x) * (1 + x)),)), scalar=math.acos,
+    latex=r"\arccos {0}", kernel="acos(x)", samples=on(UNIT), special=(((1.0,), (-INF,)), ((-1.0,), (-INF,))),
+    doc="arccos x in radians, |x| ≤ 1",
+)
+atan = define(
+    "atan", np.arctan, Elementwise((lambda ans, x: 1 / (1 + x * x),)), scalar=math.atan, latex=r"\arctan {0}",
+    kernel="atan(x)", samples=on(REAL), doc="arctan x in radians",
+)
+atan2 = define(
+    "atan2", np.arctan2,
+    Elementwise((lambda ans, y, x: _ratio(_ratio(x, hypot(y, x)), hypot(y, x)),
+                 lambda ans, y, x: -_ratio(_ratio(y, hypot(y, x)), hypot(y, x)))),
+    scalar=math.atan2, latex=r"\operatorname{{atan2}}({0}, {1})", precedence=(ATOM, ANY, ANY), kernel="atan2(x, y)",
+    samples=on(POSITIVE, REAL), special=(((0.0, 0.0), (0.0, 0.0)), ((1e-170, 1e-170), (5e169, -5e169))),
+    convention="the gradient at (0, 0) is 0.", doc="the angle of the point (x, y), in radians: atan2(y, x)",
+)
+sinh = define(
+    "sinh", np.sinh, Elementwise((lambda ans, x: cosh(x),)), scalar=math.sinh, latex=r"\sinh {0}", kernel="sinh(x)",
+    samples=on(REAL), doc="sinh x",
+)
+cosh = define(
+    "cosh", np.cosh, Elementwise((lambda ans, x: sinh(x),)), scalar=math.cosh, latex=r"\cosh {0}", kernel="cosh(x)",
+    samples=on(REAL), doc="cosh x",
+)
+tanh = define(
+    "tanh", np.tanh, Elementwise((lambda ans, x: (1 - ans) * (1 + ans),)), scalar=math.tanh, latex=r"\tanh {0}",
+    kernel="tanh(x)", samples=on(REAL), doc="tanh x",
+)
+asinh = define(
+    "asinh", np.arcsinh, Elementwise((lambda ans, x: 1 / hypot(1.0, x),)), scalar=math.asinh,
+    latex=r"\operatorname{{arsinh}} {0}", kernel="asinh(x)", samples=on(REAL), doc="arsinh x",
+)
+acosh = define(
+    "acosh", np.arccosh, Elementwise((lambda ans, x: 1 / (sqrt(x - 1) * sqrt(x + 1)),)), scalar=math.acosh,
+    latex=r"\operatorname{{arcosh}} {0}", kernel="acosh(x)", samples=on(ABOVE_ONE), special=(((1.0,), (INF,)),),
+    doc="arcosh x, x ≥ 1",
+)
+atanh = define(
+    "atanh", np.arctanh, Elementwise((lambda ans, x: 1 / ((1 - x) * (1 + x)),)), scalar=math.atanh,
+    latex=r"\operatorname{{artanh}} {0}", kernel="atanh(x)", samples=on(UNIT), special=(((1.0,), (INF,)),),
+    doc="artanh x, |x| ≤ 1",
+)
+
+# ---------------------------------------------------------------------- kinks
+
+absolute = define(
+    "abs", np.absolute, Elementwise((lambda ans, x: sign(x),)), scalar=abs, methods=("__abs__",), symbol="|x|",
+    numpy=(np.fabs,), latex=r"\left|{0}\right|", precedence=(ATOM, ANY), kernel="abs(x)", samples=on(POSITIVE),
+    special=(((0.0,), (0.0,)), ((-2.0,), (-1.0,))), convention="abs'(0) = 0.", doc="|x|",
+)
+
+
+def _larger(x, y):  # type: ignore[no-untyped-def]
+    return where(equal(x, y), 0.5, greater(x, y))
+
+
+maximum = define(
+    "maximum", np.maximum,
+    Elementwise((lambda ans, x, y: _larger(x, y), lambda ans, x, y: _larger(y, x)), selects=True),
+    scalar=lambda x, y: x if x >= y or x != x else y, latex=r"\max({0}, {1})", precedence=(ATOM, ANY, ANY),
+    kernel="maximum(x, y)", samples=on(REAL, (2.2, 3.0)), special=(((1.0, 1.0), (0.5, 0.5)), ((2.0, 1.0), (1.0, 0.0))),
+    convention="a tie is shared equally: ½ each.", doc="the larger of x and y; nan if either is",
+)
+minimum = define(
+    "minimum", np.minimum,
+    Elementwise((lambda ans, x, y: _larger(y, x), lambda ans, x, y: _larger(x, y)), selects=True),
+    scalar=lambda x, y: x if x <= y or x != x else y, latex=r"\min({0}, {1})", precedence=(ATOM, ANY, ANY),
+    kernel="minimum(x, y)", samples=on(REAL, (2.2, 3.0)), special=(((1.0, 1.0), (0.5, 0.5)), ((2.0, 1.0), (0.0, 1.0))),
+    convention="a tie is shared equally: ½ each.", doc="the smaller of x and y; nan if either is",
+)
+relu = define(
+    "relu", lambda x: np.maximum(x, 0), Elementwise((lambda ans, x: x > 0,), selects=True),
+    scalar=lambda x: 0.0 if x <= 0 else x, latex=r"\max(0, {0})", precedence=(ATOM, ANY), kernel="maximum(x, 0)",
+    methods=("relu",), samples=on(POSITIVE), special=(((0.0,), (0.0,)), ((-1.0,), (0.0,)), ((2.0,), (1.0,))),
+    convention="relu'(0) = 0.", doc="max(0, x)",
+)
+where = define(
+    "where", np.where,
+    Elementwise((None, lambda ans, condition, x, y: condition, lambda ans, condition, x, y: logical_not(condition)),
+                selects=True),
+    scalar=lambda condition, x, y: x if condition else y, numpy=(np.where,), latex=r"\begin{{cases}} {1} & {0} \\ {2} \end{{cases}}", precedence=(ATOM, ANY, ANY, ANY),
+    kernel="y if x else z",
+    samples=lambda rng: [
+        ((rng.random(c) < 0.5, rng.normal(size=x), rng.normal(size=y)), {})
+        for c, x, y in (((), (), ()), ((2, 3), (2, 3), (3,)), ((3,), (2, 1), ()), ((2, 1), (), (1, 3)), ((0,), (0,), (1,)))
+    ],
+    convention="the branch not taken contributes exactly 0, even where its own derivative is inf or nan.",
+    doc="x where the condition holds, y elsewhere",
+)
+
+# ---------------------------------------------------------------------- piecewise constant
+
+floor = define(
+    "floor", np.floor, Zero(), scalar=lambda x: float(math.floor(x)), methods=("__floor__",),
+    latex=r"\lfloor {0} \rfloor", precedence=(ATOM, ANY), kernel="floor(x)", samples=on((0.1, 0.9)), doc="⌊x⌋",
+)
+ceil = define(
+    "ceil", np.ceil, Zero(), scalar=lambda x: float(math.ceil(x)), methods=("__ceil__",),
+    latex=r"\lceil {0} \rceil", precedence=(ATOM, ANY), kernel="ceil(x)", samples=on((0.1, 0.9)), doc="⌈x⌉",
+)
+trunc = define(
+    "trunc", np.trunc, Zero(), scalar=lambda x: float(math.trunc(x)), methods=("__trunc__",), numpy=(np.fix,),
+    kernel="trunc(x)", samples=on((0.1, 0.9)), doc="x rounded towards 0",
+)
+rint = define(
+    "rint", np.rint, Zero(), scalar=lambda x: float(np.rint(x)), kernel="rint(x)", samples=on((0.1, 0.4)),
+    doc="x rounded to the nearest integer, halves to even",
+)
+sign = define(
+    "sign", np.sign, Zero(), scalar=lambda x: x if x != x else float((x > 0) - (x < 0)),
+    latex=r"\operatorname{{sign}} {0}", kernel="sign(x)", samples=on(POSITIVE),
+    convention="sign(0) = 0, and its derivative is 0 everywhere.", doc="-1, 0 or 1",
+)
+floor_divide = define(
+    "floor_divide", np.floor_divide, Zero(), scalar=operator.floordiv, methods=("__floordiv__", "__rfloordiv__"),
+    symbol="//", latex=r"\left\lfloor \frac{{{0}}}{{{1}}} \right\rfloor", precedence=(ATOM, ANY, ANY),
+    kernel="floor(x / y)", samples=on((0.1, 0.9), (1.1, 1.9)), doc="⌊x / y⌋",
+)
+remainder = define(
+    "remainder", np.remainder, Elementwise((1, lambda ans, x, y: -floor_divide(x, y))), scalar=operator.mod,
+    methods=("__mod__", "__rmod__"), symbol="mod", latex=r"{0} \bmod {1}", precedence=(PRODUCT, PRODUCT, CALL),
+    kernel="x % y", samples=on((1.6, 1.9), (0.7, 0.75)), doc="x - y ⌊x / y⌋, with the sign of y",
+)
+
+
+
+def _compare(name, ufunc, scalar, method, symbol):  # type: ignore[no-untyped-def]
+    """A comparison: plain booleans, even of nodes."""
+    return define(
+        name, ufunc, Zero(), scalar=scalar, methods=(method,), symbol=symbol, latex=f"{{0}} {symbol} {{1}}",
+        precedence=(ANY, SUM, SUM), kernel=f"{name}(x, y)", samples=on(REAL, REAL), records=False,
+        doc=f"x {symbol} y as plain booleans, also of nodes",
+    )
+
+
+equal = _compare("equal", np.equal, operator.eq, "__eq__", "=")
+not_equal = _compare("not_equal", np.not_equal, operator.ne, "__ne__", r"\neq")
+less = _compare("less", np.less, operator.lt, "__lt__", "<")
+less_equal = _compare("less_equal", np.less_equal, operator.le, "__le__", r"\leq")
+greater = _compare("greater", np.greater, operator.gt, "__gt__", ">")
+greater_equal = _compare("greater_equal", np.greater_equal, operator.ge, "__ge__", r"\geq")
+
+# Booleans and integers: computed from the values, plain.
+logical_and = constant_of("logical_and", np.logical_and)
+logical_or = constant_of("logical_or", np.logical_or)
+logical_xor = constant_of("logical_xor", np.logical_xor)
+logical_not = constant_of("logical_not", np.logical_not)
+isfinite = constant_of("isfinite", np.isfinite)
+isinf = constant_of("isinf", np.isinf)
+isnan = constant_of("isnan", np.isnan)
+signbit = constant_of("signbit", np.signbit)
+
+
+def _clip(x, min=None, max=None):  # type: ignore[no-untyped-def]
+    """min(max(x, low), high): x kept between two bounds, either of which may be None.
+
+    >>> x = ag.Tensor([-1.0, 0.5, 2.0])
+    >>> ag.clip(x, 0.0, 1.0).sum().backward()
+    >>> x.grad
+    array([0., 1., 0.])
+    """
+    return (x, -INF if min is None else min, INF if max is None else max), {}
+
+
+clip = define(
+    "clip", np.clip,
+    Elementwise((
+        lambda ans, x, low, high: logical_and(less_equal(low, x), less_equal(x, high)),
+        lambda ans, x, low, high: logical_and(less(x, low), less_equal(low, high)),
+        lambda ans, x, low, high: logical_or(greater(x, high), greater(low, high)),
+    ), selects=True),
+    scalar=lambda x, low, high: min(max(x, low), high) if x == x else x, signature=_clip, methods=("clip",),
+    numpy=(np.clip,), latex=r"\operatorname{{clip}}({0}, {1}, {2})", precedence=(ATOM, ANY, ANY, ANY),
+    kernel="minimum(maximum(x, y), z)", samples=on((-0.9, 0.9), (-2.0, -1.0), (1.0, 2.0)),
+    special=(((0.0, 0.0, 1.0), (1.0, 0.0, 0.0)), ((2.0, 0.0, 1.0), (0.0, 0.0, 1.0)), ((-1.0, 0.0, 1.0), (0.0, 1.0, 0.0))),
+    convention="at a bound the derivative is that of x: 1.",
+)
+
+
+def _samples_of_round(rng):  # type: ignore[no-untyped-def]
+    return [((rng.uniform(0.011, 0.014, shape),), {"decimals": 2}) for shape in ((), (2, 3))]
+
+
+@compose("round", forward=np.round, samples=_samples_of_round, numpy=(np.round,), methods=("round", "__round__"))
+def round(x, decimals=0):  # type: ignore[no-untyped-def]
+    """x rounded to the given number of decimals, halves to even; its derivative is 0."""
+    return rint(x) if not decimals else rint(x * 10.0**decimals) / 10.0**decimals

@@ -1,0 +1,184 @@
+"""Rows of classification: logits, probabilities, and the losses that compare them with labels."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..node import Node, describe
+from .axes import one_axis
+from .domains import POSITIVE, REAL, arrays, on
+from .elementwise import exp, where
+from .elementwise import log as natural_log
+from .rules import Custom, Elementwise, Reduction, shape_of, value_of
+from .table import ANY, ATOM, CALL, define, rewrite, row
+
+
+def _sigmoid(x):  # type: ignore[no-untyped-def]
+    """1 / (1 + e⁻ˣ) by e^-|x|, which can't overflow."""
+    x = np.asarray(x)
+    small = np.exp(-np.abs(x))
+    return (np.where(x >= 0, 1, small) / (1 + small)).astype(x.dtype if x.dtype.kind == "f" else float)[()]
+
+
+def _sigmoid_of_float(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+sigmoid = define(
+    "sigmoid", _sigmoid, Elementwise((lambda ans, x: ans * sigmoid(-x),)), scalar=_sigmoid_of_float,
+    symbol="σ", latex=r"\sigma({0})", precedence=(ATOM, ANY), kernel="sigmoid(x)", samples=on(REAL),
+    special=(((1e4,), (0.0,)), ((-1e4,), (0.0,))), doc="1 / (1 + e⁻ˣ), without overflow; its derivative is σ(x) σ(-x)",
+)
+softplus = define(
+    "softplus", lambda x: np.logaddexp(x, 0), Elementwise((lambda ans, x: sigmoid(x),)),
+    scalar=lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))), latex=r"\log(1 + e^{{{0}}})", precedence=(ATOM, ANY),
+    kernel="softplus(x)", samples=on(REAL), special=(((1e4,), (1.0,)), ((-1e4,), (0.0,))),
+    doc="log(1 + eˣ), without overflow",
+)
+
+
+def _xlogy(x, y):  # type: ignore[no-untyped-def]
+    x, y = np.asarray(x), np.asarray(y)
+    zero = (x == 0) & ~np.isnan(y)
+    return np.where(zero, 0, x * np.log(np.where(zero, 1, y)))[()]
+
+
+def _log_of_second(ans, x, y):  # type: ignore[no-untyped-def]
+    return natural_log(y)
+
+
+xlogy = define(
+    "xlogy", _xlogy,
+    Elementwise((_log_of_second, lambda ans, x, y: where(value_of(x) == 0, 0.0, x / where(value_of(x) == 0, 1.0, y)))),
+    scalar=lambda x, y: 0.0 if x == 0 and y == y else x * math.log(y), latex=r"{0} \log {1}", precedence=(CALL, ATOM, ATOM),
+    kernel="xlogy(x, y)", samples=on(REAL, POSITIVE), special=(((0.0, 0.0), (-math.inf, 0.0)), ((0.0, 2.0), (math.log(2), 0.0))),
+    convention="0 · log y is 0 for every y, also for y = 0; ∂/∂x = log y, so at x = y = 0 it is -inf.", doc="x log y, and 0 where x = 0",
+)
+
+# ---------------------------------------------------------------------- softmax
+
+
+def _last(x: Any, axis: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    shape = shape_of(x)
+    if not shape:
+        raise ValueError(f"softmax needs an axis of classes, got {describe(x)}: stack the logits, ag.stack([z1, z2])")
+    if not isinstance(x, Node):
+        x = np.asarray(x, dtype=None if getattr(x, "dtype", np.dtype(int)).kind == "f" else float)
+    return (x,), {"axis": one_axis(axis, len(shape), x)}
+
+
+def _shift(z, axis):  # type: ignore[no-untyped-def]
+    """z minus its largest element: e to it can't overflow. (Only differences of logits matter.)"""
+    top = np.maximum.reduce(z, axis=axis, keepdims=True)
+    return z - np.where(np.isneginf(top), 0, top).astype(z.dtype, copy=False)
+
+
+def _softmax(z, axis):  # type: ignore[no-untyped-def]
+    p = np.exp(_shift(z, axis))
+    p /= np.add.reduce(p, axis=axis, keepdims=True)
+    return p
+
+
+def _log_softmax(z, axis):  # type: ignore[no-untyped-def]
+    shifted = _shift(z, axis)
+    return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
+
+
+def _softmax_rule(t, p, axis):  # type: ignore[no-untyped-def]
+    """(diag(p) - p pᵀ) t: symmetric, so the same in both modes."""
+    return p * (t - (p * t).sum(axis=axis, keepdims=True))
+
+
+@row(
+    "softmax", _softmax,
+    Custom(lambda tangents, ans, z, axis: _softmax_rule(tangents[0], ans, axis),
+           lambda i, g, ans, z, axis: _softmax_rule(g, ans, axis)),
+    latex=r"\operatorname{{softmax}} {0}", samples=arrays(((3,), {}), ((2, 3), {}), ((2, 3), {"axis": 0}), ((0, 2), {})),
+    convention="-inf stands for a class of probability 0; logits that are all -inf give nan.",
+)
+def softmax(z: Any, /, axis: int = -1) -> Any:
+    """pₖ = e^{zₖ} / Σⱼ e^{zⱼ} along ``axis``: the probabilities of the classes whose logits are z.
+
+    Its derivative is the matrix diag(p) - p pᵀ. Exact for logits of ±10⁴.
+
+    >>> ag.softmax([0.0, 0.0, -np.inf])
+    array([0.5, 0.5, 0. ])
+    """
+    return _last(z, axis)
+
+
+@row(
+    "log_softmax", _log_softmax,
+    Custom(lambda tangents, ans, z, axis: tangents[0] - (exp(ans) * tangents[0]).sum(axis=axis, keepdims=True),
+           lambda i, g, ans, z, axis: g - exp(ans) * g.sum(axis=axis, keepdims=True)),
+    latex=r"\log \operatorname{{softmax}} {0}", samples=arrays(((3,), {}), ((2, 3), {}), ((2, 3), {"axis": 0}), ((0, 2), {})),
+    convention="the logarithm of a softmax node is recorded as this row: its derivative is exact where p rounds to 0.",
+)
+def log_softmax(z: Any, /, axis: int = -1) -> Any:
+    """log pₖ = zₖ - log Σⱼ e^{zⱼ} along ``axis``, exact for logits of ±10⁴.
+
+    >>> ag.log_softmax([0.0, -1e4])
+    array([     0., -10000.])
+    """
+    return _last(z, axis)
+
+
+# ---------------------------------------------------------------------- cross-entropy
+
+
+def _positions(y: Any) -> tuple[Any, ...]:
+    """The index of each example's own class: (0, 1, ..., y)."""
+    return (*np.ix_(*map(np.arange, np.shape(y))), y) if np.ndim(y) != 1 else (np.arange(len(y)), y)
+
+
+def _cross_entropy(z, y, axis, keepdims):  # type: ignore[no-untyped-def]
+    """log Σ e^{zⱼ} - z_y, both measured from the largest logit."""
+    shifted = _shift(z, -1)
+    own = shifted[_positions(y)]
+    return np.log(np.add.reduce(np.exp(shifted, out=shifted), axis=-1)) - own
+
+
+def _residual(z, y):  # type: ignore[no-untyped-def]
+    p = _softmax(z, -1)
+    p[_positions(y)] -= 1
+    return p
+
+
+def _labelled(rng):  # type: ignore[no-untyped-def]
+    return [
+        ((rng.normal(size=shape), rng.integers(0, shape[-1], shape[:-1])), {}) for shape in ((3,), (2, 3), (2, 2, 3), (0, 3))
+    ]
+
+
+_residual_row = define(
+    "residual", _residual,
+    Custom(lambda tangents, ans, z, y: _softmax_rule(tangents[0], softmax(z), -1),
+           lambda i, g, ans, z, y: _softmax_rule(g, softmax(z), -1)),
+    symbol="p − e_y", latex=r"p - e_{{y}}", precedence=(0, ATOM), samples=_labelled,
+    doc="softmax(z) - e_y: the derivative of the cross-entropy with respect to the logits",
+)
+
+cross_entropy_of_labels = define(
+    "cross_entropy_of_labels", _cross_entropy,
+    Reduction(lambda ans, z, y, axis, keepdims: _residual_row(z, y)),
+    signature=lambda z, y: ((z, y), {"axis": (-1,), "keepdims": False}),
+    symbol="cross-entropy", latex=r"-\log \operatorname{{softmax}}({0})_{{{1}}}", precedence=(ATOM, ANY, ANY),
+    samples=_labelled, convention="∂L/∂z = p - e_y; -inf stands for a class of probability 0.",
+    doc="-log softmax(z)_y along the last axis, one loss for each example; the labels y are integers in 0..K-1",
+)
+
+
+# ---------------------------------------------------------------------- the one rewrite
+
+
+def log(x: Any, /, *, depth: int = 1) -> Any:
+    op = getattr(x, "op", None)
+    if op is softmax.op and isinstance(x, Node):
+        return log_softmax(x._first, **x.params)
+    return natural_log(x, depth=depth + 1)
+
+
+rewrite("log", log)

@@ -1,0 +1,302 @@
+"""Rows that reduce or accumulate along axes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .axes import Axis, normalized, one_axis
+from .domains import arrays
+from .elementwise import equal, exp, isfinite, where
+from .rules import Custom, Linear, Reduction, shape_of, value_of
+from .shaping import astype, broadcast_to, concat, flip, moveaxis, reshape
+from .table import ANY, ATOM, compose, row
+
+AXES = (
+    ((), {}), ((3,), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": (0, 1)}), ((2, 3, 2), {"axis": (0, -1)}),
+    ((2, 3), {"axis": 1, "keepdims": True}),
+)
+EMPTY = (((0, 3), {"axis": 0}),)
+
+
+def along(x: Any, axis: Axis, keepdims: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The one input and the parameters that all reductions have."""
+    return (x,), {"axis": normalized(axis, x), "keepdims": bool(keepdims)}
+
+
+def kept(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """``y``, reduced from ``x``, with the reduced axes as 1."""
+    if keepdims:
+        return y
+    shape = list(shape_of(x))
+    for i in axis:
+        shape[i] = 1
+    return reshape(y, tuple(shape))
+
+
+def count(x: Any, axis: tuple[int, ...]) -> int:
+    """How many elements are reduced to one."""
+    shape = shape_of(x)
+    return math.prod(shape[i] for i in axis)
+
+
+def _sum_transpose(g, x, axis, keepdims):  # type: ignore[no-untyped-def]
+    return broadcast_to(kept(g, x, axis, keepdims), shape_of(x))
+
+
+@row(
+    "sum", np.add.reduce, Linear((_sum_transpose,)), numpy=(np.sum,), methods=("sum",), symbol="Σ", latex=r"\sum {0}",
+    samples=arrays(*AXES, *EMPTY),
+)
+def sum(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
+    """Σ x over ``axis`` (None: over all; an integer or several, from the end if negative).
+
+    Returns a node without those axes, or with length 1 there if ``keepdims``.
+
+    >>> ag.sum(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    Tensor([4., 6.], op=sum)
+    """
+    return along(x if dtype is None else astype(x, dtype), axis, keepdims)
+
+
+@row(
+    "mean", np.mean, Linear((lambda g, x, axis, keepdims: _sum_transpose(g / count(x, axis), x, axis, keepdims),)),
+    numpy=(np.mean,), methods=("mean",), symbol="mean", latex=r"\overline{{{0}}}", precedence=(ATOM, ANY),
+    samples=arrays(*AXES),
+)
+def mean(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
+    """(1/n) Σ x over ``axis``: the arithmetic mean of n elements.
+
+    >>> ag.mean(ag.Tensor([1.0, 2.0, 6.0])).value
+    np.float64(3.0)
+    """
+    return along(x if dtype is None else astype(x, dtype), axis, keepdims)
+
+
+def _prod_weights(ans, x, axis, keepdims):  # type: ignore[no-untyped-def]
+    """The product of the other elements: ans / x, and without division where some element is 0."""
+    if (value_of(x) != 0).all():
+        return ans / x
+    n = count(x, axis)
+    rest = [i for i in range(-len(shape_of(x)), 0) if i not in axis]
+    lined = reshape(moveaxis(x, axis, tuple(range(-len(axis), 0))), (*(shape_of(x)[i] for i in rest), n))
+    before = cumprod(_shifted(lined), -1)
+    after = flip(cumprod(_shifted(flip(lined, -1)), -1), -1)
+    others = reshape(before * after, (*(shape_of(x)[i] for i in rest), *(shape_of(x)[i] for i in axis)))
+    return moveaxis(others, tuple(range(-len(axis), 0)), axis)
+
+
+def _shifted(x):  # type: ignore[no-untyped-def]
+    """1 in front of all but the last along the last axis."""
+    return concat([np.ones((*shape_of(x)[:-1], 1), value_of(x).dtype), x[..., :-1]], -1)
+
+
+@row(
+    "prod", np.multiply.reduce, Reduction(_prod_weights), numpy=(np.prod,), methods=("prod",), symbol="Π",
+    latex=r"\prod {0}", samples=arrays(*AXES),
+    convention="exact with zeros among the factors: the derivative is the product of the others.",
+)
+def prod(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
+    """Π x over ``axis``.
+
+    >>> x = ag.Tensor([2.0, 0.0, 3.0])
+    >>> ag.prod(x).backward()
+    >>> x.grad
+    array([0., 6., 0.])
+    """
+    return along(x if dtype is None else astype(x, dtype), axis, keepdims)
+
+
+def _extreme_weights(ans, x, axis, keepdims):  # type: ignore[no-untyped-def]
+    chosen = value_of(x) == value_of(ans)
+    share = chosen / np.maximum(chosen.sum(axis=axis, keepdims=True), 1)
+    return share.astype(value_of(x).dtype)
+
+
+@row(
+    "max", np.maximum.reduce, Reduction(_extreme_weights, selects=True), numpy=(np.max, np.amax), methods=("max",),
+    latex=r"\max {0}", samples=arrays(*AXES), convention="elements that tie for the maximum share the derivative equally.",
+)
+def max(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """The largest element along ``axis``; nan if one is nan. Raises ValueError for no elements.
+
+    >>> x = ag.Tensor([1.0, 3.0, 3.0])
+    >>> ag.max(x).backward()
+    >>> x.grad
+    array([0. , 0.5, 0.5])
+    """
+    return along(x, axis, keepdims)
+
+
+@row(
+    "min", np.minimum.reduce, Reduction(_extreme_weights, selects=True), numpy=(np.min, np.amin), methods=("min",),
+    latex=r"\min {0}", samples=arrays(*AXES), convention="elements that tie for the minimum share the derivative equally.",
+)
+def min(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """The smallest element along ``axis``; nan if one is nan. Raises ValueError for no elements."""
+    return along(x, axis, keepdims)
+
+
+def _var(x, axis, keepdims, correction):  # type: ignore[no-untyped-def]
+    return np.var(x, axis=axis, ddof=correction, keepdims=keepdims)
+
+
+def _std(x, axis, keepdims, correction):  # type: ignore[no-untyped-def]
+    return np.std(x, axis=axis, ddof=correction, keepdims=keepdims)
+
+
+def _centred(x, axis):  # type: ignore[no-untyped-def]
+    return x - mean(x, axis, keepdims=True)
+
+
+def _with_correction(x, axis, keepdims, correction, ddof):  # type: ignore[no-untyped-def]
+    inputs, params = along(x, axis, keepdims)
+    return inputs, {**params, "correction": correction if ddof is None else ddof}
+
+
+SPREAD = (((4,), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": 1, "keepdims": True}), ((4,), {"ddof": 1}))
+
+
+@row(
+    "var", _var,
+    Reduction(lambda ans, x, axis, keepdims, correction: _centred(x, axis) * (2 / (count(x, axis) - correction))),
+    numpy=(np.var,), methods=("var",), latex=r"\operatorname{{var}} {0}", samples=arrays(*SPREAD),
+)
+def var(x: Any, /, axis: Axis = None, *, correction: float = 0, keepdims: bool = False, ddof: float | None = None) -> Any:
+    """Σ (x - mean)² / (n - correction) over ``axis``; ``ddof`` is NumPy's name for the correction."""
+    return _with_correction(x, axis, keepdims, correction, ddof)
+
+
+def _std_weights(ans, x, axis, keepdims, correction):  # type: ignore[no-untyped-def]
+    zero = equal(ans, 0)
+    return where(zero, 0.0, _centred(x, axis) / (where(zero, 1.0, ans) * (count(x, axis) - correction)))
+
+
+@row(
+    "std", _std, Reduction(_std_weights), numpy=(np.std,), methods=("std",), latex=r"\operatorname{{std}} {0}",
+    samples=arrays(*SPREAD), convention="the gradient at equal elements, where std is 0 and has a kink, is 0.",
+)
+def std(x: Any, /, axis: Axis = None, *, correction: float = 0, keepdims: bool = False, ddof: float | None = None) -> Any:
+    """√var over ``axis``: the standard deviation."""
+    return _with_correction(x, axis, keepdims, correction, ddof)
+
+
+def _logsumexp(x, axis, keepdims):  # type: ignore[no-untyped-def]
+    x = np.asarray(x)
+    top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+    shift = np.where(np.isfinite(top), top, 0).astype(x.dtype, copy=False)
+    with np.errstate(divide="ignore"):  # log 0 = -inf is the answer where all are -inf
+        result = np.log(np.add.reduce(np.exp(x - shift), axis=axis, keepdims=True)) + shift
+    return result if keepdims else result.reshape([n for i, n in enumerate(x.shape, -x.ndim) if i not in axis])[()]
+
+
+def _logsumexp_weights(ans, x, axis, keepdims):  # type: ignore[no-untyped-def]
+    """softmax(x), which is 0 for -inf, also where all are -inf."""
+    return exp(x - where(isfinite(ans), ans, where(equal(ans, -np.inf), 0.0, ans)))
+
+
+@row(
+    "logsumexp", _logsumexp, Reduction(_logsumexp_weights), methods=("logsumexp",), latex=r"\log \sum e^{{{0}}}",
+    precedence=(ATOM, ANY), samples=arrays(*AXES), convention="-inf stands for a term of 0; of -inf alone the sum is -inf, its gradient 0.",
+)
+def logsumexp(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """log Σ eˣ over ``axis``, without overflow for any logits.
+
+    >>> ag.logsumexp([1e4, 1e4]).item()
+    10000.69314718056
+    """
+    return along(x, axis, keepdims)
+
+
+def _norm(x, axis, keepdims):  # type: ignore[no-untyped-def]
+    x = np.asarray(x)
+    top = np.maximum.reduce(np.abs(x), axis=axis, keepdims=True, initial=0)
+    scale = np.where(np.isfinite(top) & (top > 0), top, 1).astype(x.dtype, copy=False)
+    scaled = x / scale
+    result = np.sqrt(np.add.reduce(scaled * scaled, axis=axis, keepdims=True)) * scale
+    return result if keepdims else result.reshape([n for i, n in enumerate(x.shape, -x.ndim) if i not in axis])[()]
+
+
+def _norm_weights(ans, x, axis, keepdims):  # type: ignore[no-untyped-def]
+    zero = equal(ans, 0)
+    return where(zero, 0.0, x / where(zero, 1.0, ans))
+
+
+@row(
+    "norm", _norm, Reduction(_norm_weights), numpy=(np.linalg.vector_norm,), latex=r"\left\|{0}\right\|", precedence=(ATOM, ANY),
+    samples=arrays(*AXES), convention="the gradient at 0, where the norm has a kink, is 0.",
+)
+def norm(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """√Σ x² over ``axis`` (None: over all), without overflow.
+
+    >>> x = ag.Tensor([0.0, 0.0])
+    >>> ag.norm(x).backward()
+    >>> x.grad
+    array([0., 0.])
+    """
+    return along(x, axis, keepdims)
+
+
+@compose("numpy_norm", forward=np.linalg.norm, numpy=(np.linalg.norm,), samples=arrays(((3,), {}), ((2, 3), {"axis": 1})))
+def numpy_norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:
+    """np.linalg.norm with its default order: the Euclidean (Frobenius) norm."""
+    if ord is not None and not (ord == 2 and (axis is not None or len(shape_of(x)) == 1)) and ord != "fro":
+        raise ValueError(f"norm: ord={ord!r} has no rule; write the norm with ag.abs, ag.sum and ag.max")
+    return norm(x, axis, keepdims=keepdims)
+
+
+# ---------------------------------------------------------------------- cumulative
+
+CUMULATIVE = (((4,), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": -1}), ((2, 3), {}))
+
+
+def _one_line(x: Any, axis: int | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if axis is None:
+        x, axis = reshape(x, -1), 0
+    return (x,), {"axis": one_axis(axis, len(shape_of(x)), x)}
+
+
+@row(
+    "cumulative_sum", lambda x, axis: np.cumsum(x, axis),
+    Linear((lambda g, x, axis: flip(cumsum(flip(g, axis), axis), axis),)), numpy=(np.cumsum, np.cumulative_sum),
+    methods=("cumsum",), latex=r"\operatorname{{cumsum}} {0}", samples=arrays(*CUMULATIVE),
+)
+def cumsum(x: Any, /, axis: int | None = None) -> Any:
+    """yₖ = x₁ + ... + xₖ along ``axis`` (None: of x flattened)."""
+    return _one_line(x, axis)
+
+
+def _pairs(x):  # type: ignore[no-untyped-def]
+    """∂yₖ/∂xⱼ of y = cumprod(x) along the last axis, without division: (..., j, k)."""
+    n = shape_of(x)[-1]
+    j, k = np.arange(n)[:, None], np.arange(n)[None, :]
+    between = cumprod(where(k > j, x[..., None, :], 1.0), -1)
+    before = cumprod(_shifted(x), -1)
+    return where(k >= j, before[..., None] * between, 0.0)
+
+
+def _cumprod_jvp(tangents, ans, x, axis):  # type: ignore[no-untyped-def]
+    t = tangents[0]
+    if (value_of(x) != 0).all():
+        return ans * cumsum(t / x, axis)
+    x, t = moveaxis(x, axis, -1), moveaxis(t, axis, -1)
+    return moveaxis(sum(t[..., None] * _pairs(x), -2), -1, axis)
+
+
+def _cumprod_vjp(i, g, ans, x, axis):  # type: ignore[no-untyped-def]
+    if (value_of(x) != 0).all():
+        return flip(cumsum(flip(g * ans, axis), axis), axis) / x
+    x, g = moveaxis(x, axis, -1), moveaxis(g, axis, -1)
+    return moveaxis(sum(g[..., None, :] * _pairs(x), -1), -1, axis)
+
+
+@row(
+    "cumulative_prod", lambda x, axis: np.cumprod(x, axis), Custom(_cumprod_jvp, _cumprod_vjp),
+    numpy=(np.cumprod, np.cumulative_prod), methods=("cumprod",), latex=r"\operatorname{{cumprod}} {0}",
+    samples=arrays(*CUMULATIVE), convention="exact with zeros among the factors.",
+)
+def cumprod(x: Any, /, axis: int | None = None) -> Any:
+    """yₖ = x₁ · ... · xₖ along ``axis`` (None: of x flattened)."""
+    return _one_line(x, axis)

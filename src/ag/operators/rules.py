@@ -1,0 +1,309 @@
+"""The kinds of derivative rule. A row states its derivative once; both modes follow from the kind.
+
+Every rule is written in the library's own operators. Called on plain arrays it computes plain arrays, called on
+nodes it records, so derivatives of any order are derivatives like any other.
+
+`vjp(i, g, step)` gives the cotangent of argument i (before broadcasting is undone), `jvp(tangents, step)` the
+tangent of the result; None stands for "does not depend".
+
+`exact_vjp` does the same with a mask of what can depend at all. A position that the output can't depend on
+contributes exactly zero, even where the local partial is inf or nan; see `adjoint`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..node import Node
+
+# The functions of the table by name, filled by `table`: rules stand below the operators they are written in.
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
+
+Partial = Callable[..., Any] | int | None
+
+
+class Step(NamedTuple):
+    """One application of an operator: ans = op(*args, **params), in nodes (to record) or in plain values."""
+
+    op: Any
+    ans: Any
+    args: tuple[Any, ...]
+    params: dict[str, Any]
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of a node, an array or a number."""
+    shape = getattr(x, "shape", None)
+    return np.shape(x) if shape is None else shape
+
+
+def value_of(x: Any) -> Any:
+    """The number(s) of a node; anything else as it is."""
+    return x._value if isinstance(x, Node) else x
+
+
+def zeros_like(x: Any) -> Any:
+    """Plain zeros of the shape and dtype of a node, an array or a number."""
+    return np.zeros_like(value_of(x))
+
+
+def fit(c: Any, x: Any) -> Any:
+    """A contribution ``c`` in the shape and dtype of ``x``: summed over the axes along which x was broadcast."""
+    shape = shape_of(x)
+    given = shape_of(c)
+    if given != shape:
+        extra = len(given) - len(shape)
+        axes = tuple(range(extra)) + tuple(
+            i + extra for i, n in enumerate(shape) if n == 1 and given[i + extra] != 1
+        )
+        c = FUNCTIONS["sum"](c, axis=axes, keepdims=True)
+        if extra:
+            c = FUNCTIONS["reshape"](c, shape)
+    number = value_of(x)
+    if type(number) is float:
+        return c if type(value_of(c)) is float else FUNCTIONS["as_scalar"](c)
+    if type(value_of(c)) is float:
+        return FUNCTIONS["as_tensor"](c, number.dtype)
+    return c if c.dtype == number.dtype else FUNCTIONS["astype"](c, number.dtype)
+
+
+def broadcast(t: Any, shape: tuple[int, ...]) -> Any:
+    """``t``, or a view of it with the given shape."""
+    return t if shape_of(t) == shape else FUNCTIONS["broadcast_to"](t, shape)
+
+
+def scale(x: Any, partial: Any) -> Any:
+    """x · partial, where a partial of 1 or -1 costs no product."""
+    if type(partial) is int:
+        return x if partial == 1 else -x if partial == -1 else x * partial
+    return x * partial
+
+
+def total(terms: list[Any]) -> Any:
+    """The sum of a non-empty list."""
+    result = terms[0]
+    for term in terms[1:]:
+        result = result + term
+    return result
+
+
+def masked(mask: Any, x: Any) -> Any:
+    """``x`` where the mask holds, exactly 0 elsewhere."""
+    return x if np.all(mask) else FUNCTIONS["where"](mask, x, 0.0)
+
+
+def any_over(mask: Any, x: Any) -> Any:
+    """A mask of a broadcast result brought back to the shape of ``x``: true where any position is."""
+    return fit(np.asarray(mask, dtype=float), np.zeros(shape_of(x))) > 0
+
+
+def benign(x: Any) -> Any:
+    """Finite numbers in place of those that are not, to see where a rule carries things, not what."""
+    return np.nan_to_num(x, nan=0.5, posinf=2.0, neginf=-2.0) if np.asarray(x).dtype.kind == "f" else x
+
+
+class Rule:
+    """What all kinds share."""
+
+    partials: tuple[Partial, ...] | None = None  # only of elementwise rows: the passes inline those
+    selects: bool = False  # is a partial of exactly 0 a position that the output can't depend on?
+
+    def depends_on(self, i: int) -> bool:
+        """Has argument i a derivative at all?"""
+        return True
+
+    def vjp(self, i: int, g: Any, step: Step) -> Any:
+        raise NotImplementedError
+
+    def jvp(self, tangents: list[Any], step: Step) -> Any:
+        raise NotImplementedError
+
+    def exact_vjp(self, i: int, g: Any, mask: Any, step: Step) -> tuple[Any, Any]:
+        """The cotangent of argument i, in its shape, and its mask. For any rule: nan put in at the dependent
+        positions shows where this linear map of g carries them, with benign numbers for the arguments."""
+        args = tuple(benign(value_of(x)) for x in step.args)
+        traced = Step(step.op, step.op.forward(*args, **step.params), args, step.params)
+        poison = np.where(mask, np.nan, 0.0)
+        reached = np.isnan(fit(self.vjp(i, poison, traced), np.zeros(shape_of(args[i]))))
+        return masked(reached, fit(self.vjp(i, g, step), step.args[i])), reached
+
+
+@dataclass(frozen=True)
+class Elementwise(Rule):
+    """``partials[i](ans, *args)`` is ∂ans/∂args[i], element by element; 1 and -1 stand as plain numbers, and None
+    for an argument without a derivative. ``selects``: see `Rule`."""
+
+    partials: tuple[Partial, ...]
+    selects: bool = False
+
+    def depends_on(self, i: int) -> bool:
+        return self.partials[i] is not None
+
+    def partial(self, i: int, ans: Any, args: tuple[Any, ...]) -> Any:
+        partial = self.partials[i]
+        return partial(ans, *args) if callable(partial) else partial
+
+    def vjp(self, i: int, g: Any, step: Step) -> Any:
+        return scale(g, self.partial(i, step.ans, step.args))
+
+    def jvp(self, tangents: list[Any], step: Step) -> Any:
+        terms = []
+        for i, t in enumerate(tangents):
+            if t is not None and self.partials[i] is not None:
+                partial = self.partial(i, step.ans, step.args)
+                term = scale(t, partial)
+                terms.append(masked(value_of(partial) != 0, term) if self.selects else term)
+        return broadcast(total(terms), shape_of(step.ans)) if terms else None
+
+    def exact_vjp(self, i: int, g: Any, mask: Any, step: Step) -> tuple[Any, Any]:
+        partial = self.partial(i, step.ans, step.args)
+        if self.selects:
+            mask = mask & np.asarray(value_of(partial) != 0)
+        contribution = masked(mask, scale(g, partial))
+        return fit(contribution, step.args[i]), any_over(mask, step.args[i])
+
+
+@dataclass(frozen=True)
+class Reduction(Rule):
+    """A function of one array along axes, with ``weights(ans, x, **params)`` = ∂ans/∂x of the shape of x,
+    where ans is given with the reduced axes kept as 1. Further arguments have no derivative."""
+
+    weights: Callable[..., Any]
+    selects: bool = False
+
+    def depends_on(self, i: int) -> bool:
+        return i == 0
+
+    def _expanded(self, y: Any, step: Step) -> Any:
+        """``y``, of the shape of the result, with the reduced axes back as 1."""
+        if step.params.get("keepdims"):
+            return y
+        shape = list(shape_of(step.args[0]))
+        for axis in step.params["axis"]:
+            shape[axis] = 1
+        return FUNCTIONS["reshape"](y, tuple(shape))
+
+    def _weights(self, step: Step) -> Any:
+        return self.weights(self._expanded(step.ans, step), *step.args, **step.params)
+
+    def vjp(self, i: int, g: Any, step: Step) -> Any:
+        return self._expanded(g, step) * self._weights(step)
+
+    def jvp(self, tangents: list[Any], step: Step) -> Any:
+        weights = self._weights(step)
+        product = tangents[0] * weights
+        if self.selects:
+            product = masked(value_of(weights) != 0, product)
+        return FUNCTIONS["sum"](product, axis=step.params["axis"], keepdims=step.params.get("keepdims", False))
+
+    def exact_vjp(self, i: int, g: Any, mask: Any, step: Step) -> tuple[Any, Any]:
+        weights = self._weights(step)
+        mask = np.broadcast_to(self._expanded(np.asarray(mask), step), shape_of(step.args[0]))
+        if self.selects:
+            mask = mask & np.asarray(value_of(weights) != 0)
+        return fit(masked(mask, self._expanded(g, step) * weights), step.args[0]), mask
+
+
+@dataclass(frozen=True)
+class Linear(Rule):
+    """Linear in its arguments together: the tangent is the operator itself applied to the tangents.
+    ``transposes[i](g, *args, **params)`` uses the shapes of args alone; None for an argument without a derivative.
+    A single function ``transposes(i, g, *args, **params)`` serves any number of like arguments."""
+
+    transposes: tuple[Callable[..., Any] | None, ...] | Callable[..., Any]
+    selects: bool = False
+
+    def depends_on(self, i: int) -> bool:
+        return callable(self.transposes) or self.transposes[i] is not None
+
+    def vjp(self, i: int, g: Any, step: Step) -> Any:
+        if callable(self.transposes):
+            return self.transposes(i, g, *step.args, **step.params)
+        transpose = self.transposes[i]
+        assert transpose is not None
+        return transpose(g, *step.args, **step.params)
+
+    def jvp(self, tangents: list[Any], step: Step) -> Any:
+        args = tuple(
+            x if not self.depends_on(i) else zeros_like(x) if t is None else t
+            for i, (t, x) in enumerate(zip(tangents, step.args, strict=True))
+        )
+        return step.op.apply(args, step.params)
+
+
+@dataclass(frozen=True)
+class Bilinear(Rule):
+    """Linear in each argument: the tangent is the operator with one argument replaced by its tangent, summed.
+    ``transposes[i](g, *args, **params)``, or one function ``transposes(i, g, *args, **params)`` for like arguments."""
+
+    transposes: tuple[Callable[..., Any], ...] | Callable[..., Any]
+
+    def vjp(self, i: int, g: Any, step: Step) -> Any:
+        if callable(self.transposes):
+            return self.transposes(i, g, *step.args, **step.params)
+        return self.transposes[i](g, *step.args, **step.params)
+
+    def jvp(self, tangents: list[Any], step: Step) -> Any:
+        terms = []
+        for i, t in enumerate(tangents):
+            if t is not None:
+                terms.append(step.op.apply((*step.args[:i], t, *step.args[i + 1 :]), step.params))
+        return total(terms)
+
+    def exact_vjp(self, i: int, g: Any, mask: Any, step: Step) -> tuple[Any, Any]:
+        """A sum of products: a product with something not finite counts only where its g can depend."""
+        op, ans, args, params = step
+        x = args[i]
+
+        def carried(mask: Any, stand_ins: list[Any]) -> Any:
+            c = self.vjp(i, np.asarray(mask, dtype=float), Step(op, ans, tuple(stand_ins), params))
+            return fit(c, np.zeros(shape_of(x))) > 0
+
+        ones = [np.ones(shape_of(a)) for a in args]
+        touched = np.zeros(shape_of(x), bool)
+        finite = list(args)
+        for j, a in enumerate(args):
+            bad = ~np.isfinite(value_of(a))
+            if j != i and bad.any():
+                finite[j] = masked(~bad, a)
+                touched = touched | carried(mask, [*ones[:j], bad.astype(float), *ones[j + 1 :]])
+        contribution = fit(self.vjp(i, g, Step(op, ans, tuple(finite), params)), x)
+        if touched.any():
+            plain = fit(self.vjp(i, g, step), x)
+            contribution = FUNCTIONS["where"](touched, plain, contribution)
+        return contribution, carried(mask, ones)
+
+
+@dataclass(frozen=True)
+class Custom(Rule):
+    """Both modes written out: ``jvp_rule(tangents, ans, *args, **params)`` (None: does not depend), and
+    ``vjp_rule(i, g, ans, *args, **params)``. ``arguments``: those that have a derivative."""
+
+    jvp_rule: Callable[..., Any]
+    vjp_rule: Callable[..., Any]
+    arguments: tuple[int, ...] = (0,)
+    selects: bool = False
+
+    def depends_on(self, i: int) -> bool:
+        return i in self.arguments
+
+    def vjp(self, i: int, g: Any, step: Step) -> Any:
+        return self.vjp_rule(i, g, step.ans, *step.args, **step.params)
+
+    def jvp(self, tangents: list[Any], step: Step) -> Any:
+        return self.jvp_rule(tangents, step.ans, *step.args, **step.params)
+
+
+@dataclass(frozen=True)
+class Zero(Rule):
+    """Piecewise constant: the derivative is 0 wherever there is one, so nothing depends on the arguments."""
+
+    def depends_on(self, i: int) -> bool:
+        return False
+
+    def jvp(self, tangents: list[Any], step: Step) -> Any:
+        return None

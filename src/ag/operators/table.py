@@ -1,0 +1,232 @@
+"""The table of operators: all that is known of an operator stands in one row.
+
+`define` makes a row and returns the function that applies it. Every feature is derived from the rows: both modes
+of differentiation, NumPy's names and the methods of nodes, the drawing, the formula, the kernels, the tests.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..node import Node
+from . import calls
+from .rules import FUNCTIONS, Rule, value_of
+
+TABLE: dict[str, Operator] = {}
+
+# What a NumPy function becomes when one of its arguments is a node.
+NUMPY: dict[Any, Callable[..., Any]] = {}
+
+# How tightly an expression binds in a formula: an argument below its slot's level is put in parentheses.
+ATOM, POWER, PRODUCT, CALL, SUM, ANY = 5, 4, 3, 2, 1, 0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Operator:
+    """One row. Arrays are positional, static parameters are keywords.
+
+    name       as in the array API standard, where it has the operator
+    forward    the value from arrays: a NumPy function
+    rule       the derivative; its kind gives both modes
+    scalar     the value from Python floats (None: a tensor results even from scalars); it may raise where IEEE
+               has inf or nan
+    signature  a function from the arguments that people write to (inputs, params); axes in params count from the
+               end, so that a leading batch axis shifts nothing. None: the inputs as they stand.
+    numpy      the NumPy functions it answers to
+    methods    its names as a method of nodes; a name after "r" with two underscores has its arguments swapped
+    symbol     in the drawing
+    latex      the formula, {0}, {1} its arguments; precedence: of the result, then what each argument must reach
+    kernel     one Python expression of x, y, z (None: through NumPy), printed for the compiler and the page
+    batch      how it acts on a leading batch axis (None: the default of its kind)
+    output     its shape and dtype from those of the inputs (None: by trying it on zeros)
+    samples    rng -> [(args, params)]: points of its domain, where every test looks
+    special    [(args, partials)]: kinks and ends of the domain, with the derivatives that hold there
+    convention what was decided where mathematics leaves a choice
+    records    False: plain arrays result even from nodes (comparisons and the like)
+    face       the face of the result, when it is not the usual one
+    """
+
+    name: str
+    forward: Callable[..., Any]
+    rule: Rule
+    scalar: Callable[..., Any] | None = None
+    signature: Callable[..., Any] | None = None
+    numpy: tuple[Any, ...] = ()
+    methods: tuple[str, ...] = ()
+    symbol: str = ""
+    latex: str = ""
+    precedence: tuple[int, ...] = (CALL, ATOM)
+    kernel: str | None = None
+    batch: Callable[..., Any] | None = None
+    output: Callable[..., Any] | None = None
+    samples: Callable[..., Any] | None = None
+    special: tuple[Any, ...] = ()
+    convention: str = ""
+    doc: str = ""
+    records: bool = True
+    face: type[Node] | None = None
+    partials: Any = field(default=None, init=False)  # of rows with one or two inputs: what the passes inline
+    selects: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "selects", self.rule.selects)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def apply(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """op(*inputs, **params): a node if one of the inputs is one, else plain."""
+        return calls.apply(self, inputs, params)
+
+    def plain(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """op(*inputs, **params) of plain numbers and arrays; of Python numbers a Python number."""
+        if self.scalar is not None and not params and all(type(x) in (float, int, bool) for x in inputs):
+            try:
+                return self.scalar(*inputs)
+            except calls.ARITHMETIC:
+                return self.forward(*map(np.float64, inputs)).item()
+        return self.forward(*inputs, **params)
+
+    def abstract(self, inputs: list[tuple[tuple[int, ...], Any]], params: dict[str, Any]) -> tuple[Any, Any]:
+        """Shape and dtype of the result from shapes and dtypes alone."""
+        if self.output is not None:
+            return self.output(inputs, **params)
+        with np.errstate(all="ignore"):
+            value = np.asarray(self.forward(*[np.zeros(shape, dtype) for shape, dtype in inputs], **params))
+        return value.shape, value.dtype
+
+
+def define(name: str, forward: Callable[..., Any], rule: Rule, **fields: Any) -> Callable[..., Any]:
+    """A new row of the table; returns the function that applies it. A name can be defined once."""
+    if name in TABLE:
+        raise ValueError(f"the operator {name!r} is already defined")
+    if fields.get("samples") is None:
+        raise ValueError(f"the operator {name!r} has no samples: every test looks there")
+    fields.setdefault("symbol", name)
+    fields.setdefault("latex", rf"\operatorname{{{{{name}}}}}({{0}})")
+    if isinstance(forward, np.ufunc):
+        fields["numpy"] = (forward, *fields.get("numpy", ()))
+    op = TABLE[name] = Operator(name, forward, rule, **fields)
+    function = _function(op)
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = op.doc or (op.signature.__doc__ if op.signature else None)
+    function.op = op  # type: ignore[attr-defined]
+    _publish(function, name, op.numpy, op.methods)
+    return function
+
+
+def row(name: str, forward: Callable[..., Any], rule: Rule, **fields: Any) -> Callable[..., Any]:
+    """`define` as a decorator of the signature, for rows with parameters."""
+    return lambda signature: define(name, forward, rule, signature=signature, **fields)
+
+
+def _function(op: Operator) -> Callable[..., Any]:
+    """The function of a row: as fast as its form allows."""
+    signature = op.signature
+    if signature is not None:
+
+        @functools.wraps(signature)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            inputs, params = signature(*args, **kwargs)
+            return calls.apply(op, inputs, params)
+
+        return call
+    partials = op.rule.partials
+    arity = len(partials) if partials is not None else len(inspect.signature(op.forward).parameters)
+    if op.scalar is not None and op.records and partials is not None and arity in (1, 2):
+        object.__setattr__(op, "partials", partials)
+        call = (calls.unary if arity == 1 else calls.binary)(op, op.forward, op.scalar)
+        call.fast = True  # type: ignore[attr-defined]
+        return call
+
+    def call_inputs(*inputs: Any) -> Any:
+        return calls.apply(op, inputs, {})
+
+    return call_inputs
+
+
+@dataclass(frozen=True, eq=False)
+class Composite:
+    """A function written in other operators: it needs no rule, only a name and samples for the tests."""
+
+    name: str
+    function: Callable[..., Any]
+    forward: Callable[..., Any]
+    samples: Callable[..., Any]
+
+
+COMPOSITES: dict[str, Composite] = {}
+CONSTANTS: dict[str, Any] = {}
+
+
+def compose(
+    name: str, *, forward: Callable[..., Any], samples: Callable[..., Any], numpy: tuple[Any, ...] = (), methods: tuple[str, ...] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: a function of other operators that answers to NumPy's names; ``forward`` is NumPy's own, for tests."""
+
+    def decorate(body: Callable[..., Any]) -> Callable[..., Any]:
+        if name in TABLE or name in COMPOSITES:
+            raise ValueError(f"the operator {name!r} is already defined")
+
+        @functools.wraps(body)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return calls.one_line(body, args, kwargs)
+
+        COMPOSITES[name] = Composite(name, call, forward, samples)
+        _publish(call, name, numpy, methods)
+        return call
+
+    return decorate
+
+
+def rewrite(name: str, function: Callable[..., Any]) -> None:
+    """Put ``function`` in front of a row: it may record another operator where that is exact and the row is not."""
+    plain = FUNCTIONS[name]
+    functools.update_wrapper(function, plain)  # its row, name and documentation
+    FUNCTIONS[name] = function
+    for f in TABLE[name].numpy:
+        NUMPY[f] = function
+
+
+def constant_of(name: str, f: Callable[..., Any], methods: tuple[str, ...] = ()) -> Callable[..., Any]:
+    """A function without a derivative (isnan, argmax, ...): NumPy's own on the values, a plain result."""
+
+    @functools.wraps(f)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return f(*map(_values, args), **{key: _values(x) for key, x in kwargs.items()})
+
+    CONSTANTS[name] = f
+    _publish(call, name, (f,), methods)
+    return call
+
+
+def _values(x: Any) -> Any:
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(_values, x)) if type(x) in (list, tuple) else x
+    return value_of(x)
+
+
+def _publish(function: Callable[..., Any], name: str, numpy: tuple[Any, ...], methods: tuple[str, ...]) -> None:
+    FUNCTIONS[name] = function
+    for f in numpy:
+        if f in NUMPY:
+            raise ValueError(f"{f.__name__} of NumPy is already answered by {NUMPY[f].__name__}")
+        NUMPY[f] = function
+    for method in methods:
+        if method.startswith("__r") and "__" + method[3:] in methods:
+            setattr(Node, method, _swapped(function))
+        else:
+            setattr(Node, method, function)
+
+
+def _swapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    if getattr(function, "fast", False):
+        return lambda y, x: function(x, y, depth=2)
+    return lambda y, x: function(x, y)
+

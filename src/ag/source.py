@@ -1,0 +1,43 @@
+"""Where in the user's program a quantity was made: a code object and an instruction offset, read when asked."""
+
+from __future__ import annotations
+
+import linecache
+import os
+from sys import _getframe
+from types import CodeType, FrameType
+from typing import NamedTuple
+
+PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class Source(NamedTuple):
+    """A line of the user's program: file name, line number (from 1), function, and the text of the line."""
+
+    file: str
+    line: int
+    function: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def user_frame() -> FrameType:
+    """The innermost frame that runs code from outside the library (the outermost frame if there is none)."""
+    frame = _getframe(1)
+    while frame.f_code.co_filename.startswith(PACKAGE):
+        outer = frame.f_back
+        if outer is None:
+            break
+        frame = outer
+    return frame
+
+
+def locate(code: CodeType, offset: int) -> Source | None:
+    """The source line of the instruction at ``offset`` in ``code``; None for instructions without a line."""
+    for start, stop, line in code.co_lines():
+        if start <= offset < stop and line is not None:
+            text = linecache.getline(code.co_filename, line).strip()
+            return Source(code.co_filename, line, code.co_qualname, text)
+    return None

@@ -1,0 +1,90 @@
+"""Tensor: the face of a node whose value is a NumPy array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .capture import capture, constant, frozen, numeric
+from .node import Node, describe
+
+
+class Tensor(Node):
+    """An array in a computation graph.
+
+    Arguments: ``array``, anything that ``np.asarray`` makes an array of numbers (its dtype is kept);
+    ``label``, a name for drawing and explaining. Up to 64 KiB the array is copied; a larger one is
+    write-locked as long as the tensor, or a graph that uses it, lives.
+
+    Raises TypeError for nodes (``ag.stack`` joins them) and for what holds no numbers.
+
+    >>> W = ag.Tensor([[1.0, 2.0], [3.0, 4.0]], label="W")
+    >>> (W * W).sum().backward()
+    >>> W.grad
+    array([[2., 4.],
+           [6., 8.]])
+    """
+
+    __slots__ = ("_params",)
+    _params: dict[str, Any]
+
+    def __init__(self, array: Any, label: str | None = None) -> None:
+        self._set_leaf(self._leaf_value(array), label)
+
+    def _leaf_value(self, new: Any) -> Any:
+        if isinstance(new, Node):
+            raise TypeError(
+                f"{describe(new)} is a node already: use it as it is, or x.detach() for a leaf with its value"
+            )
+        if isinstance(new, np.ndarray):
+            return capture(new)
+        if isinstance(new, np.generic):
+            return numeric(np.asarray(new))[()]
+        return frozen(numeric(np.asarray(constant(new))))
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The static parameters of its operator (axes, shapes, ...)."""
+        try:
+            return self._params
+        except AttributeError:
+            return {}
+
+    def __repr__(self) -> str:
+        text = np.array2string(np.asarray(self._value), separator=", ", prefix="Tensor(", threshold=100)
+        dtype = "" if self._value.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self._value.dtype}"
+        label = "" if self.label is None else f", label={self.label!r}"
+        op = "" if self.op is None else f", op={self.op.name}"
+        return f"Tensor({text}{dtype}{label}{op})"
+
+    # ------------------------------------------------------------------ as an array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its lengths along each axis."""
+        return self._value.shape
+
+    @property
+    def ndim(self) -> int:
+        """How many axes it has."""
+        return self._value.ndim
+
+    @property
+    def size(self) -> int:
+        """How many elements it has."""
+        return self._value.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of its elements."""
+        return self._value.dtype
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.ndim == 0:
+            raise TypeError(f"{describe(self)} has no axis to iterate over")
+        return (self[i] for i in range(len(self)))

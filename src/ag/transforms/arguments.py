@@ -1,0 +1,122 @@
+"""What goes into a transform and what comes out: fresh leaves in, plain numbers (or nodes) out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..capture import numeric
+from ..node import Node, describe
+from ..operators.table import TABLE
+from ..scalar import Scalar
+from ..tensor import Tensor
+from .containers import leaves, rebuilt
+
+ArgNums = int | Sequence[int]
+
+
+def function_of(f: Any, transform: str) -> Callable[..., Any]:
+    """``f`` itself, if it can be called."""
+    if not callable(f):
+        what = describe(f) if isinstance(f, Node) else f"{type(f).__name__}"
+        raise TypeError(
+            f"{transform} takes a function, got {what}: write {transform}(f)(x) with f a function of x"
+        )
+    return f
+
+
+def chosen(argnums: ArgNums, args: tuple[Any, ...], transform: str) -> tuple[int, ...]:
+    """The positions of the arguments to differentiate, checked and counted from 0."""
+    numbers = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
+    for n in numbers:
+        if not isinstance(n, (int, np.integer)) or not -len(args) <= n < len(args):
+            raise ValueError(
+                f"{transform}: argnums={argnums} names argument {n}; the function was called with "
+                f"{len(args)} positional argument{'s' if len(args) != 1 else ''}"
+            )
+    return tuple(n % len(args) for n in numbers)
+
+
+def fresh(x: Any, transform: str, where: str) -> Node:
+    """A new leaf with the value of x. Of a node: a new node upon it, so that an outer transform sees through."""
+    if isinstance(x, Node):
+        if type(x._value) is not float and x._value.dtype.kind != "f":
+            raise TypeError(_not_float(transform, where, f"a node of dtype {x._value.dtype}"))
+        return TABLE["argument"].apply((x,), {})
+    if type(x) is float:
+        return Scalar(x)
+    if isinstance(x, np.ndarray) and type(x) in (np.ndarray, np.memmap) or isinstance(x, np.generic):
+        if numeric(x).dtype.kind != "f":
+            raise TypeError(_not_float(transform, where, f"an array of dtype {x.dtype}"))
+        return Tensor(x)
+    if isinstance(x, (bool, int)):
+        raise TypeError(_not_float(transform, where, f"the integer {x}"))
+    raise TypeError(
+        f"{transform}: {where} holds {describe(x) if isinstance(x, Node) else type(x).__name__}; derivatives are taken "
+        f"with respect to floats and float arrays, nested in tuples, lists, dicts or dataclasses"
+    )
+
+
+def _not_float(transform: str, where: str, given: str) -> str:
+    return (
+        f"{transform}: {where} is {given}, and only floats have derivatives: "
+        f"write x.astype(float) for an array, 3.0 for 3"
+    )
+
+
+class Fresh:
+    """The arguments of one call with the chosen ones made of fresh leaves."""
+
+    def __init__(self, args: tuple[Any, ...], argnums: ArgNums, transform: str) -> None:
+        self.numbers = chosen(argnums, args, transform)
+        self.single = isinstance(argnums, (int, np.integer))
+        self.chosen = [args[n] for n in self.numbers]
+        self.nodes: list[Node] = []  # the fresh leaves
+        self.args = list(args)
+        for n in self.numbers:
+            given = leaves(args[n])
+            new = [fresh(x, transform, f"argument {n}") for x in given]
+            self.nodes += new
+            self.args[n] = rebuilt(args[n], new)
+
+    def like(self, results: list[Any]) -> Any:
+        """Results, one for each leaf, in the shape of the arguments."""
+        rest = iter(results)
+        parts = tuple(rebuilt(tree, [next(rest) for _ in leaves(tree)]) for tree in self.chosen)
+        return parts[0] if self.single else parts
+
+
+def split(result: Any, has_aux: bool, transform: str) -> tuple[Any, Any]:
+    """The output of a function and its auxiliary data."""
+    if has_aux:
+        if not (isinstance(result, tuple) and len(result) == 2):
+            raise TypeError(
+                f"{transform} with has_aux=True needs a function that returns (output, auxiliary data), "
+                f"got {type(result).__name__}"
+            )
+        return result
+    return result, ()
+
+
+def number(y: Any, transform: str) -> None:
+    """The output must be one number: a node or a plain one."""
+    if isinstance(y, (tuple, list, dict)):
+        raise TypeError(
+            f"{transform} needs a function with one scalar output, got a {type(y).__name__}: "
+            f"return one of them, or (output, rest) with has_aux=True"
+        )
+    if y is None:
+        raise TypeError(f"{transform}: the function returned None: does it end in a return?")
+    shape = y._value.shape if isinstance(y, Tensor) else np.shape(y) if not isinstance(y, Node) else ()
+    if shape != ():
+        raise TypeError(
+            f"{transform} needs a scalar output, got {describe(y)}: reduce it, for example with .sum(), "
+            f"or use ag.vjp with a cotangent"
+        )
+
+
+def plain(y: Any) -> Any:
+    """Nodes as their numbers, read-only arrays as their own: what leaves a transform that records nothing."""
+    return y.value if isinstance(y, Node) else y

@@ -1,0 +1,58 @@
+"""Nested arguments: tuples, lists, dictionaries, named tuples and dataclasses, and the arrays at their ends."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+def leaves(tree: Any) -> list[Any]:
+    """All that is no container, in order (dictionaries in the order of their keys' insertion); None counts as none."""
+    if type(tree) in (tuple, list) or isinstance(tree, tuple):
+        return [x for part in tree for x in leaves(part)]
+    if isinstance(tree, dict):
+        return [x for part in tree.values() for x in leaves(part)]
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        return [x for field in dataclasses.fields(tree) for x in leaves(getattr(tree, field.name))]
+    return [] if tree is None else [tree]
+
+
+def rebuilt(tree: Any, new: Iterable[Any]) -> Any:
+    """A container of the same shape with ``new`` in place of its leaves."""
+    rest = iter(new)
+
+    def build(part: Any) -> Any:
+        if type(part) in (tuple, list):
+            return type(part)([build(x) for x in part])
+        if isinstance(part, tuple):  # a named tuple
+            return type(part)(*[build(x) for x in part])
+        if isinstance(part, dict):
+            values = {key: build(x) for key, x in part.items()}
+            return values if type(part) is dict else type(part)(values)
+        if dataclasses.is_dataclass(part) and not isinstance(part, type):
+            return dataclasses.replace(part, **{f.name: build(getattr(part, f.name)) for f in dataclasses.fields(part) if f.init})
+        return None if part is None else next(rest)
+
+    return build(tree)
+
+
+def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
+    """The container with f applied to each leaf."""
+    return rebuilt(tree, map(f, leaves(tree)))
+
+
+def same_shape(a: Any, b: Any) -> bool:
+    """Are two containers alike but for their leaves?"""
+    hole = object()
+    return _skeleton(a, hole) == _skeleton(b, hole)
+
+
+def _skeleton(tree: Any, hole: object) -> Any:
+    if isinstance(tree, (tuple, list)):
+        return (type(tree), [_skeleton(x, hole) for x in tree])
+    if isinstance(tree, dict):
+        return (type(tree), {key: _skeleton(x, hole) for key, x in tree.items()})
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        return (type(tree), [_skeleton(getattr(tree, f.name), hole) for f in dataclasses.fields(tree)])
+    return None if tree is None else hole

@@ -1,0 +1,148 @@
+"""Reverse mode on functions: vjp, grad, value_and_grad.
+
+A transform gives the function fresh leaves, and walks back from what it returns. If the graph reaches nodes that are
+older than the leaves, an outer differentiation may go on through them: then the pass is recorded, and the
+results are nodes. As leaves are always new, no perturbation can be confused with another.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..adjoint import Adjoints, Reach, pull, seed, zero
+from ..node import Node, transforming
+from .arguments import ArgNums, Fresh, function_of, number, plain, split
+from .containers import leaves, mapped, rebuilt, same_shape
+
+Function = Callable[..., Any]
+
+
+def _reach(outputs: list[Any], targets: list[Node]) -> Reach:
+    """What lies between the outputs of a function and its fresh leaves."""
+    floor = min((leaf._stamp for leaf in targets), default=0)
+    roots = [y for y in outputs if isinstance(y, Node)]
+    reach = Reach([y for y in roots if y._stamp >= floor], floor)
+    reach.captured = reach.captured or len(reach.nodes) < len(set(roots))
+    if reach.captured:
+        reach.towards(targets)
+    return reach
+
+
+def _pull(seeds: Adjoints, reach: Reach, targets: list[Node]) -> list[Any]:
+    """The cotangents of the targets: nodes if the pass is recorded, else arrays that nobody else holds."""
+    seeds = {root: c for root, c in seeds.items() if root in reach.nodes}
+    record = reach.captured or any(isinstance(c, Node) for c in seeds.values())
+    adjoints = pull(seeds, reach, record)
+    cotangents = [zero(leaf) if adjoints.get(leaf) is None else adjoints[leaf] for leaf in targets]
+    if record:
+        return [c if isinstance(c, Node) else type(leaf)(c) for c, leaf in zip(cotangents, targets, strict=True)]
+    taken: set[int] = set()
+    for i, c in enumerate(cotangents):
+        if isinstance(c, np.ndarray):
+            owner = c if c.base is None else c.base
+            if id(owner) in taken or not c.flags.writeable or c.base is not None:
+                cotangents[i] = c.copy()
+            taken.add(id(owner))
+    return cotangents
+
+
+def value_and_grad(f: Function, argnums: ArgNums = 0, *, has_aux: bool = False) -> Function:
+    """x ↦ (f(x), ∂f/∂x), in one pass forward and one back.
+
+    Arguments: ``f``, a function with one scalar output; ``argnums``, the position(s) of the arguments to
+    differentiate: floats, float arrays, or tuples, lists, dicts and dataclasses of them; ``has_aux``: f returns
+    (output, auxiliary data).
+
+    Returns a function of the same arguments. Its gradient has the shape and dtype of the argument (for several
+    ``argnums`` a tuple of them); with ``has_aux`` the value is (output, auxiliary data). The results are plain
+    unless an argument, or a node that f captures, is a node: then they are nodes, and can be differentiated again.
+
+    Raises TypeError when the output is not one number, or an argument holds integers.
+
+    >>> ag.value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+    return _gradient(f, argnums, has_aux, "ag.value_and_grad")
+
+
+def _gradient(f: Function, argnums: ArgNums, has_aux: bool, transform: str) -> Function:
+    function_of(f, transform)
+
+    @functools.wraps(f)
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        arguments = Fresh(args, argnums, transform)
+        with transforming(arguments.nodes):
+            y, aux = split(f(*arguments.args, **kwargs), has_aux, transform)
+        number(y, transform)
+        reach = _reach([y], arguments.nodes)
+        seeds = {y: seed(y, None, transform)} if y in reach.nodes else {}
+        gradient = arguments.like(_pull(seeds, reach, arguments.nodes))
+        if not reach.captured:
+            y, aux = plain(y), mapped(plain, aux)
+        return ((y, aux) if has_aux else y), gradient
+
+    return value_and_gradient
+
+
+def grad(f: Function, argnums: ArgNums = 0, *, has_aux: bool = False) -> Function:
+    """x ↦ ∂f/∂x: the gradient of a function with one scalar output.
+
+    Arguments, results and errors as for `value_and_grad`; with ``has_aux`` the result is (gradient, auxiliary data).
+
+    >>> ag.grad(lambda x: x**3)(2.0), ag.grad(ag.grad(lambda x: x**3))(2.0)
+    (12.0, 12.0)
+    """
+    both = _gradient(f, argnums, has_aux, "ag.grad")
+
+    @functools.wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return gradient
+
+
+def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+    """(f(x), ȳ ↦ ȳᵀ · ∂f/∂x): the value, and the function from cotangents to the cotangents of the arguments.
+
+    Arguments: ``f``, a function whose output is an array or a container of arrays; ``primals``, its arguments, as
+    for `value_and_grad`; all of them are differentiated.
+
+    Returns the output and the pullback, which takes a cotangent like the output and returns a tuple with one
+    cotangent for each argument, and can be called again and again; with ``has_aux`` also the auxiliary data.
+
+    Raises ValueError when a cotangent has not the shape of the output.
+
+    >>> y, pullback = ag.vjp(lambda x: x * x, np.array([1.0, 2.0]))
+    >>> pullback(np.array([1.0, 10.0]))
+    (array([ 2., 40.]),)
+    """
+    function_of(f, "ag.vjp")
+    if not primals:
+        raise TypeError("ag.vjp takes the function and its arguments: ag.vjp(f, x)")
+    arguments = Fresh(primals, range(len(primals)), "ag.vjp")
+    with transforming(arguments.nodes):
+        y, aux = split(f(*arguments.args), has_aux, "ag.vjp")
+    outputs = leaves(y)
+    captured = _reach(outputs, arguments.nodes).captured
+
+    def pullback(cotangent: Any) -> tuple[Any, ...]:
+        if not same_shape(cotangent, y):
+            raise ValueError(
+                f"the pullback takes a cotangent like the output, a {type(y).__name__ if outputs != [y] else 'single array'}; "
+                f"got a {type(cotangent).__name__}"
+            )
+        reach = _reach(outputs, arguments.nodes)
+        seeds: Adjoints = {}
+        for output, c in zip(outputs, leaves(cotangent), strict=True):
+            if isinstance(output, Node):
+                start = seed(output, c, "the pullback")
+                seeds[output] = seeds[output] + start if output in seeds else start
+        return arguments.like(_pull(seeds, reach, arguments.nodes))
+
+    value = y if captured else rebuilt(y, map(plain, outputs))
+    return (value, pullback, aux if captured else mapped(plain, aux)) if has_aux else (value, pullback)
