@@ -62,10 +62,12 @@ from .operators.elementwise import (
     remainder as remainder,
     rint as rint,
     round as round,
+    sigmoid as sigmoid,
     sign as sign,
     signbit as signbit,
     sin as sin,
     sinh as sinh,
+    softplus as softplus,
     sqrt as sqrt,
     square as square,
     subtract as subtract,
@@ -73,6 +75,7 @@ from .operators.elementwise import (
     tanh as tanh,
     trunc as trunc,
     where as where,
+    xlogy as xlogy,
 )
 from .operators.linalg import (
     dot as dot,
@@ -86,10 +89,7 @@ from .operators.linalg import (
 from .operators.probability import (
     log as log,
     log_softmax as log_softmax,
-    sigmoid as sigmoid,
     softmax as softmax,
-    softplus as softplus,
-    xlogy as xlogy,
 )
 from .operators.reductions import (
     cumprod as cumulative_prod,

@@ -30,6 +30,21 @@ def on(*domains: Interval) -> Samples:
     ]
 
 
+def apart(*offsets: float) -> Samples:
+    """Samples of operators that compare their arguments: both orders occur, and nothing is close to a tie.
+
+    Each argument lies within 0.08 of a half-integer multiple plus its own offset."""
+    shapes = (ONE, TWO, THREE)[len(offsets) - 1]
+
+    def argument(rng: np.random.Generator, offset: float, shape: tuple[int, ...]) -> Any:
+        return rng.integers(-3, 4, shape) / 2 + offset + rng.uniform(-0.08, 0.08, shape)
+
+    return lambda rng: [
+        (tuple(argument(rng, offset, shape) for offset, shape in zip(offsets, case, strict=True)), {})
+        for case in (*shapes, *([(3, 4)] * len(offsets),))
+    ]
+
+
 def arrays(*cases: tuple[Any, dict[str, Any]], domain: Interval = REAL) -> Samples:
     """Samples of operators with parameters: each case is (shape or shapes, params)."""
 

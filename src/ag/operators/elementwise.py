@@ -7,8 +7,8 @@ import operator
 
 import numpy as np
 
-from .domains import ABOVE_ONE, POSITIVE, REAL, UNIT, on
-from .rules import Elementwise, Zero
+from .domains import ABOVE_ONE, POSITIVE, REAL, UNIT, apart, on
+from .rules import Elementwise, Zero, value_of
 from .table import ANY, ATOM, CALL, POWER, PRODUCT, SUM, compose, constant_of, define
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
@@ -70,7 +70,7 @@ power = define(
     symbol="xʸ", latex="{{{0}}}^{{{1}}}", precedence=(POWER, ATOM, ANY), kernel="x ** y",
     samples=on(POSITIVE, REAL),
     special=(((0.0, 2.0), (0.0, 0.0)), ((0.0, 1.0), (1.0, 0.0)), ((0.0, 0.0), (0.0, -INF)), ((-2.0, 3.0), (12.0, NAN))),
-    convention="∂/∂x of x⁰ is 0, also at x = 0; ∂/∂y of 0^y is 0 for y > 0.",
+    convention="∂/∂x of x⁰ is 0, also at x = 0; ∂/∂y of 0^y is 0 for y > 0; of x = -0 the sign of the result is not defined.",
     doc="x ** y; nan for negative x and a fractional y, as for arrays",
 )
 square = define(
@@ -214,11 +214,56 @@ atanh = define(
     doc="artanh x, |x| ≤ 1",
 )
 
+# ---------------------------------------------------------------------- sigmoids and entropies
+
+
+def _sigmoid(x):  # type: ignore[no-untyped-def]
+    """1 / (1 + e⁻ˣ) by e^-|x|, which can't overflow."""
+    x = np.asarray(x)
+    small = np.exp(-np.abs(x))
+    return (np.where(x >= 0, 1, small) / (1 + small)).astype(x.dtype if x.dtype.kind == "f" else float)[()]
+
+
+def _sigmoid_of_float(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+sigmoid = define(
+    "sigmoid", _sigmoid, Elementwise((lambda ans, x: ans * sigmoid(-x),)), scalar=_sigmoid_of_float,
+    symbol="σ", latex=r"\sigma({0})", precedence=(ATOM, ANY), kernel="sigmoid(x)", samples=on(REAL),
+    special=(((1e4,), (0.0,)), ((-1e4,), (0.0,))), doc="1 / (1 + e⁻ˣ), without overflow; its derivative is σ(x) σ(-x)",
+)
+softplus = define(
+    "softplus", lambda x: np.logaddexp(x, 0), Elementwise((lambda ans, x: sigmoid(x),)),
+    scalar=lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))), latex=r"\log(1 + e^{{{0}}})", precedence=(ATOM, ANY),
+    kernel="softplus(x)", samples=on(REAL), special=(((1e4,), (1.0,)), ((-1e4,), (0.0,))),
+    doc="log(1 + eˣ), without overflow",
+)
+
+
+def _xlogy(x, y):  # type: ignore[no-untyped-def]
+    x, y = np.asarray(x), np.asarray(y)
+    zero = (x == 0) & ~np.isnan(y)
+    return np.where(zero, 0, x * np.log(np.where(zero, 1, y)))[()]
+
+
+def _log_of_second(ans, x, y):  # type: ignore[no-untyped-def]
+    return log(y)
+
+
+xlogy = define(
+    "xlogy", _xlogy,
+    Elementwise((_log_of_second, lambda ans, x, y: where(value_of(x) == 0, 0.0, x / where(value_of(x) == 0, 1.0, y)))),
+    scalar=lambda x, y: 0.0 if x == 0 and y == y else x * math.log(y), latex=r"{0} \log {1}", precedence=(CALL, ATOM, ATOM),
+    kernel="xlogy(x, y)", samples=on(REAL, POSITIVE), special=(((0.0, 0.0), (-INF, 0.0)), ((0.0, 2.0), (LN2, 0.0))),
+    convention="0 · log y is 0 for every y, also for y = 0; ∂/∂x = log y, so at x = y = 0 it is -inf.", doc="x log y, and 0 where x = 0",
+)
+
 # ---------------------------------------------------------------------- kinks
 
 absolute = define(
     "abs", np.absolute, Elementwise((lambda ans, x: sign(x),)), scalar=abs, methods=("__abs__",), symbol="|x|",
-    numpy=(np.fabs,), latex=r"\left|{0}\right|", precedence=(ATOM, ANY), kernel="abs(x)", samples=on(POSITIVE),
+    numpy=(np.fabs,), latex=r"\left|{0}\right|", precedence=(ATOM, ANY), kernel="abs(x)", samples=apart(0.25),
     special=(((0.0,), (0.0,)), ((-2.0,), (-1.0,))), convention="abs'(0) = 0.", doc="|x|",
 )
 
@@ -231,20 +276,20 @@ maximum = define(
     "maximum", np.maximum,
     Elementwise((lambda ans, x, y: _larger(x, y), lambda ans, x, y: _larger(y, x)), selects=True),
     scalar=lambda x, y: x if x >= y or x != x else y, latex=r"\max({0}, {1})", precedence=(ATOM, ANY, ANY),
-    kernel="maximum(x, y)", samples=on(REAL, (2.2, 3.0)), special=(((1.0, 1.0), (0.5, 0.5)), ((2.0, 1.0), (1.0, 0.0))),
-    convention="a tie is shared equally: ½ each.", doc="the larger of x and y; nan if either is",
+    kernel="maximum(x, y)", samples=apart(0.0, 0.25), special=(((1.0, 1.0), (0.5, 0.5)), ((2.0, 1.0), (1.0, 0.0))),
+    convention="a tie is shared equally: ½ each; of two zeros the sign of the result is not defined.", doc="the larger of x and y; nan if either is",
 )
 minimum = define(
     "minimum", np.minimum,
     Elementwise((lambda ans, x, y: _larger(y, x), lambda ans, x, y: _larger(x, y)), selects=True),
     scalar=lambda x, y: x if x <= y or x != x else y, latex=r"\min({0}, {1})", precedence=(ATOM, ANY, ANY),
-    kernel="minimum(x, y)", samples=on(REAL, (2.2, 3.0)), special=(((1.0, 1.0), (0.5, 0.5)), ((2.0, 1.0), (0.0, 1.0))),
-    convention="a tie is shared equally: ½ each.", doc="the smaller of x and y; nan if either is",
+    kernel="minimum(x, y)", samples=apart(0.0, 0.25), special=(((1.0, 1.0), (0.5, 0.5)), ((2.0, 1.0), (0.0, 1.0))),
+    convention="a tie is shared equally: ½ each; of two zeros the sign of the result is not defined.", doc="the smaller of x and y; nan if either is",
 )
 relu = define(
     "relu", lambda x: np.maximum(x, 0), Elementwise((lambda ans, x: x > 0,), selects=True),
     scalar=lambda x: 0.0 if x <= 0 else x, latex=r"\max(0, {0})", precedence=(ATOM, ANY), kernel="maximum(x, 0)",
-    methods=("relu",), samples=on(POSITIVE), special=(((0.0,), (0.0,)), ((-1.0,), (0.0,)), ((2.0,), (1.0,))),
+    methods=("relu",), samples=apart(0.25), special=(((0.0,), (0.0,)), ((-1.0,), (0.0,)), ((2.0,), (1.0,))),
     convention="relu'(0) = 0.", doc="max(0, x)",
 )
 where = define(
@@ -264,15 +309,15 @@ where = define(
 # ---------------------------------------------------------------------- piecewise constant
 
 floor = define(
-    "floor", np.floor, Zero(), scalar=lambda x: float(math.floor(x)), methods=("__floor__",),
+    "floor", np.floor, Zero(), scalar=lambda x: float(np.floor(x)), methods=("__floor__",),
     latex=r"\lfloor {0} \rfloor", precedence=(ATOM, ANY), kernel="floor(x)", samples=on((0.1, 0.9)), doc="⌊x⌋",
 )
 ceil = define(
-    "ceil", np.ceil, Zero(), scalar=lambda x: float(math.ceil(x)), methods=("__ceil__",),
+    "ceil", np.ceil, Zero(), scalar=lambda x: float(np.ceil(x)), methods=("__ceil__",),
     latex=r"\lceil {0} \rceil", precedence=(ATOM, ANY), kernel="ceil(x)", samples=on((0.1, 0.9)), doc="⌈x⌉",
 )
 trunc = define(
-    "trunc", np.trunc, Zero(), scalar=lambda x: float(math.trunc(x)), methods=("__trunc__",), numpy=(np.fix,),
+    "trunc", np.trunc, Zero(), scalar=lambda x: float(np.trunc(x)), methods=("__trunc__",), numpy=(np.fix,),
     kernel="trunc(x)", samples=on((0.1, 0.9)), doc="x rounded towards 0",
 )
 rint = define(
@@ -344,7 +389,7 @@ clip = define(
     ), selects=True),
     scalar=lambda x, low, high: min(max(x, low), high) if x == x else x, signature=_clip, methods=("clip",),
     numpy=(np.clip,), latex=r"\operatorname{{clip}}({0}, {1}, {2})", precedence=(ATOM, ANY, ANY, ANY),
-    kernel="minimum(maximum(x, y), z)", samples=on((-0.9, 0.9), (-2.0, -1.0), (1.0, 2.0)),
+    kernel="minimum(maximum(x, y), z)", samples=apart(0.0, 0.17, 0.33),
     special=(((0.0, 0.0, 1.0), (1.0, 0.0, 0.0)), ((2.0, 0.0, 1.0), (0.0, 0.0, 1.0)), ((-1.0, 0.0, 1.0), (0.0, 1.0, 0.0))),
     convention="at a bound the derivative is that of x: 1.",
 )

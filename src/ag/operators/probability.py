@@ -2,61 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from ..node import Node, describe
 from .axes import one_axis
-from .domains import POSITIVE, REAL, arrays, on
-from .elementwise import exp, where
+from .domains import arrays
+from .elementwise import exp
 from .elementwise import log as natural_log
-from .rules import Custom, Elementwise, Reduction, shape_of, value_of
-from .table import ANY, ATOM, CALL, define, rewrite, row
+from .rules import Custom, Reduction, shape_of, value_of
+from .table import ANY, ATOM, define, rewrite, row
 
-
-def _sigmoid(x):  # type: ignore[no-untyped-def]
-    """1 / (1 + e⁻ˣ) by e^-|x|, which can't overflow."""
-    x = np.asarray(x)
-    small = np.exp(-np.abs(x))
-    return (np.where(x >= 0, 1, small) / (1 + small)).astype(x.dtype if x.dtype.kind == "f" else float)[()]
-
-
-def _sigmoid_of_float(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
-
-
-sigmoid = define(
-    "sigmoid", _sigmoid, Elementwise((lambda ans, x: ans * sigmoid(-x),)), scalar=_sigmoid_of_float,
-    symbol="σ", latex=r"\sigma({0})", precedence=(ATOM, ANY), kernel="sigmoid(x)", samples=on(REAL),
-    special=(((1e4,), (0.0,)), ((-1e4,), (0.0,))), doc="1 / (1 + e⁻ˣ), without overflow; its derivative is σ(x) σ(-x)",
-)
-softplus = define(
-    "softplus", lambda x: np.logaddexp(x, 0), Elementwise((lambda ans, x: sigmoid(x),)),
-    scalar=lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))), latex=r"\log(1 + e^{{{0}}})", precedence=(ATOM, ANY),
-    kernel="softplus(x)", samples=on(REAL), special=(((1e4,), (1.0,)), ((-1e4,), (0.0,))),
-    doc="log(1 + eˣ), without overflow",
-)
-
-
-def _xlogy(x, y):  # type: ignore[no-untyped-def]
-    x, y = np.asarray(x), np.asarray(y)
-    zero = (x == 0) & ~np.isnan(y)
-    return np.where(zero, 0, x * np.log(np.where(zero, 1, y)))[()]
-
-
-def _log_of_second(ans, x, y):  # type: ignore[no-untyped-def]
-    return natural_log(y)
-
-
-xlogy = define(
-    "xlogy", _xlogy,
-    Elementwise((_log_of_second, lambda ans, x, y: where(value_of(x) == 0, 0.0, x / where(value_of(x) == 0, 1.0, y)))),
-    scalar=lambda x, y: 0.0 if x == 0 and y == y else x * math.log(y), latex=r"{0} \log {1}", precedence=(CALL, ATOM, ATOM),
-    kernel="xlogy(x, y)", samples=on(REAL, POSITIVE), special=(((0.0, 0.0), (-math.inf, 0.0)), ((0.0, 2.0), (math.log(2), 0.0))),
-    convention="0 · log y is 0 for every y, also for y = 0; ∂/∂x = log y, so at x = y = 0 it is -inf.", doc="x log y, and 0 where x = 0",
-)
 
 # ---------------------------------------------------------------------- softmax
 

@@ -12,7 +12,7 @@ from ..scalar import Scalar
 from .axes import Axis, normalized, one_axis
 from .domains import arrays, sequences
 from .rules import FUNCTIONS, Linear, fit, shape_of, value_of, zeros_like
-from .table import ATOM, compose, define, row
+from .table import ATOM, compose, define, rewrite, row
 
 Shape = int | tuple[int, ...] | list[int]
 
@@ -58,7 +58,7 @@ def astype(x: Any, dtype: Any, *, copy: bool = True) -> Any:
     return _astype(x, dtype)
 
 
-FUNCTIONS["astype"] = astype
+rewrite("astype", astype)
 Node.astype = astype  # type: ignore[attr-defined]
 
 argument = define(
@@ -345,24 +345,34 @@ def flip(x: Any, /, axis: Axis = None) -> Any:
     return (x,), {"axis": normalized(axis, x)}
 
 
-@row(
-    "roll", lambda x, shift, axis: np.roll(x, shift[0] if axis is None else shift, axis),
-    Linear((lambda g, x, shift, axis: roll(g, tuple(-s for s in shift), axis),)), numpy=(np.roll,),
-    samples=arrays(((4,), {"shift": 1}), ((2, 3), {"shift": (1, -1), "axis": (0, 1)}), ((2, 3), {"shift": 2})),
-)
-def roll(x: Any, /, shift: Any, axis: Any = None) -> Any:
-    """x with its elements moved by ``shift`` along ``axis``, those that leave at one end entering at the other.
-
-    With ``axis=None`` the elements move in row-major order.
-    """
-    if axis is None:
-        return (x,), {"shift": (int(shift),), "axis": None}
+def _rolled(x: Any, shift: Any, axis: Any) -> Any:
+    """x with its elements moved by ``shift`` along ``axis``, those that leave at one end entering at the other."""
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     shifts = shift if isinstance(shift, (tuple, list)) else (shift,) * len(axes)
     if len(shifts) != len(axes):
         raise ValueError(f"roll: {len(shifts)} shifts for {len(axes)} axes: give as many of both")
     ndim = len(shape_of(x))
     return (x,), {"shift": tuple(int(s) for s in shifts), "axis": tuple(one_axis(a, ndim, x) for a in axes)}
+
+
+_roll = define(
+    "roll", lambda x, shift, axis: np.roll(x, shift, axis),
+    Linear((lambda g, x, shift, axis: roll(g, tuple(-s for s in shift), axis),)), signature=_rolled, numpy=(np.roll,),
+    samples=arrays(((4,), {"shift": 1, "axis": 0}), ((2, 3), {"shift": (1, -1), "axis": (0, 1)})),
+)
+
+
+def roll(x: Any, shift: Any, axis: Any = None) -> Any:
+    """x with its elements moved by ``shift`` along ``axis``, those that leave at one end entering at the other.
+
+    With ``axis=None`` the elements move in row-major order.
+    """
+    if axis is None:
+        return reshape(_roll(reshape(x, -1), shift, 0), shape_of(x))
+    return _roll(x, shift, axis)
+
+
+rewrite("roll", roll)
 
 
 def _pad_transpose(g, x, widths, value):  # type: ignore[no-untyped-def]
@@ -386,22 +396,22 @@ def pad(x: Any, /, pad_width: Any, mode: str = "constant", *, constant_values: f
     return (x,), {"widths": tuple((int(a), int(b)) for a, b in widths), "value": constant_values}
 
 
-def _tile_transpose(g, x, repetitions):  # type: ignore[no-untyped-def]
+def _tile_transpose(g, x, reps):  # type: ignore[no-untyped-def]
     shape = shape_of(x)
-    extra = len(repetitions) - len(shape)
+    extra = len(reps) - len(shape)
     full = (1,) * extra + shape
-    folded = tuple(n for pair in zip(repetitions, full, strict=True) for n in pair)
+    folded = tuple(n for pair in zip(reps, full, strict=True) for n in pair)
     return reshape(FUNCTIONS["sum"](reshape(g, folded), axis=tuple(range(0, len(folded), 2))), shape)
 
 
 @row(
-    "tile", lambda x, repetitions: np.tile(x, repetitions), Linear((_tile_transpose,)), numpy=(np.tile,),
-    samples=arrays(((3,), {"repetitions": 2}), ((2, 3), {"repetitions": (2, 1)}), ((3,), {"repetitions": (2, 2)}), ((), {"repetitions": 3})),
+    "tile", lambda x, reps: np.tile(x, reps), Linear((_tile_transpose,)), numpy=(np.tile,),
+    samples=arrays(((3,), {"reps": 2}), ((2, 3), {"reps": (2, 1)}), ((3,), {"reps": (2, 2)}), ((), {"reps": 3})),
 )
-def tile(x: Any, /, repetitions: Any) -> Any:
-    """x laid side by side, ``repetitions`` times along each axis."""
-    times = lengths(repetitions)
-    return (x,), {"repetitions": (1,) * (len(shape_of(x)) - len(times)) + times}
+def tile(x: Any, /, reps: Any) -> Any:
+    """x laid side by side, ``reps`` times along each axis."""
+    times = lengths(reps)
+    return (x,), {"reps": (1,) * (len(shape_of(x)) - len(times)) + times}
 
 
 def _repeat_transpose(g, x, repeats, axis):  # type: ignore[no-untyped-def]

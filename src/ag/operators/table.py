@@ -188,7 +188,8 @@ def compose(
 def rewrite(name: str, function: Callable[..., Any]) -> None:
     """Put ``function`` in front of a row: it may record another operator where that is exact and the row is not."""
     plain = FUNCTIONS[name]
-    functools.update_wrapper(function, plain)  # its row, name and documentation
+    function.op = plain.op  # type: ignore[attr-defined]
+    function.__doc__ = function.__doc__ or plain.__doc__
     FUNCTIONS[name] = function
     for f in TABLE[name].numpy:
         NUMPY[f] = function

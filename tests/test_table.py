@@ -1,0 +1,296 @@
+"""Nothing here names an operator: a new row is tested because it is a row."""
+
+import dataclasses
+import inspect
+import math
+
+import numpy as np
+import pytest
+
+import ag
+from ag.node import Node
+from ag.operators.rules import FUNCTIONS, Bilinear, Custom, Elementwise, Linear, Reduction, Zero
+from ag.operators.table import COMPOSITES, NUMPY, TABLE
+from ag.testing import check_grads
+from ag.transforms.containers import leaves, rebuilt
+
+ENTRIES = {**TABLE, **COMPOSITES}
+
+
+def samples(entry):
+    return entry.samples(np.random.default_rng(0))
+
+
+def cases(names):
+    return [pytest.param(name, k, id=f"{name}-{k}") for name in names for k in range(len(samples(ENTRIES[name])))]
+
+
+def is_float(x):
+    return isinstance(x, (float, np.ndarray, np.floating)) and np.asarray(x).dtype.kind == "f"
+
+
+class Case:
+    """One sample of an entry: ``f`` as a function of its float arrays alone."""
+
+    def __init__(self, name, k, function=None):
+        self.entry = ENTRIES[name]
+        self.function = function or FUNCTIONS[name]
+        self.args, self.params = samples(self.entry)[k]
+        self.everything = leaves(list(self.args))
+        rule = getattr(self.entry, "rule", None)
+        self.places = [
+            i for i, x in enumerate(self.everything) if is_float(x) and (rule is None or self.input_depends(rule, i))
+        ]
+        self.floats = tuple(self.everything[i] for i in self.places)
+
+    def input_depends(self, rule, i):
+        return isinstance(rule, Zero) or rule.depends_on(i) or not isinstance(rule, (Elementwise, Custom))
+
+    def __call__(self, *floats):
+        everything = list(self.everything)
+        for i, x in zip(self.places, floats, strict=True):
+            everything[i] = x
+        return self.function(*rebuilt(list(self.args), everything), **self.params)
+
+
+DIFFERENTIABLE = [name for name, e in ENTRIES.items() if not isinstance(getattr(e, "rule", None), Zero)]
+ZERO = [name for name, e in TABLE.items() if isinstance(e.rule, Zero)]
+
+
+@pytest.mark.parametrize("name,k", cases(DIFFERENTIABLE))
+def test_both_modes_agree_with_differences(name, k):
+    case = Case(name, k)
+    check_grads(case, case.floats, order=1, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("name,k", cases(DIFFERENTIABLE))
+def test_second_order_in_all_four_mixtures(name, k):
+    case = Case(name, k)
+    check_grads(case, case.floats, order=2, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("name,k", cases(DIFFERENTIABLE))
+def test_duality_of_the_modes(name, k):
+    """⟨Jᵀg, t⟩ = ⟨g, Jt⟩, whatever the step of a difference."""
+    case = Case(name, k)
+    rng = np.random.default_rng(1)
+    tangents = tuple(rng.normal(size=np.shape(x))[()] for x in case.floats)
+    y, t = ag.jvp(case, case.floats, tangents)
+    g = [rng.normal(size=np.shape(z))[()] for z in leaves(y)]
+    cotangents = ag.vjp(case, *case.floats)[1](rebuilt(y, g))
+    left = sum(np.vdot(c, t) for c, t in zip(leaves(cotangents), tangents, strict=True))
+    right = sum(np.vdot(a, b) for a, b in zip(g, leaves(t), strict=True))
+    assert left == pytest.approx(right, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("name,k", cases(ENTRIES))
+def test_shapes_and_dtypes(name, k):
+    case = Case(name, k)
+    plain = leaves(case(*case.floats))
+    nodes = [ag.Tensor(x) for x in case.floats]
+    recorded = leaves(case(*nodes))
+    for x, y in zip(plain, recorded, strict=True):
+        np.testing.assert_array_equal(x, getattr(y, "value", y))
+        assert np.asarray(x).dtype == np.asarray(getattr(y, "value", y)).dtype
+    for y in recorded:
+        if isinstance(y, Node) and isinstance(y, ag.Tensor):
+            y.backward(np.ones(y.shape))
+            for x in nodes:
+                if x.grad is not None:
+                    assert np.shape(x.grad) == x.shape and x.grad.dtype == x.dtype
+
+
+@pytest.mark.parametrize("name,k", cases(ENTRIES))
+def test_float32_stays_float32(name, k):
+    case = Case(name, k)
+    if "dtype" in case.params:
+        pytest.skip("the sample asks for a dtype")
+    single = [np.asarray(x, np.float32) for x in case.floats]
+    nodes = [ag.Tensor(x) for x in single]
+    exact = leaves(case(*case.floats))
+    for y, reference in zip(leaves(case(*nodes)), exact, strict=True):
+        value = np.asarray(getattr(y, "value", y))
+        if isinstance(y, ag.Tensor) and not np.issubdtype(value.dtype, np.bool_):
+            assert value.dtype == np.float32
+            np.testing.assert_allclose(value, reference, rtol=2e-5, atol=2e-6)
+            y.backward(np.ones(y.shape))
+            assert all(x.grad is None or x.grad.dtype == np.float32 for x in nodes)
+
+
+@pytest.mark.parametrize("name,k", cases(ZERO))
+def test_zero_rules(name, k):
+    case = Case(name, k)
+    nodes = [ag.Tensor(x) for x in case.floats]
+    y = case(*nodes)
+    if not ENTRIES[name].records:
+        assert not isinstance(y, Node)
+        return
+    y.backward(np.ones(y.shape))
+    assert all((x.grad == 0).all() for x in nodes)
+    _, t = ag.jvp(case, case.floats, tuple(np.ones(np.shape(x))[()] for x in case.floats))
+    assert (np.asarray(t) == 0).all()
+
+
+@pytest.mark.parametrize("name,k", cases(TABLE))
+def test_the_abstract_value_is_the_shape_and_dtype(name, k):
+    case = Case(name, k)
+    op = TABLE[name]
+    inputs, params = op.signature(*case.args, **case.params) if op.signature else (case.args, {})
+    shapes = [(np.shape(x), np.asarray(x).dtype) for x in inputs]
+    if any(dtype.kind in "ib" and shape for shape, dtype in shapes):
+        pytest.skip("an index array decides the shape by its values")
+    value = np.asarray(op.forward(*inputs, **params))
+    assert op.abstract(shapes, params) == (value.shape, value.dtype)
+
+
+@pytest.mark.parametrize("name", [name for name, op in TABLE.items() if op.numpy])
+def test_numpys_own_functions_record_the_row(name):
+    case = Case(name, 0)
+    nodes = [ag.Tensor(x) for x in case.floats]
+    expected = case(*nodes)
+    for f in TABLE[name].numpy:
+        result = Case(name, 0, f)(*nodes)
+        np.testing.assert_array_equal(getattr(result, "value", result), getattr(expected, "value", expected))
+
+
+@pytest.mark.parametrize("name,k", cases(COMPOSITES))
+def test_composites_compute_what_numpy_does(name, k):
+    case = Case(name, k)
+    for x, y in zip(leaves(case(*case.floats)), leaves(Case(name, k, COMPOSITES[name].forward)(*case.floats)), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-14)
+
+
+# ---------------------------------------------------------------------- numbers
+
+SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, math.inf, -math.inf, math.nan, 1e-310, 1e300, -1e4, 710.0)
+SCALARS = [name for name, op in TABLE.items() if op.scalar is not None and op.signature is None]
+
+
+def arity(name):
+    return len(samples(TABLE[name])[0][0])
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_scalars_obey_ieee_as_arrays_do(name):
+    op = TABLE[name]
+    with np.errstate(all="ignore"):
+        for args in np.array(np.meshgrid(*[SPECIAL] * arity(name))).reshape(arity(name), -1).T:
+            expected = op.forward(*args)
+            actual = FUNCTIONS[name](*map(ag.Scalar, args))
+            assert isinstance(actual, ag.Scalar) == op.records
+            actual = getattr(actual, "value", actual)
+            np.testing.assert_allclose(actual, expected, rtol=4e-15, err_msg=f"{name}{tuple(args)}")
+            if expected == 0 and "the sign of the result is not defined" not in op.convention:
+                assert math.copysign(1, actual) == math.copysign(1, expected), f"{name}{tuple(args)}"
+
+
+@pytest.mark.parametrize("name", [name for name, op in TABLE.items() if op.special])
+def test_special_points(name):
+    """At kinks and ends of the domain both modes give the tabulated derivatives, for scalars and for arrays."""
+    op = TABLE[name]
+    with np.errstate(all="ignore"):
+        for args, partials in op.special:
+            for face in (ag.Scalar, ag.Tensor):
+                nodes = [face(x) for x in args]
+                FUNCTIONS[name](*nodes).backward()
+                np.testing.assert_allclose([x.grad for x in nodes], partials, rtol=1e-14, err_msg=f"{name}{args}")
+            for i, partial in enumerate(partials):
+                tangent = tuple(float(i == j) for j in range(len(args)))
+                _, t = ag.jvp(lambda x, i=i, args=args: FUNCTIONS[name](*args[:i], x, *args[i + 1 :]), (args[i],), (1.0,))
+                np.testing.assert_allclose(t, partial, rtol=1e-14, err_msg=f"{name}{args}, tangent {tangent}")
+
+
+# ---------------------------------------------------------------------- what else a row says
+
+NAMES = {
+    **{n: getattr(math, n) for n in "exp expm1 exp2 log log2 log10 log1p sqrt cbrt hypot sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh floor ceil trunc".split()},
+    "abs": abs, "maximum": max, "minimum": min, "sign": np.sign, "rint": np.rint, "logaddexp": np.logaddexp,
+    "sigmoid": lambda x: 1 / (1 + math.exp(-x)), "softplus": lambda x: math.log1p(math.exp(x)),
+    "xlogy": lambda x, y: x * math.log(y) if x else 0.0,
+    **{n: getattr(np, n) for n in "equal not_equal less less_equal greater greater_equal".split()},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name, op in TABLE.items() if op.kernel])
+def test_the_kernel_computes_the_value(name):
+    op = TABLE[name]
+    args = samples(op)[0][0]
+    value = eval(op.kernel, {"__builtins__": {}}, {**NAMES, **dict(zip("xyz", map(float, args), strict=False))})
+    assert float(value) == pytest.approx(float(FUNCTIONS[name](*args)), rel=1e-14)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_row_is_complete(name):
+    op = TABLE[name]
+    function = FUNCTIONS[name]
+    assert function.op is op and repr(op) == name
+    assert inspect.getdoc(function), "what the operator computes"
+    assert op.symbol
+    formula = op.latex.format(*"xyz")
+    assert formula.count("{") == formula.count("}")
+    if isinstance(op.rule, Elementwise):
+        assert len(op.precedence) == 1 + len(op.rule.partials)
+        assert op.kernel, "an elementwise row has a kernel"
+    for method in op.methods:
+        assert hasattr(Node, method)
+
+
+def test_every_row_that_people_need_has_a_public_name():
+    internal = {"argument", "as_scalar", "as_tensor", "getitem", "index_set", "index_add", "residual",
+                "cross_entropy_of_labels", "numpy_norm", "vstack", "hstack", "column_stack"}  # fmt: skip
+    missing = {name for name in ENTRIES if not callable(getattr(ag, name, None))} - internal
+    assert not missing
+
+
+def test_numpy_functions_are_answered_once():
+    assert all(callable(f) and callable(g) for f, g in NUMPY.items())
+
+
+# ---------------------------------------------------------------------- the tests are tested
+
+
+def perturbed(rule):
+    """Rules of the same kind that are wrong by 0.1 %, one for each place where a derivative is stated."""
+
+    def off(f):
+        return lambda *args, **params: f(*args, **params) * 1.001
+
+    if isinstance(rule, Elementwise):
+        for i, p in enumerate(rule.partials):
+            if p is not None:
+                wrong = off(p if callable(p) else lambda *args, p=p: p)
+                yield dataclasses.replace(rule, partials=(*rule.partials[:i], wrong, *rule.partials[i + 1 :]))
+    elif isinstance(rule, Reduction):
+        yield dataclasses.replace(rule, weights=off(rule.weights))
+    elif isinstance(rule, (Linear, Bilinear)):
+        if callable(rule.transposes):
+            yield dataclasses.replace(rule, transposes=off(rule.transposes))
+        else:
+            for i, p in enumerate(rule.transposes):
+                if p is not None:
+                    yield dataclasses.replace(rule, transposes=(*rule.transposes[:i], off(p), *rule.transposes[i + 1 :]))
+    else:
+        yield dataclasses.replace(rule, vjp_rule=off(rule.vjp_rule))
+        yield dataclasses.replace(rule, jvp_rule=off(rule.jvp_rule))
+
+
+@pytest.mark.parametrize("name", [name for name in DIFFERENTIABLE if name in TABLE])
+def test_a_wrong_rule_is_caught(name):
+    op = TABLE[name]
+    wrong_rules = list(perturbed(op.rule))
+    assert wrong_rules
+    for rule in wrong_rules:
+        wrong = dataclasses.replace(op, rule=rule)
+
+        def function(*args, wrong=wrong, **params):
+            inputs, params = op.signature(*args, **params) if op.signature else (args, params)
+            return wrong.apply(inputs, params)
+
+        caught = False
+        for k in range(len(samples(op))):
+            case = Case(name, k, function)
+            try:
+                check_grads(case, case.floats, order=1, rtol=1e-8, atol=1e-9)
+            except AssertionError:
+                caught = True
+        assert caught, f"a derivative of {name} that is wrong by 0.1 % passes"
