@@ -202,12 +202,17 @@ def test_special_points(name):
 
 # ---------------------------------------------------------------------- what else a row says
 
+MATH = [
+    "exp", "expm1", "exp2", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "hypot", "sin", "cos", "tan",
+    "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "floor", "ceil",
+    "trunc",
+]
 NAMES = {
-    **{n: getattr(math, n) for n in "exp expm1 exp2 log log2 log10 log1p sqrt cbrt hypot sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh floor ceil trunc".split()},
+    **{n: getattr(math, n) for n in MATH},
     "abs": abs, "maximum": max, "minimum": min, "sign": np.sign, "rint": np.rint, "logaddexp": np.logaddexp,
     "sigmoid": lambda x: 1 / (1 + math.exp(-x)), "softplus": lambda x: math.log1p(math.exp(x)),
     "xlogy": lambda x, y: x * math.log(y) if x else 0.0,
-    **{n: getattr(np, n) for n in "equal not_equal less less_equal greater greater_equal".split()},
+    **{n: getattr(np, n) for n in ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]},
 }  # fmt: skip
 
 

@@ -8,12 +8,19 @@
 -0.09369026795895842
 """
 
-from . import datasets as datasets
-from . import learn as learn
-from . import testing as testing
-from .adjoint import backward as _backward  # noqa: F401  (attaches backward() to nodes)
+from . import adjoint as adjoint, datasets as datasets, learn as learn, testing as testing
+from .learn.categorical import (
+    Categorical as Categorical,
+)
+from .learn.losses import (
+    accuracy as accuracy,
+    cross_entropy as cross_entropy,
+    negative_log_likelihood as negative_log_likelihood,
+    one_hot as one_hot,
+    squared_error as squared_error,
+)
 from .operators.elementwise import (
-    absolute as abs,
+    absolute as absolute,
     acos as acos,
     acosh as acosh,
     add as add,
@@ -42,9 +49,9 @@ from .operators.elementwise import (
     isnan as isnan,
     less as less,
     less_equal as less_equal,
-    log10 as log10,
     log1p as log1p,
     log2 as log2,
+    log10 as log10,
     logaddexp as logaddexp,
     logical_and as logical_and,
     logical_not as logical_not,
@@ -56,7 +63,7 @@ from .operators.elementwise import (
     negative as negative,
     not_equal as not_equal,
     positive as positive,
-    power as pow,
+    power as power,
     reciprocal as reciprocal,
     relu as relu,
     remainder as remainder,
@@ -92,8 +99,8 @@ from .operators.probability import (
     softmax as softmax,
 )
 from .operators.reductions import (
-    cumprod as cumulative_prod,
-    cumsum as cumulative_sum,
+    cumprod as cumprod,
+    cumsum as cumsum,
     logsumexp as logsumexp,
     max as max,
     mean as mean,
@@ -136,6 +143,11 @@ from .operators.shaping import (
     swapaxes as swapaxes,
     tile as tile,
 )
+from .scalar import Scalar as Scalar
+from .tensor import Tensor as Tensor
+from .testing import (
+    check_grads as check_grads,
+)
 from .transforms import (
     grad as grad,
     jvp as jvp,
@@ -143,20 +155,9 @@ from .transforms import (
     value_and_grad as value_and_grad,
     vjp as vjp,
 )
-from .learn.categorical import (
-    Categorical as Categorical,
-)
-from .learn.losses import (
-    accuracy as accuracy,
-    cross_entropy as cross_entropy,
-    negative_log_likelihood as negative_log_likelihood,
-    one_hot as one_hot,
-    squared_error as squared_error,
-)
-from .testing import (
-    check_grads as check_grads,
-)
-from .scalar import Scalar as Scalar
-from .tensor import Tensor as Tensor
+
+# The array API standard's names, where NumPy's older ones stand in the modules.
+abs, pow = absolute, power
+cumulative_prod, cumulative_sum = cumprod, cumsum
 
 __version__ = "0.1.0"

@@ -43,7 +43,7 @@ class Reach:
     captured   were there older ones?
     """
 
-    __slots__ = ("nodes", "order", "selecting", "captured")
+    __slots__ = ("captured", "nodes", "order", "selecting")
 
     def __init__(self, roots: Iterable[Node], floor: int = 0) -> None:
         nodes: Adjoints = dict.fromkeys(roots)
@@ -71,15 +71,15 @@ class Reach:
                         nodes[x] = None
                         push(x)
             elif kind is tuple:
-                for x in x:
-                    if isinstance(x, Node) and x not in nodes:
-                        if x._stamp < floor:
+                for y in x:
+                    if isinstance(y, Node) and y not in nodes:
+                        if y._stamp < floor:
                             captured = True
-                            if x.op is None and x._second is not None:
-                                assigned.append(x)
+                            if y.op is None and y._second is not None:
+                                assigned.append(y)
                         else:
-                            nodes[x] = None
-                            push(x)
+                            nodes[y] = None
+                            push(y)
             x = node._second
             kind = type(x)
             if (kind is Scalar or kind is Tensor) and x not in nodes:
@@ -327,9 +327,8 @@ def seed(root: Node, cotangent: Any, what: str = "backward()") -> Any:
             )
         _check_float(root)
         return np.ones(value.shape, value.dtype)[()]
-    if isinstance(cotangent, Node):
-        given = cotangent
-    else:
+    given: Any = cotangent
+    if not isinstance(cotangent, Node):
         given = np.asarray(cotangent)
         if given.dtype.kind not in "fiub":
             raise TypeError(f"{what}: a cotangent holds real numbers, got dtype {given.dtype}")
@@ -416,5 +415,5 @@ def _backward(self: Node) -> None:
             x._grad = c if x.grad is None else x.grad + c
 
 
-Node.backward = backward  # type: ignore[method-assign]
-Node._backward = _backward  # type: ignore[method-assign]
+Node.backward = backward  # type: ignore[attr-defined]
+Node._backward = _backward  # type: ignore[attr-defined]

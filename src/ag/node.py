@@ -33,7 +33,7 @@ next_stamp = count(OFFSETS, OFFSETS).__next__
 class Node:
     """A quantity: its number(s), what it was computed from, and the derivative of an output with respect to it."""
 
-    __slots__ = ("_value", "op", "_first", "_second", "_stamp", "_code", "_grad", "_label")
+    __slots__ = ("_code", "_first", "_grad", "_label", "_second", "_stamp", "_value", "op")
 
     # A node's inputs stand in two slots, as most operators have one or two; more stand in _first as a tuple.
     # A leaf keeps in _second the stamp of the last assignment to its value (None: never assigned).
@@ -134,6 +134,12 @@ class Node:
         """The same value as a new leaf: derivatives stop here."""
         leaf = type(self).__new__(type(self))
         leaf._set_leaf(self._value, self.label)
+        return leaf
+
+    def like(self, value: Any) -> Any:
+        """A new leaf of the same face."""
+        leaf = type(self).__new__(type(self))
+        leaf._set_leaf(leaf._leaf_value(value), None)
         return leaf
 
     def item(self) -> Any:

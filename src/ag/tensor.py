@@ -87,4 +87,5 @@ class Tensor(Node):
     def __iter__(self) -> Iterator[Any]:
         if self.ndim == 0:
             raise TypeError(f"{describe(self)} has no axis to iterate over")
-        return (self[i] for i in range(len(self)))
+        row: Any = self  # indexing is attached to nodes by its row
+        return (row[i] for i in range(len(self)))

@@ -85,7 +85,7 @@ def warn_if_probabilities(z: Any, name: str) -> None:
     classes = values.shape[-1]
     if classes < 2 or not values.size:
         return
-    if isinstance(z, Node) and z.op is softmax.op:  # type: ignore[attr-defined]
+    if isinstance(z, Node) and z.op is softmax.op:
         certain = True
     else:  # the first row tells nearly always, for next to nothing
         first = values[(0,) * (values.ndim - 1)]

@@ -65,7 +65,8 @@ def binary(op: Operator, array: Callable[..., Any], scalar: Callable[..., Any]) 
     """The function of an elementwise row of two arguments."""
 
     def call(x: Any, y: Any, *, depth: int = 1) -> Any:
-        kind = type(x)
+        kind: Any = type(x)
+        face: Any
         if kind is Scalar:
             a = x._value
             kind = type(y)
@@ -134,7 +135,7 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     values = [x._value if isinstance(x, Node) else x for x in kept]
     if not op.records:
         return op.plain(tuple(values), params)
-    face = Tensor if tensor else Scalar
+    face: Any = Tensor if tensor else Scalar
     if face is Scalar:
         value = op.plain(tuple(values), params)
     else:

@@ -11,8 +11,10 @@ import numpy as np
 from ..node import Node, describe
 from .table import NUMPY
 
-REDUCE = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
-ACCUMULATE = {np.add: np.cumsum, np.multiply: np.cumprod}
+METHODS: dict[str, dict[Any, Any]] = {
+    "reduce": {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min},
+    "accumulate": {np.add: np.cumsum, np.multiply: np.cumprod},
+}
 
 
 def array_ufunc(self: Node, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -30,7 +32,7 @@ def array_ufunc(self: Node, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs
         if getattr(function, "fast", False):
             return function(*inputs, depth=2)  # the user's frame is the caller of this one
         return function(*inputs)
-    table = {"reduce": REDUCE, "accumulate": ACCUMULATE}.get(method, {})
+    table = METHODS.get(method, {})
     if ufunc not in table:
         raise TypeError(f"np.{ufunc.__name__}.{method} has no rule for {describe(self)}: write it with ag's operators")
     kwargs.setdefault("axis", 0)

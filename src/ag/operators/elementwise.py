@@ -53,12 +53,12 @@ reciprocal = define(
 )
 
 
-def _power_base(ans, x, y):  # type: ignore[no-untyped-def]
+def _power_base(ans, x, y):
     """y x^(y-1), and 0 for y = 0 even at x = 0, where x^(y-1) is inf."""
     return where(equal(y, 0), 0.0, y * power(x, where(equal(y, 0), 1.0, y - 1)))
 
 
-def _power_exponent(ans, x, y):  # type: ignore[no-untyped-def]
+def _power_exponent(ans, x, y):
     """x^y ln x; 0 at x = 0 for y > 0, where the product is 0 · -inf and its limit 0."""
     zero = logical_and(equal(x, 0), greater(y, 0))
     return where(zero, 0.0, ans * log(where(zero, 1.0, x)))
@@ -101,7 +101,7 @@ hypot = define(
 )
 
 
-def _ratio(x, r):  # type: ignore[no-untyped-def]
+def _ratio(x, r):
     """x / r, and 0 where r is 0."""
     zero = equal(r, 0)
     return where(zero, 0.0, x / where(zero, 1.0, r))
@@ -141,7 +141,7 @@ log1p = define(
 )
 
 
-def _share(x, other):  # type: ignore[no-untyped-def]
+def _share(x, other):
     """eˣ / (eˣ + e^other), without overflow; equal infinities share equally."""
     tie = equal(x, other)
     return where(tie, 0.5, sigmoid(where(tie, 0.0, x - other)))
@@ -221,7 +221,7 @@ atanh = define(
 # ---------------------------------------------------------------------- sigmoids and entropies
 
 
-def _sigmoid(x):  # type: ignore[no-untyped-def]
+def _sigmoid(x):
     """1 / (1 + e⁻ˣ) by e^-|x|, which can't overflow."""
     x = np.asarray(x)
     small = np.exp(-np.abs(x))
@@ -245,13 +245,13 @@ softplus = define(
 )
 
 
-def _xlogy(x, y):  # type: ignore[no-untyped-def]
+def _xlogy(x, y):
     x, y = np.asarray(x), np.asarray(y)
     zero = (x == 0) & ~np.isnan(y)
     return np.where(zero, 0, x * np.log(np.where(zero, 1, y)))[()]
 
 
-def _log_of_second(ans, x, y):  # type: ignore[no-untyped-def]
+def _log_of_second(ans, x, y):
     return log(y)
 
 
@@ -260,7 +260,8 @@ xlogy = define(
     Elementwise((_log_of_second, lambda ans, x, y: where(value_of(x) == 0, 0.0, x / where(value_of(x) == 0, 1.0, y)))),
     scalar=lambda x, y: 0.0 if x == 0 and y == y else x * math.log(y), latex=r"{0} \log {1}", precedence=(CALL, ATOM, ATOM),
     kernel="xlogy(x, y)", samples=on(REAL, POSITIVE), special=(((0.0, 0.0), (-INF, 0.0)), ((0.0, 2.0), (LN2, 0.0))),
-    convention="0 · log y is 0 for every y, also for y = 0; ∂/∂x = log y, so at x = y = 0 it is -inf.", doc="x log y, and 0 where x = 0",
+    convention="0 · log y is 0 for every y, also for y = 0; ∂/∂x = log y, so at x = y = 0 it is -inf.",
+    doc="x log y, and 0 where x = 0",
 )
 
 # ---------------------------------------------------------------------- kinks
@@ -272,7 +273,7 @@ absolute = define(
 )
 
 
-def _larger(x, y):  # type: ignore[no-untyped-def]
+def _larger(x, y):
     return where(equal(x, y), 0.5, greater(x, y))
 
 
@@ -281,14 +282,16 @@ maximum = define(
     Elementwise((lambda ans, x, y: _larger(x, y), lambda ans, x, y: _larger(y, x)), selects=True),
     scalar=lambda x, y: x if x >= y or x != x else y, latex=r"\max({0}, {1})", precedence=(ATOM, ANY, ANY),
     kernel="maximum(x, y)", samples=apart(0.0, 0.25), special=(((1.0, 1.0), (0.5, 0.5)), ((2.0, 1.0), (1.0, 0.0))),
-    convention="a tie is shared equally: ½ each; of two zeros the sign of the result is not defined.", doc="the larger of x and y; nan if either is",
+    convention="a tie is shared equally: ½ each; of two zeros the sign of the result is not defined.",
+    doc="the larger of x and y; nan if either is",
 )
 minimum = define(
     "minimum", np.minimum,
     Elementwise((lambda ans, x, y: _larger(y, x), lambda ans, x, y: _larger(x, y)), selects=True),
     scalar=lambda x, y: x if x <= y or x != x else y, latex=r"\min({0}, {1})", precedence=(ATOM, ANY, ANY),
     kernel="minimum(x, y)", samples=apart(0.0, 0.25), special=(((1.0, 1.0), (0.5, 0.5)), ((2.0, 1.0), (0.0, 1.0))),
-    convention="a tie is shared equally: ½ each; of two zeros the sign of the result is not defined.", doc="the smaller of x and y; nan if either is",
+    convention="a tie is shared equally: ½ each; of two zeros the sign of the result is not defined.",
+    doc="the smaller of x and y; nan if either is",
 )
 relu = define(
     "relu", lambda x: np.maximum(x, 0), Elementwise((lambda ans, x: x > 0,), selects=True),
@@ -300,7 +303,8 @@ where = define(
     "where", np.where,
     Elementwise((None, lambda ans, condition, x, y: condition, lambda ans, condition, x, y: logical_not(condition)),
                 selects=True),
-    scalar=lambda condition, x, y: x if condition else y, numpy=(np.where,), latex=r"\begin{{cases}} {1} & {0} \\ {2} \end{{cases}}", precedence=(ATOM, ANY, ANY, ANY),
+    scalar=lambda condition, x, y: x if condition else y, numpy=(np.where,),
+    latex=r"\begin{{cases}} {1} & {0} \\ {2} \end{{cases}}", precedence=(ATOM, ANY, ANY, ANY),
     kernel="y if x else z",
     samples=lambda rng: [
         ((rng.random(c) < 0.5, rng.normal(size=x), rng.normal(size=y)), {})
@@ -346,7 +350,7 @@ remainder = define(
 
 
 
-def _compare(name, ufunc, scalar, method, symbol):  # type: ignore[no-untyped-def]
+def _compare(name, ufunc, scalar, method, symbol):
     """A comparison: plain booleans, even of nodes."""
     return define(
         name, ufunc, Zero(), scalar=scalar, methods=(method,), symbol=symbol, latex=f"{{0}} {symbol} {{1}}",
@@ -373,7 +377,7 @@ isnan = constant_of("isnan", np.isnan)
 signbit = constant_of("signbit", np.signbit)
 
 
-def _clip(x, min=None, max=None):  # type: ignore[no-untyped-def]
+def _clip(x, min=None, max=None):
     """min(max(x, low), high): x kept between two bounds, either of which may be None.
 
     >>> x = ag.Tensor([-1.0, 0.5, 2.0])
@@ -399,11 +403,11 @@ clip = define(
 )
 
 
-def _samples_of_round(rng):  # type: ignore[no-untyped-def]
+def _samples_of_round(rng):
     return [((rng.uniform(0.011, 0.014, shape),), {"decimals": 2}) for shape in ((), (2, 3))]
 
 
 @compose("round", forward=np.round, samples=_samples_of_round, numpy=(np.round,), methods=("round", "__round__"))
-def round(x, decimals=0):  # type: ignore[no-untyped-def]
+def round(x, decimals=0):
     """x rounded to the given number of decimals, halves to even; its derivative is 0."""
     return rint(x) if not decimals else rint(x * 10.0**decimals) / 10.0**decimals

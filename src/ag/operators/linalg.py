@@ -15,7 +15,7 @@ from .shaping import matrix_transpose, reshape
 from .table import PRODUCT, compose, define, row
 
 
-def _matmul_left(g, x, y):  # type: ignore[no-untyped-def]
+def _matmul_left(g, x, y):
     if len(shape_of(y)) == 1:
         return g[..., None] * y
     if len(shape_of(x)) == 1:
@@ -23,7 +23,7 @@ def _matmul_left(g, x, y):  # type: ignore[no-untyped-def]
     return g @ matrix_transpose(y)
 
 
-def _matmul_right(g, x, y):  # type: ignore[no-untyped-def]
+def _matmul_right(g, x, y):
     if len(shape_of(x)) == 1:
         return g * x if len(shape_of(y)) == 1 else x[:, None] * g[..., None, :]
     if len(shape_of(y)) == 1:
@@ -44,7 +44,8 @@ matmul = define(
 
 
 @compose("dot", forward=np.dot, numpy=(np.dot,), methods=("dot",),
-         samples=arrays((((3,), (3,)), {}), (((2, 3), (3, 2)), {}), (((2, 3), (3,)), {}), (((), (3,)), {}), (((2, 3), (2, 3, 4)), {})))
+         samples=arrays((((3,), (3,)), {}), (((2, 3), (3, 2)), {}), (((2, 3), (3,)), {}),
+                        (((), (3,)), {}), (((2, 3), (2, 3, 4)), {})))
 def dot(x: Any, y: Any) -> Any:
     """Σ x[..., i] y[..., i, ...]: the last axis of x with the last but one of y (its only one, for a vector)."""
     if not shape_of(x) or not shape_of(y):
@@ -54,7 +55,8 @@ def dot(x: Any, y: Any) -> Any:
     return tensordot(x, y, ((-1,), (-2,)))
 
 
-@compose("inner", forward=np.inner, numpy=(np.inner,), samples=arrays((((3,), (3,)), {}), (((2, 3), (4, 3)), {}), (((), (3,)), {})))
+@compose("inner", forward=np.inner, numpy=(np.inner,),
+         samples=arrays((((3,), (3,)), {}), (((2, 3), (4, 3)), {}), (((), (3,)), {})))
 def inner(x: Any, y: Any) -> Any:
     """Σ x[..., i] y[..., i] over the last axes of both."""
     if not shape_of(x) or not shape_of(y):
@@ -75,7 +77,8 @@ def vecdot(x: Any, y: Any, axis: int = -1) -> Any:
 
 
 @compose("tensordot", forward=np.tensordot, numpy=(np.tensordot,),
-         samples=arrays((((2, 3, 4), (3, 4, 2)), {}), (((2, 3), (3, 2)), {"axes": 1}), (((2, 3), (4, 3)), {"axes": ((1,), (1,))}), (((2,), (3,)), {"axes": 0})))
+         samples=arrays((((2, 3, 4), (3, 4, 2)), {}), (((2, 3), (3, 2)), {"axes": 1}),
+                        (((2, 3), (4, 3)), {"axes": ((1,), (1,))}), (((2,), (3,)), {"axes": 0})))
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
     """The sum of products over ``axes``: a number of last axes of x with as many first ones of y, or a pair of lists."""
     m, n = len(shape_of(x)), len(shape_of(y))
@@ -84,7 +87,8 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
             raise ValueError(f"tensordot: axes={axes} of {describe(x)} and {describe(y)}: one has fewer axes")
         left, right = list(range(m - axes, m)), list(range(axes))
     else:
-        left, right = ([a % k for a in (side if hasattr(side, "__iter__") else (side,))] for side, k in zip(axes, (m, n), strict=True))
+        sides = [side if hasattr(side, "__iter__") else (side,) for side in axes]
+        left, right = ([a % k for a in side] for side, k in zip(sides, (m, n), strict=True))
     names = iter(string.ascii_letters)
     xs = [next(names) for _ in range(m)]
     ys = [next(names) for _ in range(n)]
@@ -105,7 +109,8 @@ def _explicit(subscripts: str, operands: tuple[Any, ...]) -> tuple[list[str], st
     if len(terms) != len(operands):
         raise ValueError(f"einsum: {subscripts!r} names {len(terms)} operands, {len(operands)} were given")
     free = [c for c in string.ascii_letters if c not in text]
-    longest = max((len(shape_of(x)) - len(t.replace("...", "")) for t, x in zip(terms, operands, strict=True) if "..." in t), default=0)
+    hidden = [len(shape_of(x)) - len(t.replace("...", "")) for t, x in zip(terms, operands, strict=True) if "..." in t]
+    longest = max(hidden, default=0)
     dots = "".join(free[:longest])
     full = []
     for t, x in zip(terms, operands, strict=True):

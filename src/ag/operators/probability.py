@@ -9,11 +9,9 @@ import numpy as np
 from ..node import Node, describe
 from .axes import one_axis
 from .domains import arrays
-from .elementwise import exp
-from .elementwise import log as natural_log
-from .rules import Custom, Reduction, shape_of, value_of
+from .elementwise import exp, log as natural_log
+from .rules import Custom, Reduction, shape_of
 from .table import ANY, ATOM, define, rewrite, row
-
 
 # ---------------------------------------------------------------------- softmax
 
@@ -27,24 +25,24 @@ def _last(x: Any, axis: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (x,), {"axis": one_axis(axis, len(shape), x)}
 
 
-def _shift(z, axis):  # type: ignore[no-untyped-def]
+def _shift(z, axis):
     """z minus its largest element: e to it can't overflow. (Only differences of logits matter.)"""
     top = np.maximum.reduce(z, axis=axis, keepdims=True)
     return z - np.where(np.isneginf(top), 0, top).astype(z.dtype, copy=False)
 
 
-def _softmax(z, axis):  # type: ignore[no-untyped-def]
+def _softmax(z, axis):
     p = np.exp(_shift(z, axis))
     p /= np.add.reduce(p, axis=axis, keepdims=True)
     return p
 
 
-def _log_softmax(z, axis):  # type: ignore[no-untyped-def]
+def _log_softmax(z, axis):
     shifted = _shift(z, axis)
     return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
 
 
-def _softmax_rule(t, p, axis):  # type: ignore[no-untyped-def]
+def _softmax_rule(t, p, axis):
     """(diag(p) - p pᵀ) t: symmetric, so the same in both modes."""
     return p * (t - (p * t).sum(axis=axis, keepdims=True))
 
@@ -91,20 +89,20 @@ def _positions(y: Any) -> tuple[Any, ...]:
     return (*np.ix_(*map(np.arange, np.shape(y))), y) if np.ndim(y) != 1 else (np.arange(len(y)), y)
 
 
-def _cross_entropy(z, y, axis, keepdims):  # type: ignore[no-untyped-def]
+def _cross_entropy(z, y, axis, keepdims):
     """log Σ e^{zⱼ} - z_y, both measured from the largest logit."""
     shifted = _shift(z, -1)
     own = shifted[_positions(y)]
     return np.log(np.add.reduce(np.exp(shifted, out=shifted), axis=-1)) - own
 
 
-def _residual(z, y):  # type: ignore[no-untyped-def]
+def _residual(z, y):
     p = _softmax(z, -1)
     p[_positions(y)] -= 1
     return p
 
 
-def _labelled(rng):  # type: ignore[no-untyped-def]
+def _labelled(rng):
     return [
         ((rng.normal(size=shape), rng.integers(0, shape[-1], shape[:-1])), {}) for shape in ((3,), (2, 3), (2, 2, 3), (0, 3))
     ]

@@ -14,7 +14,7 @@ from .rules import Custom, Linear, Reduction, shape_of, value_of
 from .shaping import astype, broadcast_to, concat, flip, moveaxis, reshape
 from .table import ANY, ATOM, compose, row
 
-AXES = (
+AXES: tuple[Any, ...] = (
     ((), {}), ((3,), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": (0, 1)}), ((2, 3, 2), {"axis": (0, -1)}),
     ((2, 3), {"axis": 1, "keepdims": True}),
 )
@@ -42,7 +42,7 @@ def count(x: Any, axis: tuple[int, ...]) -> int:
     return math.prod(shape[i] for i in axis)
 
 
-def _sum_transpose(g, x, axis, keepdims):  # type: ignore[no-untyped-def]
+def _sum_transpose(g, x, axis, keepdims):
     return broadcast_to(kept(g, x, axis, keepdims), shape_of(x))
 
 
@@ -75,7 +75,7 @@ def mean(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = Fa
     return along(x if dtype is None else astype(x, dtype), axis, keepdims)
 
 
-def _prod_weights(ans, x, axis, keepdims):  # type: ignore[no-untyped-def]
+def _prod_weights(ans, x, axis, keepdims):
     """The product of the other elements: ans / x, and without division where some element is 0."""
     if (value_of(x) != 0).all():
         return ans / x
@@ -88,7 +88,7 @@ def _prod_weights(ans, x, axis, keepdims):  # type: ignore[no-untyped-def]
     return moveaxis(others, tuple(range(-len(axis), 0)), axis)
 
 
-def _shifted(x):  # type: ignore[no-untyped-def]
+def _shifted(x):
     """1 in front of all but the last along the last axis."""
     return concat([np.ones((*shape_of(x)[:-1], 1), value_of(x).dtype), x[..., :-1]], -1)
 
@@ -109,7 +109,7 @@ def prod(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = Fa
     return along(x if dtype is None else astype(x, dtype), axis, keepdims)
 
 
-def _extreme_weights(ans, x, axis, keepdims):  # type: ignore[no-untyped-def]
+def _extreme_weights(ans, x, axis, keepdims):
     chosen = value_of(x) == value_of(ans)
     share = chosen / np.maximum(chosen.sum(axis=axis, keepdims=True), 1)
     return share.astype(value_of(x).dtype)
@@ -139,24 +139,24 @@ def min(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     return along(x, axis, keepdims)
 
 
-def _var(x, axis, keepdims, correction):  # type: ignore[no-untyped-def]
+def _var(x, axis, keepdims, correction):
     return np.var(x, axis=axis, ddof=correction, keepdims=keepdims)
 
 
-def _std(x, axis, keepdims, correction):  # type: ignore[no-untyped-def]
+def _std(x, axis, keepdims, correction):
     return np.std(x, axis=axis, ddof=correction, keepdims=keepdims)
 
 
-def _centred(x, axis):  # type: ignore[no-untyped-def]
+def _centred(x, axis):
     return x - mean(x, axis, keepdims=True)
 
 
-def _with_correction(x, axis, keepdims, correction, ddof):  # type: ignore[no-untyped-def]
+def _with_correction(x, axis, keepdims, correction, ddof):
     inputs, params = along(x, axis, keepdims)
     return inputs, {**params, "correction": correction if ddof is None else ddof}
 
 
-SPREAD = (((4,), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": 1, "keepdims": True}), ((4,), {"ddof": 1}))
+SPREAD: tuple[Any, ...] = (((4,), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": 1, "keepdims": True}), ((4,), {"ddof": 1}))
 
 
 @row(
@@ -169,7 +169,7 @@ def var(x: Any, /, axis: Axis = None, *, correction: float = 0, keepdims: bool =
     return _with_correction(x, axis, keepdims, correction, ddof)
 
 
-def _std_weights(ans, x, axis, keepdims, correction):  # type: ignore[no-untyped-def]
+def _std_weights(ans, x, axis, keepdims, correction):
     zero = equal(ans, 0)
     return where(zero, 0.0, _centred(x, axis) / (where(zero, 1.0, ans) * (count(x, axis) - correction)))
 
@@ -183,7 +183,7 @@ def std(x: Any, /, axis: Axis = None, *, correction: float = 0, keepdims: bool =
     return _with_correction(x, axis, keepdims, correction, ddof)
 
 
-def _logsumexp(x, axis, keepdims):  # type: ignore[no-untyped-def]
+def _logsumexp(x, axis, keepdims):
     x = np.asarray(x)
     top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
     shift = np.where(np.isfinite(top), top, 0).astype(x.dtype, copy=False)
@@ -192,14 +192,15 @@ def _logsumexp(x, axis, keepdims):  # type: ignore[no-untyped-def]
     return result if keepdims else result.reshape([n for i, n in enumerate(x.shape, -x.ndim) if i not in axis])[()]
 
 
-def _logsumexp_weights(ans, x, axis, keepdims):  # type: ignore[no-untyped-def]
+def _logsumexp_weights(ans, x, axis, keepdims):
     """softmax(x), which is 0 for -inf, also where all are -inf."""
     return exp(x - where(isfinite(ans), ans, where(equal(ans, -np.inf), 0.0, ans)))
 
 
 @row(
     "logsumexp", _logsumexp, Reduction(_logsumexp_weights), methods=("logsumexp",), latex=r"\log \sum e^{{{0}}}",
-    precedence=(ATOM, ANY), samples=arrays(*AXES), convention="-inf stands for a term of 0; of -inf alone the sum is -inf, its gradient 0.",
+    precedence=(ATOM, ANY), samples=arrays(*AXES),
+    convention="-inf stands for a term of 0; of -inf alone the sum is -inf, its gradient 0.",
 )
 def logsumexp(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """log Σ eˣ over ``axis``, without overflow for any logits.
@@ -210,7 +211,7 @@ def logsumexp(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     return along(x, axis, keepdims)
 
 
-def _norm(x, axis, keepdims):  # type: ignore[no-untyped-def]
+def _norm(x, axis, keepdims):
     x = np.asarray(x)
     top = np.maximum.reduce(np.abs(x), axis=axis, keepdims=True, initial=0)
     scale = np.where(np.isfinite(top) & (top > 0), top, 1).astype(x.dtype, copy=False)
@@ -219,7 +220,7 @@ def _norm(x, axis, keepdims):  # type: ignore[no-untyped-def]
     return result if keepdims else result.reshape([n for i, n in enumerate(x.shape, -x.ndim) if i not in axis])[()]
 
 
-def _norm_weights(ans, x, axis, keepdims):  # type: ignore[no-untyped-def]
+def _norm_weights(ans, x, axis, keepdims):
     zero = equal(ans, 0)
     return where(zero, 0.0, x / where(zero, 1.0, ans))
 
@@ -249,7 +250,7 @@ def numpy_norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = Fals
 
 # ---------------------------------------------------------------------- cumulative
 
-CUMULATIVE = (((4,), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": -1}), ((2, 3), {}))
+CUMULATIVE: tuple[Any, ...] = (((4,), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": -1}), ((2, 3), {}))
 
 
 def _one_line(x: Any, axis: int | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -268,7 +269,7 @@ def cumsum(x: Any, /, axis: int | None = None) -> Any:
     return _one_line(x, axis)
 
 
-def _pairs(x):  # type: ignore[no-untyped-def]
+def _pairs(x):
     """∂yₖ/∂xⱼ of y = cumprod(x) along the last axis, without division: (..., j, k)."""
     n = shape_of(x)[-1]
     j, k = np.arange(n)[:, None], np.arange(n)[None, :]
@@ -277,7 +278,7 @@ def _pairs(x):  # type: ignore[no-untyped-def]
     return where(k >= j, before[..., None] * between, 0.0)
 
 
-def _cumprod_jvp(tangents, ans, x, axis):  # type: ignore[no-untyped-def]
+def _cumprod_jvp(tangents, ans, x, axis):
     t = tangents[0]
     if (value_of(x) != 0).all():
         return ans * cumsum(t / x, axis)
@@ -285,7 +286,7 @@ def _cumprod_jvp(tangents, ans, x, axis):  # type: ignore[no-untyped-def]
     return moveaxis(sum(t[..., None] * _pairs(x), -2), -1, axis)
 
 
-def _cumprod_vjp(i, g, ans, x, axis):  # type: ignore[no-untyped-def]
+def _cumprod_vjp(i, g, ans, x, axis):
     if (value_of(x) != 0).all():
         return flip(cumsum(flip(g * ans, axis), axis), axis) / x
     x, g = moveaxis(x, axis, -1), moveaxis(g, axis, -1)

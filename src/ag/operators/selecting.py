@@ -161,14 +161,14 @@ class _Put(Linear):
     def depends_on(self, i: int) -> bool:
         return i < 2
 
-    def vjp(self, i, g, step):  # type: ignore[no-untyped-def]
+    def vjp(self, i, g, step):
         assert not callable(self.transposes)
         transpose = self.transposes[i]
         assert transpose is not None
         return transpose(g, *step.args, **step.params)
 
 
-def _samples_with_value(rng):  # type: ignore[no-untyped-def]
+def _samples_with_value(rng):
     return [
         ((rng.normal(size=(4,)), 1, rng.normal()), {}),
         ((rng.normal(size=(2, 3)), (slice(None), 1), rng.normal(size=(2,))), {}),
@@ -194,7 +194,7 @@ index_add = define(
 class At:
     """``x.at[index]``: what can be done at an index, each giving a new node."""
 
-    __slots__ = ("node", "index")
+    __slots__ = ("index", "node")
 
     def __init__(self, node: Any, index: Any = None) -> None:
         self.node = node
@@ -223,7 +223,8 @@ Node.at = property(At)  # type: ignore[attr-defined]
 
 
 @compose("take", forward=np.take, numpy=(np.take,), methods=("take",),
-         samples=lambda rng: [((rng.normal(size=(4,)), np.array([0, 2, 0])), {}), ((rng.normal(size=(2, 3)), [2, 0]), {"axis": 1})])
+         samples=lambda rng: [((rng.normal(size=(4,)), np.array([0, 2, 0])), {}),
+                              ((rng.normal(size=(2, 3)), [2, 0]), {"axis": 1})])
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The elements of x at integer ``indices`` along ``axis`` (None: of x flattened)."""
     if axis is None:
@@ -232,7 +233,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 
 
 @compose("take_along_axis", forward=np.take_along_axis, numpy=(np.take_along_axis,),
-         samples=lambda rng: [((rng.normal(size=(2, 3)), np.array([[2, 0], [1, 1]]), 1), {}), ((rng.normal(size=(2, 3)), np.array([[1, 0, 1]]), 0), {})])
+         samples=lambda rng: [((rng.normal(size=(2, 3)), np.array([[2, 0], [1, 1]]), 1), {}),
+                              ((rng.normal(size=(2, 3)), np.array([[1, 0, 1]]), 0), {})])
 def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
     """x at ``indices`` along ``axis``, one for each position of the other axes."""
     indices = np.asarray(value_of(indices))
@@ -295,6 +297,7 @@ def diag(x: Any, k: int = 0) -> Any:
 argmax = constant_of("argmax", np.argmax, methods=("argmax",))
 argmin = constant_of("argmin", np.argmin, methods=("argmin",))
 argsort = constant_of("argsort", np.argsort, methods=("argsort",))
+_f: Any
 for _f in (np.any, np.all):
     constant_of(_f.__name__, _f, methods=(_f.__name__,))
 for _f in (np.searchsorted, np.nonzero, np.count_nonzero, np.array_equal, np.allclose, np.isclose, np.shape, np.ndim,

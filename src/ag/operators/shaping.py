@@ -235,7 +235,7 @@ def expand_dims(x: Any, axis: Axis) -> Any:
 # ---------------------------------------------------------------------- joining and repeating
 
 
-def _concat_transpose(i, g, *xs, axis):  # type: ignore[no-untyped-def]
+def _concat_transpose(i, g, *xs, axis):
     ends = np.cumsum([shape_of(x)[axis] for x in xs])
     start = int(ends[i]) - shape_of(xs[i])[axis]
     return g[_along(axis, slice(start, int(ends[i])))]
@@ -264,7 +264,7 @@ def concat(arrays: Any, /, axis: int | None = 0) -> Any:
 
 
 def _sequence(arrays: Any, name: str) -> list[Any]:
-    if isinstance(arrays, Node) and len(shape_of(arrays)) == 0 or not hasattr(arrays, "__iter__"):
+    if (isinstance(arrays, Node) and len(shape_of(arrays)) == 0) or not hasattr(arrays, "__iter__"):
         raise TypeError(f"{name} takes a sequence of arrays, got {describe(arrays)}: write ag.{name}([x, y])")
     parts = [x if isinstance(x, (Node, np.ndarray)) else np.asarray(x) for x in arrays]
     if not parts:
@@ -320,7 +320,8 @@ column_stack = _joined("column_stack", np.column_stack, sequences((((2, 3), (2, 
 
 
 @compose("split", forward=np.split, numpy=(np.split,),
-         samples=arrays(((4, 2), {"indices_or_sections": 2}), ((5,), {"indices_or_sections": (2, 3)}), ((2, 4), {"indices_or_sections": 2, "axis": 1})))
+         samples=arrays(((4, 2), {"indices_or_sections": 2}),
+                        ((5,), {"indices_or_sections": (2, 3)}), ((2, 4), {"indices_or_sections": 2, "axis": 1})))
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     """x cut along ``axis`` into equal sections, or before each of the given indices; a list of nodes."""
     axis = one_axis(axis, len(shape_of(x)), x)
@@ -375,7 +376,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
 rewrite("roll", roll)
 
 
-def _pad_transpose(g, x, widths, value):  # type: ignore[no-untyped-def]
+def _pad_transpose(g, x, widths, value):
     return g[(..., *(slice(before, before + n) for (before, _), n in zip(widths, shape_of(x), strict=True)))]
 
 
@@ -396,7 +397,7 @@ def pad(x: Any, /, pad_width: Any, mode: str = "constant", *, constant_values: f
     return (x,), {"widths": tuple((int(a), int(b)) for a, b in widths), "value": constant_values}
 
 
-def _tile_transpose(g, x, reps):  # type: ignore[no-untyped-def]
+def _tile_transpose(g, x, reps):
     shape = shape_of(x)
     extra = len(reps) - len(shape)
     full = (1,) * extra + shape
@@ -414,7 +415,7 @@ def tile(x: Any, /, reps: Any) -> Any:
     return (x,), {"reps": (1,) * (len(shape_of(x)) - len(times)) + times}
 
 
-def _repeat_transpose(g, x, repeats, axis):  # type: ignore[no-untyped-def]
+def _repeat_transpose(g, x, repeats, axis):
     n = shape_of(x)[axis]
     if isinstance(repeats, int):
         shape = list(shape_of(x))
@@ -427,7 +428,8 @@ def _repeat_transpose(g, x, repeats, axis):  # type: ignore[no-untyped-def]
 
 @row(
     "repeat", lambda x, repeats, axis: np.repeat(x, repeats, axis), Linear((_repeat_transpose,)),
-    samples=arrays(((3,), {"repeats": 2}), ((2, 3), {"repeats": (1, 0, 2), "axis": 1}), ((2, 3), {"repeats": 3, "axis": 0}), ((2, 3), {"repeats": 2})),
+    samples=arrays(((3,), {"repeats": 2}), ((2, 3), {"repeats": (1, 0, 2), "axis": 1}),
+                   ((2, 3), {"repeats": 3, "axis": 0}), ((2, 3), {"repeats": 2})),
     numpy=(np.repeat,), methods=("repeat",),
 )
 def repeat(x: Any, /, repeats: Any, axis: int | None = None) -> Any:

@@ -129,14 +129,15 @@ def row(name: str, forward: Callable[..., Any], rule: Rule, **fields: Any) -> Ca
 def _function(op: Operator) -> Callable[..., Any]:
     """The function of a row: as fast as its form allows."""
     signature = op.signature
+    call: Callable[..., Any]
     if signature is not None:
 
         @functools.wraps(signature)
-        def call(*args: Any, **kwargs: Any) -> Any:
+        def call_with(*args: Any, **kwargs: Any) -> Any:
             inputs, params = signature(*args, **kwargs)
             return calls.apply(op, inputs, params)
 
-        return call
+        return call_with
     partials = op.rule.partials
     arity = len(partials) if partials is not None else len(inspect.signature(op.forward).parameters)
     if op.scalar is not None and op.records and partials is not None and arity in (1, 2):
@@ -166,7 +167,8 @@ CONSTANTS: dict[str, Any] = {}
 
 
 def compose(
-    name: str, *, forward: Callable[..., Any], samples: Callable[..., Any], numpy: tuple[Any, ...] = (), methods: tuple[str, ...] = ()
+    name: str, *, forward: Callable[..., Any], samples: Callable[..., Any],
+    numpy: tuple[Any, ...] = (), methods: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: a function of other operators that answers to NumPy's names; ``forward`` is NumPy's own, for tests."""
 

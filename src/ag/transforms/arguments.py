@@ -47,7 +47,7 @@ def fresh(x: Any, transform: str, where: str) -> Node:
         return TABLE["argument"].apply((x,), {})
     if type(x) is float:
         return Scalar(x)
-    if isinstance(x, np.ndarray) and type(x) in (np.ndarray, np.memmap) or isinstance(x, np.generic):
+    if (isinstance(x, np.ndarray) and type(x) in (np.ndarray, np.memmap)) or isinstance(x, np.generic):
         if numeric(x).dtype.kind != "f":
             raise TypeError(_not_float(transform, where, f"an array of dtype {x.dtype}"))
         return Tensor(x)

@@ -39,7 +39,7 @@ def _pull(seeds: Adjoints, reach: Reach, targets: list[Node]) -> list[Any]:
     adjoints = pull(seeds, reach, record)
     cotangents = [zero(leaf) if adjoints.get(leaf) is None else adjoints[leaf] for leaf in targets]
     if record:
-        return [c if isinstance(c, Node) else type(leaf)(c) for c, leaf in zip(cotangents, targets, strict=True)]
+        return [c if isinstance(c, Node) else leaf.like(c) for c, leaf in zip(cotangents, targets, strict=True)]
     taken: set[int] = set()
     for i, c in enumerate(cotangents):
         if isinstance(c, np.ndarray):
