@@ -1,0 +1,87 @@
+"""The IDX format of MNIST: a magic number, the lengths of the axes, then the elements, all big-endian.
+
+The magic number is 0, 0, the code of the element type, the number of axes.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+import numpy as np
+
+TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+GZIP = b"\x1f\x8b"
+
+
+class DataError(ValueError):
+    """A file that does not hold what its format or its name promises."""
+
+
+def read_idx(path: str | os.PathLike[str]) -> Any:
+    """The array in an IDX file, plain or compressed with gzip.
+
+    Returns a read-only array of the file's shape and element type.
+    Raises FileNotFoundError, and DataError when the file is damaged: it says which byte count was expected.
+
+    >>> import ag.datasets, importlib.resources
+    >>> folder = importlib.resources.files("ag.datasets") / "files"
+    >>> ag.datasets.read_idx(folder / "digits-labels-idx1-ubyte.gz").shape
+    (1797,)
+    """
+    with open(path, "rb") as file:
+        content = file.read()
+    return parsed(_unpacked(content, path) if content[:2] == GZIP else content, path)
+
+
+def _unpacked(content: bytes, path: Any) -> bytes:
+    import zlib  # here, as reading data is the only use: `import ag` stays light
+
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        result = unpacker.decompress(content) + unpacker.flush()
+    except zlib.error as error:
+        raise DataError(f"{path}: damaged gzip file of {len(content)} bytes ({error}): get it again") from None
+    if not unpacker.eof:
+        expected = _expected(result)
+        raise DataError(
+            f"{path}: truncated gzip file: its {len(content)} bytes unpack to {len(result)}"
+            + (f", its header promises {expected} bytes" if expected else "")
+            + ": get it again"
+        )
+    return result
+
+
+def _expected(content: bytes) -> int | None:
+    """The byte count that a header promises; None if it is no IDX header."""
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
+        return None
+    axes = content[3]
+    if len(content) < 4 + 4 * axes:
+        return None
+    shape = np.frombuffer(content, ">u4", axes, 4).tolist()
+    return 4 + 4 * axes + math.prod(shape) * np.dtype(TYPES[content[2]]).itemsize
+
+
+def parsed(content: bytes, path: Any) -> Any:
+    """The array in the bytes of an IDX file; ``path`` is for the error."""
+    if content[:2] != b"\0\0" or len(content) < 4 or content[2] not in TYPES:
+        raise DataError(
+            f"{path}: not an IDX file: it begins with the bytes {content[:4].hex(' ') or '(none)'}; "
+            f"expected 00 00, a type code ({', '.join(f'{code:02x}' for code in TYPES)}) and the number of axes"
+        )
+    axes = content[3]
+    start = 4 + 4 * axes
+    if len(content) < start:
+        raise DataError(f"{path}: truncated IDX header: {len(content)} bytes, expected {start} for {axes} axes")
+    expected = _expected(content)
+    if len(content) != expected:
+        shape = tuple(np.frombuffer(content, ">u4", axes, 4).tolist())
+        raise DataError(
+            f"{path}: {len(content)} bytes, expected {expected} for the shape {shape} in its header: "
+            f"the file is {'truncated' if len(content) < (expected or 0) else 'too long'}; get it again"
+        )
+    kind = np.dtype(TYPES[content[2]])
+    shape = tuple(np.frombuffer(content, ">u4", axes, 4).tolist())
+    return np.frombuffer(content, kind, offset=start).reshape(shape)
