@@ -13,116 +13,19 @@ There are three ways to walk:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from .node import OFFSETS, Node, describe, next_stamp, relocate, running
-from .operators.rules import Step, fit, shape_of, value_of
+from .operators.calls import ARITHMETIC
+from .operators.rules import ANSWER, MINUS, OTHER, PLUS, Step, fit, shape_of, value_of
+from .reach import Reach, absent
 from .scalar import Scalar
 from .tensor import Tensor
 
 Adjoints = dict[Node, Any]
 
-# What Python's own arithmetic raises where IEEE has an answer (inf or nan).
-ARITHMETIC = (ValueError, ZeroDivisionError, OverflowError)
-
-plus, minus = 1, -1  # partials that cost no product
-absent = object()
-by_age = attrgetter("_stamp")
-
-
-class Reach:
-    """The nodes that ``roots`` depend on, without those that are older than the stamp ``floor``.
-
-    nodes      a dictionary of the nodes, all without an adjoint yet, in the order of the walk
-    order      the same, by falling number
-    selecting  is there a row that selects among them?
-    captured   were there older ones?
-    """
-
-    __slots__ = ("captured", "nodes", "order", "selecting")
-
-    def __init__(self, roots: Iterable[Node], floor: int = 0) -> None:
-        nodes: Adjoints = dict.fromkeys(roots)
-        order = list(nodes)
-        push = order.append
-        selecting = captured = False
-        assigned: list[Node] = []
-        for node in order:  # grows while it is walked
-            op = node.op
-            if op is None:
-                if node._second is not None:
-                    assigned.append(node)
-                continue
-            if op.selects:
-                selecting = True
-            x = node._first
-            kind = type(x)
-            if kind is Scalar or kind is Tensor:
-                if x not in nodes:
-                    if x._stamp < floor:
-                        captured = True
-                        if x.op is None and x._second is not None:
-                            assigned.append(x)
-                    else:
-                        nodes[x] = None
-                        push(x)
-            elif kind is tuple:
-                for y in x:
-                    if isinstance(y, Node) and y not in nodes:
-                        if y._stamp < floor:
-                            captured = True
-                            if y.op is None and y._second is not None:
-                                assigned.append(y)
-                        else:
-                            nodes[y] = None
-                            push(y)
-            x = node._second
-            kind = type(x)
-            if (kind is Scalar or kind is Tensor) and x not in nodes:
-                if x._stamp < floor:
-                    captured = True
-                    if x.op is None and x._second is not None:
-                        assigned.append(x)
-                else:
-                    nodes[x] = None
-                    push(x)
-        order.sort(key=by_age, reverse=True)
-        self.nodes = nodes
-        self.order = order
-        self.selecting = selecting
-        self.captured = captured
-        if assigned:
-            self._check_assigned(assigned)
-
-    def _check_assigned(self, assigned: list[Node]) -> None:
-        """No node may be older than the value of a leaf that it was computed from."""
-        latest = max(leaf._second for leaf in assigned)
-        leaves = set(assigned)
-        for node in reversed(self.order):
-            if node._stamp > latest:
-                return
-            for x in node.inputs:
-                if isinstance(x, Node) and x in leaves and x._second > node._stamp:
-                    raise RuntimeError(
-                        f"the value of {describe(x)} was set after {describe(node)} was computed from it, so its "
-                        f"derivatives would be wrong: compute the output again, then call backward()"
-                    )
-
-    def towards(self, targets: Sequence[Node]) -> None:
-        """Keep only what depends on the targets."""
-        depends = set(targets)
-        for node in reversed(self.order):
-            if node not in depends:
-                for x in node.inputs:
-                    if isinstance(x, Node) and x in depends:
-                        depends.add(node)
-                        break
-        self.order = [node for node in self.order if node in depends]
-        self.nodes = dict.fromkeys(self.order)
 
 
 def pull(seeds: Adjoints, reach: Reach, record: bool = False) -> Adjoints:
@@ -135,7 +38,7 @@ def pull(seeds: Adjoints, reach: Reach, record: bool = False) -> Adjoints:
         else:
             _plain(reach.order, adjoints)
         if reach.selecting and not _finite(adjoints):
-            adjoints = dict.fromkeys(reach.order)
+            adjoints = {node: absent if g is absent else None for node, g in adjoints.items()}
             adjoints.update(seeds)
             _exact(reach.order, adjoints, {root: np.ones(shape_of(root), bool) for root in seeds}, record)
     return adjoints
@@ -147,14 +50,16 @@ def _finite(adjoints: Adjoints) -> bool:
         g = value_of(g)
         if type(g) is float:
             numbers += g
-        elif g is not None and not np.isfinite(g).all():
+        elif g is not None and g is not absent and not np.isfinite(g).all():
             return False
-    return numbers - numbers == 0 or all(np.isfinite(value_of(g)).all() for g in adjoints.values() if g is not None)
+    return numbers - numbers == 0
 
 
 def _plain(order: list[Node], adjoints: Adjoints) -> None:
-    """Numbers only; elementwise rows of one or two inputs are written out."""
-    get = adjoints.get
+    """Numbers only; elementwise rows of one or two inputs are written out.
+
+    An adjoint has the shape and dtype of its node, so a contribution needs a fit only where shapes or dtypes differ.
+    """
     for node in order:
         op = node.op
         if op is None:
@@ -170,68 +75,73 @@ def _plain(order: list[Node], adjoints: Adjoints) -> None:
         y = node._second
         kind = type(x)
         if y is None:
-            old = get(x, absent)
+            old = adjoints[x]
             if old is absent:
                 continue
             partial = partials[0]
             a = x._value
             try:
-                c = g if partial is plus else -g if partial is minus else g * partial(node._value, a)
+                c = (
+                    g * node._value if partial is ANSWER
+                    else g if partial is PLUS
+                    else -g if partial is MINUS
+                    else g * partial(node._value, a)
+                )
             except ARITHMETIC:
                 c = _ieee(g, partial, node._value, a)
-            if kind is Tensor:
-                if c.shape != a.shape or c.dtype is not a.dtype:
+            if kind is Scalar:
+                if type(c) is not float:
                     c = fit(c, a)
-            elif type(c) is not float:
+            elif c.dtype is not a.dtype:
                 c = fit(c, a)
             adjoints[x] = c if old is None else old + c
             continue
+        other = type(y)
         if kind is Scalar or kind is Tensor:
             a = x._value
-            old = get(x, absent)
+            old = adjoints[x]
         else:
             a = x
             old = absent
-        other = type(y)
         if other is Scalar or other is Tensor:
             b = y._value
-            other_old = get(y, absent)
-            if other_old is not absent:
+            known = adjoints[y]
+            if known is not absent:
                 partial = partials[1]
-                if partial is plus:
-                    c = g
-                elif partial is minus:
-                    c = -g
-                elif partial is not None:
-                    try:
-                        c = g * partial(node._value, a, b)
-                    except ARITHMETIC:
-                        c = _ieee(g, partial, node._value, a, b)
-                if other is Tensor:
-                    if c.shape != b.shape or c.dtype is not b.dtype:
+                try:
+                    c = (
+                        g if partial is PLUS
+                        else g * a if partial is OTHER
+                        else -g if partial is MINUS
+                        else g * partial(node._value, a, b)
+                    )
+                except ARITHMETIC:
+                    c = _ieee(g, partial, node._value, a, b)
+                if other is Scalar:
+                    if type(c) is not float:
                         c = fit(c, b)
-                elif type(c) is not float:
+                elif c.shape != b.shape or c.dtype is not b.dtype:
                     c = fit(c, b)
-                adjoints[y] = c if other_old is None else other_old + c
+                adjoints[y] = c if known is None else known + c
                 if x is y:
                     old = adjoints[y]
         else:
             b = y
         if old is not absent:
             partial = partials[0]
-            if partial is plus:
-                c = g
-            elif partial is minus:
-                c = -g
-            else:
-                try:
-                    c = g * partial(node._value, a, b)
-                except ARITHMETIC:
-                    c = _ieee(g, partial, node._value, a, b)
-            if kind is Tensor:
-                if c.shape != a.shape or c.dtype is not a.dtype:
+            try:
+                c = (
+                    g if partial is PLUS
+                    else g * b if partial is OTHER
+                    else -g if partial is MINUS
+                    else g * partial(node._value, a, b)
+                )
+            except ARITHMETIC:
+                c = _ieee(g, partial, node._value, a, b)
+            if kind is Scalar:
+                if type(c) is not float:
                     c = fit(c, a)
-            elif type(c) is not float:
+            elif (other is not float and c.shape != a.shape) or c.dtype is not a.dtype:
                 c = fit(c, a)
             adjoints[x] = c if old is None else old + c
 
@@ -248,11 +158,10 @@ def _contribute(node: Node, g: Any, adjoints: Adjoints) -> None:
     assert op is not None
     rule = op.rule
     inputs = node.inputs
-    step = None
+    values = tuple([x._value if isinstance(x, Node) else x for x in inputs])
+    step = Step(op, node._value, values, node.params)
     for i, x in enumerate(inputs):
-        if isinstance(x, Node) and x in adjoints and rule.depends_on(i):
-            if step is None:
-                step = Step(op, node._value, tuple([value_of(y) for y in inputs]), node.params)
+        if values[i] is not x and adjoints[x] is not absent and rule.depends_on(i):
             try:
                 c = rule.vjp(i, g, step)
             except ARITHMETIC:
@@ -275,7 +184,7 @@ def _recorded(order: list[Node], adjoints: Adjoints) -> None:
         inputs = node.inputs
         step = Step(op, node, inputs, node.params)
         for i, x in enumerate(inputs):
-            if isinstance(x, Node) and x in adjoints and op.rule.depends_on(i):
+            if isinstance(x, Node) and adjoints[x] is not absent and op.rule.depends_on(i):
                 since = next_stamp()
                 c = fit(op.rule.vjp(i, g, step), x)
                 old = adjoints[x]
@@ -296,7 +205,7 @@ def _exact(order: list[Node], adjoints: Adjoints, masks: Adjoints, record: bool)
         else:  # NumPy's floats in place of Python's: no exceptions
             step = Step(op, _array(node._value), tuple(_array(value_of(x)) for x in inputs), node.params)
         for i, x in enumerate(inputs):
-            if isinstance(x, Node) and x in adjoints and op.rule.depends_on(i):
+            if isinstance(x, Node) and adjoints[x] is not absent and op.rule.depends_on(i):
                 since = next_stamp()
                 c, mask = op.rule.exact_vjp(i, g, masks[node], step)
                 if not record and type(x._value) is float:
@@ -380,16 +289,16 @@ def backward(self: Node, cotangent: Any = None, *, accumulate: bool = False) -> 
             "backward() inside a transform would leave the transform's own pass without a record: "
             "return the value and let the transform differentiate, or nest ag.grad"
         )
-    for node in reach.order:
-        if node.op is None:
-            _check_float(node)
+    for leaf in reach.leaves:
+        _check_float(leaf)
     adjoints = pull({self: value_of(seed(self, cotangent))}, reach)
+    if accumulate:
+        for leaf in reach.leaves:
+            if leaf.grad is not None:
+                g = adjoints[leaf]
+                adjoints[leaf] = leaf.grad if g is None else leaf.grad + g
     for node, g in adjoints.items():
-        if g is None:
-            g = zero(node)
-        if accumulate and node.op is None and node.grad is not None:
-            g = node.grad + g
-        node._grad = g
+        node._grad = zero(node) if g is None else g
 
 
 def _backward(self: Node) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 COPIED = 64 * 1024  # bytes: up to here a copy is cheaper than keeping a lock
 
 _guard = threading.RLock()  # re-entrant: a lock may be released by a deallocation while another is taken
+_held: set[_Lock] = set()
 _locked: dict[int, list[Any]] = {}  # id of an array that was writeable -> [the array, how many locks hold it]
 
 NUMBERS = (bool, int, float, np.generic)
@@ -87,13 +88,24 @@ def locked(array: np.ndarray) -> np.ndarray:
                 chain.append(owner)
             owner = owner.base
     if chain:
-        weakref.finalize(view, _release, chain).atexit = False
+        lock = _Lock(view, _release)
+        lock.chain = chain
+        _held.add(lock)
     return view
 
 
-def _release(chain: list[np.ndarray]) -> None:
+class _Lock(weakref.ref[Any]):
+    """A lock lives as long as the view that it was taken for."""
+
+    __slots__ = ("chain",)
+    chain: list[np.ndarray]
+    __hash__ = object.__hash__
+
+
+def _release(lock: Any) -> None:
     with _guard:
-        for owner in reversed(chain):  # a view can be made writeable only after its base
+        _held.discard(lock)
+        for owner in reversed(lock.chain):  # a view can be made writeable only after its base
             entry = _locked[id(owner)]
             entry[1] -= 1
             if entry[1] == 0:

@@ -11,7 +11,7 @@ their rows (`operators.table`), ``backward`` by `adjoint`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from types import CodeType
@@ -189,17 +189,18 @@ class Node:
         raise NotImplementedError
 
 
-def made(face: Any, value: Any, op: Operator, inputs: tuple[Any, ...]) -> Any:
+def made(face: Any, value: Any, op: Operator, inputs: Sequence[Any]) -> Any:
     """A new node of the given face, located at the user's line."""
     node = object.__new__(face)
     node._value = value
     node.op = op
-    if len(inputs) == 1:
+    count = len(inputs)
+    if count == 1:
         node._first, node._second = inputs[0], None
-    elif len(inputs) == 2:
+    elif count == 2:
         node._first, node._second = inputs
     else:
-        node._first, node._second = inputs, None
+        node._first, node._second = tuple(inputs), None
     frame = user_frame()
     node._code = frame.f_code
     node._stamp = next_stamp() + frame.f_lasti

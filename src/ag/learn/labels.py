@@ -46,7 +46,7 @@ def checked_labels(z: Any, y: Any, name: str) -> Any:
             raise ValueError(f"{name}: the labels are a column of shape {labels.shape}: write y[:, 0] for {shape[:-1]}")
         raise ValueError(f"{name}: logits of shape {shape} need labels of shape {shape[:-1]}, got {labels.shape}")
     if labels.size:
-        low, high = int(labels.min()), int(labels.max())
+        low, high = np.minimum.reduce(labels, axis=None), np.maximum.reduce(labels, axis=None)
         if low < 0 or high >= classes:
             if low == 1 and high == classes:
                 raise ValueError(

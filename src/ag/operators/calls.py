@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..capture import NUMBERS, constant
+from ..capture import constant
 from ..node import Node, describe, made, next_stamp, relocate
 from ..scalar import Scalar
 from ..source import user_frame
@@ -32,10 +32,10 @@ def ieee(op: Operator, *numbers: Any) -> float:
     return float(op.forward(*map(np.float64, numbers)))
 
 
-def unary(op: Operator, array: Callable[..., Any], scalar: Callable[..., Any]) -> Callable[..., Any]:
-    """The function of an elementwise row of one argument."""
+def unary(op: Operator, array: Callable[..., Any], scalar: Callable[..., Any], depth: int) -> Callable[..., Any]:
+    """The function of an elementwise row of one argument, for a user who stands ``depth`` frames above it."""
 
-    def call(x: Any, *, depth: int = 1) -> Any:
+    def call(x: Any) -> Any:
         face = type(x)
         if face is Scalar:
             try:
@@ -61,10 +61,10 @@ def unary(op: Operator, array: Callable[..., Any], scalar: Callable[..., Any]) -
     return call
 
 
-def binary(op: Operator, array: Callable[..., Any], scalar: Callable[..., Any]) -> Callable[..., Any]:
-    """The function of an elementwise row of two arguments."""
+def binary(op: Operator, array: Callable[..., Any], scalar: Callable[..., Any], depth: int) -> Callable[..., Any]:
+    """The function of an elementwise row of two arguments, for a user who stands ``depth`` frames above it."""
 
-    def call(x: Any, y: Any, *, depth: int = 1) -> Any:
+    def call(x: Any, y: Any) -> Any:
         kind: Any = type(x)
         face: Any
         if kind is Scalar:
@@ -118,24 +118,87 @@ def binary(op: Operator, array: Callable[..., Any], scalar: Callable[..., Any]) 
     return call
 
 
+def methods(op: Operator, array: Callable[..., Any], scalar: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
+    """The Python operators of an elementwise row of two arguments, of a scalar and of a tensor: ``x * y``."""
+    function = binary(op, array, scalar, 2)
+
+    def of_scalar(x: Any, y: Any) -> Any:
+        kind = type(y)
+        if kind is Scalar:
+            b = y._value
+        elif kind is float or kind is int:
+            b = y
+        else:
+            return function(x, y)
+        try:
+            value = scalar(x._value, b)
+        except ARITHMETIC:
+            value = ieee(op, x._value, b)
+        node = new(Scalar)
+        node._value = value
+        node.op = op
+        node._first = x
+        node._second = y
+        frame = _getframe(1)
+        node._code = frame.f_code
+        node._stamp = next_stamp() + frame.f_lasti
+        return node
+
+    def of_tensor(x: Any, y: Any) -> Any:
+        kind = type(y)
+        if kind is Tensor or kind is Scalar:
+            b = y._value
+        elif kind is float or kind is int:
+            b = y
+        else:
+            return function(x, y)
+        try:
+            value = array(x._value, b)
+        except ValueError:
+            raise mismatch(op, (x, y)) from None
+        node = new(Tensor)
+        node._value = value
+        node.op = op
+        node._first = x
+        node._second = y
+        frame = _getframe(1)
+        node._code = frame.f_code
+        node._stamp = next_stamp() + frame.f_lasti
+        return node
+
+    return of_scalar, of_tensor
+
+
 def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """op(*inputs, **params) for any inputs: a node if one of them is a node and the row records, else plain."""
-    nodes = [x for x in inputs if isinstance(x, Node)]
-    if not nodes:
-        return op.plain(inputs, params)
-    tensor = op.scalar is None or any(type(x) is Tensor for x in nodes)
-    kept = []
+    face: Any = None
     for x in inputs:
-        if not isinstance(x, Node):
-            x = constant(x)
-            if type(x) is not float and isinstance(x, (np.float64, np.integer, np.bool_)) and not tensor:
-                x = x.item()  # beside scalars a NumPy number is a number
-            tensor = tensor or not isinstance(x, NUMBERS) or isinstance(x, np.generic)
+        kind = type(x)
+        if kind is Tensor:
+            face = Tensor
+        elif kind is Scalar and face is None:
+            face = Scalar
+    if face is None:
+        return op.plain(inputs, params)
+    if op.scalar is None:
+        face = Tensor
+    kept = []
+    values = []
+    for x in inputs:
+        if isinstance(x, Node):
+            values.append(x._value)
+        else:
+            if type(x) is not float and type(x) is not int:
+                x = constant(x)
+                if face is Scalar:
+                    if isinstance(x, (np.float64, np.integer, np.bool_)):
+                        x = x.item()  # beside scalars a NumPy number is a number
+                    elif type(x) is not bool:
+                        face = Tensor
+            values.append(x)
         kept.append(x)
-    values = [x._value if isinstance(x, Node) else x for x in kept]
     if not op.records:
         return op.plain(tuple(values), params)
-    face: Any = Tensor if tensor else Scalar
     if face is Scalar:
         value = op.plain(tuple(values), params)
     else:
@@ -145,7 +208,7 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
             raise mismatch(op, inputs, error) from None
         if op.face is not None:
             face = op.face
-    node = made(face, value, op, tuple(kept))
+    node = made(face, value, op, kept)
     if params:
         node._params = params
     return node
@@ -155,8 +218,9 @@ def one_line(body: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     """body(*args, **kwargs), with all nodes that it makes located at the user's line."""
     since = next_stamp()
     result = body(*args, **kwargs)
-    frame = user_frame()
-    relocate(result if isinstance(result, (list, tuple)) else (result,), since, frame.f_code, frame.f_lasti)
+    if type(result) is not np.ndarray:
+        frame = user_frame()
+        relocate(result if isinstance(result, (list, tuple)) else (result,), since, frame.f_code, frame.f_lasti)
     return result
 
 

@@ -16,6 +16,8 @@ METHODS: dict[str, dict[Any, Any]] = {
     "accumulate": {np.add: np.cumsum, np.multiply: np.cumprod},
 }
 
+BELOW: dict[Any, Any] = {}  # the functions of ufuncs for callers that stand one frame below the user
+
 
 def array_ufunc(self: Node, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """NumPy calls this for every ufunc with a node among its arguments."""
@@ -29,9 +31,10 @@ def array_ufunc(self: Node, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs
                 f"np.{ufunc.__name__} on a node takes no {', '.join(kwargs)}: "
                 f"for dtype write .astype(dtype), for where write ag.where(mask, result, x)"
             )
-        if getattr(function, "fast", False):
-            return function(*inputs, depth=2)  # the user's frame is the caller of this one
-        return function(*inputs)
+        below = BELOW.get(ufunc)
+        if below is None:
+            below = BELOW[ufunc] = function.at(2) if hasattr(function, "at") else function
+        return below(*inputs)
     table = METHODS.get(method, {})
     if ufunc not in table:
         raise TypeError(f"np.{ufunc.__name__}.{method} has no rule for {describe(self)}: write it with ag's operators")

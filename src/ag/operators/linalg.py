@@ -11,7 +11,7 @@ from ..node import describe
 from .domains import arrays
 from .rules import Bilinear, shape_of, value_of
 from .selecting import index_add
-from .shaping import matrix_transpose, reshape
+from .shaping import reshape
 from .table import PRODUCT, compose, define, row
 
 
@@ -20,15 +20,15 @@ def _matmul_left(g, x, y):
         return g[..., None] * y
     if len(shape_of(x)) == 1:
         return (y @ g[..., :, None])[..., 0]
-    return g @ matrix_transpose(y)
+    return g @ y.mT
 
 
 def _matmul_right(g, x, y):
     if len(shape_of(x)) == 1:
         return g * x if len(shape_of(y)) == 1 else x[:, None] * g[..., None, :]
     if len(shape_of(y)) == 1:
-        return (matrix_transpose(x) @ g[..., :, None])[..., 0]
-    return matrix_transpose(x) @ g
+        return (x.mT @ g[..., :, None])[..., 0]
+    return x.mT @ g
 
 
 matmul = define(

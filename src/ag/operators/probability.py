@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -25,21 +26,43 @@ def _last(x: Any, axis: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (x,), {"axis": one_axis(axis, len(shape), x)}
 
 
-def _shift(z, axis):
-    """z minus its largest element: e to it can't overflow. (Only differences of logits matter.)"""
-    top = np.maximum.reduce(z, axis=axis, keepdims=True)
-    return z - np.where(np.isneginf(top), 0, top).astype(z.dtype, copy=False)
+SHORT = 64  # NumPy reduces a last axis line by line: short lines are turned to stand in the first axis
+
+
+def _shifted(z, axis):
+    """A copy of z, minus its largest element along ``axis`` as e to it can't overflow: only differences matter.
+
+    Returned with the axis first, and the function that puts it back."""
+    if z.shape[axis] > SHORT or z.ndim == 1:
+        back: Any = functools.partial(np.moveaxis, source=0, destination=axis)
+        shifted = np.moveaxis(z - np.maximum.reduce(z, axis=axis, keepdims=True), axis, 0)
+    elif z.ndim == 2 and axis == -1:
+        back = np.ndarray.transpose
+        shifted = z.T.copy()
+        shifted -= np.maximum.reduce(shifted, axis=0)
+    else:
+        back = functools.partial(np.moveaxis, source=0, destination=axis)
+        shifted = np.moveaxis(z, axis, 0).copy()
+        shifted -= np.maximum.reduce(shifted, axis=0)
+    return shifted, back
+
+
+def _probabilities(z, axis):
+    """softmax(z) with ``axis`` first, and the function that puts it back."""
+    p, back = _shifted(z, axis)
+    np.exp(p, out=p)
+    p /= np.add.reduce(p, axis=0)
+    return p, back
 
 
 def _softmax(z, axis):
-    p = np.exp(_shift(z, axis))
-    p /= np.add.reduce(p, axis=axis, keepdims=True)
-    return p
+    p, back = _probabilities(z, axis)
+    return np.ascontiguousarray(back(p))
 
 
 def _log_softmax(z, axis):
-    shifted = _shift(z, axis)
-    return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
+    shifted, back = _shifted(z, axis)
+    return np.ascontiguousarray(back(shifted - np.log(np.add.reduce(np.exp(shifted), axis=0))))
 
 
 def _softmax_rule(t, p, axis):
@@ -84,22 +107,22 @@ def log_softmax(z: Any, /, axis: int = -1) -> Any:
 # ---------------------------------------------------------------------- cross-entropy
 
 
-def _positions(y: Any) -> tuple[Any, ...]:
-    """The index of each example's own class: (0, 1, ..., y)."""
-    return (*np.ix_(*map(np.arange, np.shape(y))), y) if np.ndim(y) != 1 else (np.arange(len(y)), y)
+def _own(y: Any) -> tuple[Any, ...]:
+    """The index of each example's own class, with the classes along the first axis."""
+    return (y, np.arange(len(y))) if np.ndim(y) == 1 else (y, *np.ix_(*map(np.arange, np.shape(y))))
 
 
 def _cross_entropy(z, y, axis, keepdims):
     """log Σ e^{zⱼ} - z_y, both measured from the largest logit."""
-    shifted = _shift(z, -1)
-    own = shifted[_positions(y)]
-    return np.log(np.add.reduce(np.exp(shifted, out=shifted), axis=-1)) - own
+    shifted, _ = _shifted(z, -1)
+    own = shifted[_own(y)]
+    return np.log(np.add.reduce(np.exp(shifted, out=shifted), axis=0)) - own
 
 
 def _residual(z, y):
-    p = _softmax(z, -1)
-    p[_positions(y)] -= 1
-    return p
+    p, back = _probabilities(z, -1)
+    p[_own(y)] -= 1
+    return back(p)
 
 
 def _labelled(rng):
@@ -129,11 +152,17 @@ cross_entropy_of_labels = define(
 # ---------------------------------------------------------------------- the one rewrite
 
 
-def log(x: Any, /, *, depth: int = 1) -> Any:
-    op = getattr(x, "op", None)
-    if op is softmax.op and isinstance(x, Node):
-        return log_softmax(x._first, **x.params)
-    return natural_log(x, depth=depth + 1)
+def _log_at(depth: int) -> Any:
+    logarithm = natural_log.at(depth + 1)  # type: ignore[attr-defined]
+
+    def log(x: Any, /) -> Any:
+        if isinstance(x, Node) and x.op is softmax.op:
+            return log_softmax(x._first, **x.params)
+        return logarithm(x)
+
+    return log
 
 
+log = _log_at(1)
+log.at = _log_at
 rewrite("log", log)

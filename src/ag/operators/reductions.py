@@ -10,8 +10,8 @@ import numpy as np
 from .axes import Axis, normalized, one_axis
 from .domains import arrays
 from .elementwise import equal, exp, isfinite, where
-from .rules import Custom, Linear, Reduction, shape_of, value_of
-from .shaping import astype, broadcast_to, concat, flip, moveaxis, reshape
+from .rules import Custom, Linear, Reduction, broadcast, reshaped, shape_of, value_of
+from .shaping import astype, concat, flip, moveaxis, reshape
 from .table import ANY, ATOM, compose, row
 
 AXES: tuple[Any, ...] = (
@@ -33,7 +33,7 @@ def kept(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     shape = list(shape_of(x))
     for i in axis:
         shape[i] = 1
-    return reshape(y, tuple(shape))
+    return reshaped(y, tuple(shape))
 
 
 def count(x: Any, axis: tuple[int, ...]) -> int:
@@ -43,7 +43,7 @@ def count(x: Any, axis: tuple[int, ...]) -> int:
 
 
 def _sum_transpose(g, x, axis, keepdims):
-    return broadcast_to(kept(g, x, axis, keepdims), shape_of(x))
+    return broadcast(kept(g, x, axis, keepdims), shape_of(x))
 
 
 @row(
@@ -61,8 +61,14 @@ def sum(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = Fal
     return along(x if dtype is None else astype(x, dtype), axis, keepdims)
 
 
+def _mean(x, axis, keepdims):
+    if getattr(x, "dtype", None) == np.float16:
+        return np.mean(x, axis=axis, keepdims=keepdims)  # which adds up in float32
+    return np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
+
+
 @row(
-    "mean", np.mean, Linear((lambda g, x, axis, keepdims: _sum_transpose(g / count(x, axis), x, axis, keepdims),)),
+    "mean", _mean, Linear((lambda g, x, axis, keepdims: _sum_transpose(g / count(x, axis), x, axis, keepdims),)),
     numpy=(np.mean,), methods=("mean",), symbol="mean", latex=r"\overline{{{0}}}", precedence=(ATOM, ANY),
     samples=arrays(*AXES),
 )

@@ -12,6 +12,7 @@ contributes exactly zero, even where the local partial is inf or nan; see `adjoi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -24,6 +25,12 @@ from ..node import Node
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
 Partial = Callable[..., Any] | int | None
+
+# What the passes write out in place of a call: partials of 1 and -1, and those that only name the result or the
+# other argument, as those of exp and of a product do.
+PLUS, MINUS = 1, -1
+ANSWER, OTHER = object(), object()
+_NAMES = tuple(f.__code__.co_code for f in (lambda ans, x, y: ans, lambda ans, x, y: x, lambda ans, x, y: y))
 
 
 class Step(NamedTuple):
@@ -60,9 +67,12 @@ def fit(c: Any, x: Any) -> Any:
         axes = tuple(range(extra)) + tuple(
             i + extra for i, n in enumerate(shape) if n == 1 and given[i + extra] != 1
         )
-        c = FUNCTIONS["sum"](c, axis=axes, keepdims=True)
-        if extra:
-            c = FUNCTIONS["reshape"](c, shape)
+        if isinstance(c, Node):
+            c = FUNCTIONS["sum"](c, axis=axes, keepdims=True)
+            if extra:
+                c = FUNCTIONS["reshape"](c, shape)
+        else:
+            c = np.add.reduce(c, axis=axes, keepdims=True).reshape(shape)[()]
     number = value_of(x)
     if type(number) is float:
         return c if type(value_of(c)) is float else FUNCTIONS["as_scalar"](c)
@@ -71,9 +81,27 @@ def fit(c: Any, x: Any) -> Any:
     return c if c.dtype == number.dtype else FUNCTIONS["astype"](c, number.dtype)
 
 
+def reshaped(t: Any, shape: tuple[int, ...]) -> Any:
+    """``t`` with its elements in the given shape."""
+    if isinstance(t, Node):
+        return t if shape_of(t) == shape else FUNCTIONS["reshape"](t, shape)
+    return np.reshape(t, shape)
+
+
+SMALL = 4096  # elements: up to here a copy is cheaper than a view that NumPy sets up in Python
+
+
 def broadcast(t: Any, shape: tuple[int, ...]) -> Any:
-    """``t``, or a view of it with the given shape."""
-    return t if shape_of(t) == shape else FUNCTIONS["broadcast_to"](t, shape)
+    """``t`` repeated until it has the given shape."""
+    if shape_of(t) == shape:
+        return t
+    if isinstance(t, Node):
+        return FUNCTIONS["broadcast_to"](t, shape)
+    if math.prod(shape) > SMALL:
+        return np.broadcast_to(t, shape)
+    result = np.empty(shape, getattr(t, "dtype", float))
+    result[...] = t
+    return result
 
 
 def scale(x: Any, partial: Any) -> Any:
@@ -110,6 +138,10 @@ class Rule:
     """What all kinds share."""
 
     partials: tuple[Partial, ...] | None = None  # only of elementwise rows: the passes inline those
+    def written_out(self) -> tuple[Partial | object, ...]:
+        """Of elementwise rows: the partials as the passes write them out."""
+        raise NotImplementedError
+
     selects: bool = False  # is a partial of exactly 0 a position that the output can't depend on?
 
     def depends_on(self, i: int) -> bool:
@@ -146,6 +178,13 @@ class Elementwise(Rule):
     def partial(self, i: int, ans: Any, args: tuple[Any, ...]) -> Any:
         partial = self.partials[i]
         return partial(ans, *args) if callable(partial) else partial
+
+    def written_out(self) -> tuple[Any, ...]:
+        """The partials, with marks for those that need no call."""
+        marks = {(0, 0): ANSWER, (1, 0): ANSWER, (0, 2): OTHER, (1, 1): OTHER}
+        codes = [partial.__code__.co_code if callable(partial) else None for partial in self.partials]
+        named = [_NAMES.index(code) if code in _NAMES else None for code in codes]
+        return tuple(marks.get((i, k), self.partials[i]) for i, k in enumerate(named))  # type: ignore[arg-type]
 
     def vjp(self, i: int, g: Any, step: Step) -> Any:
         return scale(g, self.partial(i, step.ans, step.args))
@@ -185,7 +224,7 @@ class Reduction(Rule):
         shape = list(shape_of(step.args[0]))
         for axis in step.params["axis"]:
             shape[axis] = 1
-        return FUNCTIONS["reshape"](y, tuple(shape))
+        return reshaped(y, tuple(shape))
 
     def _weights(self, step: Step) -> Any:
         return self.weights(self._expanded(step.ans, step), *step.args, **step.params)

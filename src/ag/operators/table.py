@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..node import Node
+from ..scalar import Scalar
+from ..tensor import Tensor
 from . import calls
 from .rules import FUNCTIONS, Rule, value_of
 
@@ -71,7 +73,7 @@ class Operator:
     doc: str = ""
     records: bool = True
     face: type[Node] | None = None
-    partials: Any = field(default=None, init=False)  # of rows with one or two inputs: what the passes inline
+    partials: Any = field(default=None, init=False)  # of elementwise rows with one or two inputs: what the passes write out
     selects: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -118,6 +120,11 @@ def define(name: str, forward: Callable[..., Any], rule: Rule, **fields: Any) ->
     function.__doc__ = op.doc or (op.signature.__doc__ if op.signature else None)
     function.op = op  # type: ignore[attr-defined]
     _publish(function, name, op.numpy, op.methods)
+    if op.partials is not None and op.scalar is not None and len(op.partials) == 2:
+        for method in op.methods:
+            if getattr(Node, method) is function:
+                for face, written_out in zip((Scalar, Tensor), calls.methods(op, op.forward, op.scalar), strict=True):
+                    setattr(face, method, written_out)
     return function
 
 
@@ -141,9 +148,10 @@ def _function(op: Operator) -> Callable[..., Any]:
     partials = op.rule.partials
     arity = len(partials) if partials is not None else len(inspect.signature(op.forward).parameters)
     if op.scalar is not None and op.records and partials is not None and arity in (1, 2):
-        object.__setattr__(op, "partials", partials)
-        call = (calls.unary if arity == 1 else calls.binary)(op, op.forward, op.scalar)
-        call.fast = True  # type: ignore[attr-defined]
+        object.__setattr__(op, "partials", op.rule.written_out())
+        at = functools.partial(calls.unary if arity == 1 else calls.binary, op, op.forward, op.scalar)
+        call = at(1)
+        call.at = at  # type: ignore[attr-defined]
         return call
 
     def call_inputs(*inputs: Any) -> Any:
@@ -229,7 +237,6 @@ def _publish(function: Callable[..., Any], name: str, numpy: tuple[Any, ...], me
 
 
 def _swapped(function: Callable[..., Any]) -> Callable[..., Any]:
-    if getattr(function, "fast", False):
-        return lambda y, x: function(x, y, depth=2)
-    return lambda y, x: function(x, y)
+    below = function.at(2) if hasattr(function, "at") else function
+    return lambda y, x: below(x, y)
 

@@ -39,8 +39,11 @@ def chosen(argnums: ArgNums, args: tuple[Any, ...], transform: str) -> tuple[int
     return tuple(n % len(args) for n in numbers)
 
 
-def fresh(x: Any, transform: str, where: str) -> Node:
+def fresh(x: Any, transform: str, n: int) -> Node:
     """A new leaf with the value of x. Of a node: a new node upon it, so that an outer transform sees through."""
+    if type(x) is np.ndarray and x.dtype.kind == "f":
+        return Tensor(x)
+    where = f"argument {n}"
     if isinstance(x, Node):
         if type(x._value) is not float and x._value.dtype.kind != "f":
             raise TypeError(_not_float(transform, where, f"a node of dtype {x._value.dtype}"))
@@ -77,7 +80,7 @@ class Fresh:
         self.args = list(args)
         for n in self.numbers:
             given = leaves(args[n])
-            new = [fresh(x, transform, f"argument {n}") for x in given]
+            new = [fresh(x, transform, n) for x in given]
             self.nodes += new
             self.args[n] = rebuilt(args[n], new)
 

@@ -6,10 +6,19 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
+from ..scalar import Scalar
+from ..tensor import Tensor
+
+ENDS = frozenset((np.ndarray, float, Scalar, Tensor))  # what is no container, known at once
+
 
 def leaves(tree: Any) -> list[Any]:
     """All that is no container, in order (dictionaries in the order of their keys' insertion); None counts as none."""
-    if type(tree) in (tuple, list) or isinstance(tree, tuple):
+    if type(tree) in ENDS:
+        return [tree]
+    if isinstance(tree, (tuple, list)):
         return [x for part in tree for x in leaves(part)]
     if isinstance(tree, dict):
         return [x for part in tree.values() for x in leaves(part)]
@@ -21,6 +30,8 @@ def leaves(tree: Any) -> list[Any]:
 def rebuilt(tree: Any, new: Iterable[Any]) -> Any:
     """A container of the same shape with ``new`` in place of its leaves."""
     rest = iter(new)
+    if type(tree) in ENDS:
+        return next(rest)
 
     def build(part: Any) -> Any:
         if type(part) in (tuple, list):

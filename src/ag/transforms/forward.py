@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..adjoint import Adjoints, Reach, zero
+from ..adjoint import Adjoints, zero
 from ..node import OFFSETS, Node, next_stamp, relocate, transforming
 from ..operators.rules import Step, shape_of, value_of
+from ..reach import Reach
 from .arguments import Fresh, function_of, plain
 from .containers import leaves, mapped, rebuilt, same_shape
 
@@ -65,9 +66,8 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
         y = f(*arguments.args)
     outputs = leaves(y)
     floor = min((leaf._stamp for leaf in arguments.nodes), default=0)
-    roots = [z for z in outputs if isinstance(z, Node)]
-    reach = Reach([z for z in roots if z._stamp >= floor], floor)
-    record = reach.captured or len(reach.nodes) < len(set(roots)) or any(isinstance(t, Node) for t in given)
+    reach = Reach([z for z in outputs if isinstance(z, Node)], floor)
+    record = bool(reach.older) or any(isinstance(t, Node) for t in given)
     start = {leaf: t if isinstance(t, Node) else _tangent(t, leaf) for leaf, t in zip(arguments.nodes, given, strict=True)}
     carried = push(start, reach, record)
 

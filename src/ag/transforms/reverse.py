@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..adjoint import Adjoints, Reach, pull, seed, zero
+from ..adjoint import Adjoints, pull, seed, zero
 from ..node import Node, transforming
+from ..reach import Reach
 from .arguments import ArgNums, Fresh, function_of, number, plain, split
 from .containers import leaves, mapped, rebuilt, same_shape
 
@@ -24,18 +25,16 @@ Function = Callable[..., Any]
 def _reach(outputs: list[Any], targets: list[Node]) -> Reach:
     """What lies between the outputs of a function and its fresh leaves."""
     floor = min((leaf._stamp for leaf in targets), default=0)
-    roots = [y for y in outputs if isinstance(y, Node)]
-    reach = Reach([y for y in roots if y._stamp >= floor], floor)
-    reach.captured = reach.captured or len(reach.nodes) < len(set(roots))
-    if reach.captured:
+    reach = Reach([y for y in outputs if isinstance(y, Node)], floor)
+    if reach.older:
         reach.towards(targets)
     return reach
 
 
 def _pull(seeds: Adjoints, reach: Reach, targets: list[Node]) -> list[Any]:
     """The cotangents of the targets: nodes if the pass is recorded, else arrays that nobody else holds."""
-    seeds = {root: c for root, c in seeds.items() if root in reach.nodes}
-    record = reach.captured or any(isinstance(c, Node) for c in seeds.values())
+    seeds = {root: c for root, c in seeds.items() if root in reach}
+    record = bool(reach.older) or any(isinstance(c, Node) for c in seeds.values())
     adjoints = pull(seeds, reach, record)
     cotangents = [zero(leaf) if adjoints.get(leaf) is None else adjoints[leaf] for leaf in targets]
     if record:
@@ -79,9 +78,9 @@ def _gradient(f: Function, argnums: ArgNums, has_aux: bool, transform: str) -> F
             y, aux = split(f(*arguments.args, **kwargs), has_aux, transform)
         number(y, transform)
         reach = _reach([y], arguments.nodes)
-        seeds = {y: seed(y, None, transform)} if y in reach.nodes else {}
+        seeds = {y: seed(y, None, transform)} if y in reach else {}
         gradient = arguments.like(_pull(seeds, reach, arguments.nodes))
-        if not reach.captured:
+        if not reach.older:
             y, aux = plain(y), mapped(plain, aux)
         return ((y, aux) if has_aux else y), gradient
 
@@ -128,7 +127,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     with transforming(arguments.nodes):
         y, aux = split(f(*arguments.args), has_aux, "ag.vjp")
     outputs = leaves(y)
-    captured = _reach(outputs, arguments.nodes).captured
+    captured = _reach(outputs, arguments.nodes).older
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         if not same_shape(cotangent, y):

@@ -1,0 +1,110 @@
+"""What an output depends on, in the order in which it was computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+from .node import Node, describe
+from .scalar import Scalar
+from .tensor import Tensor
+
+by_age = attrgetter("_stamp")
+absent = object()  # in the place of an adjoint: not part of this pass
+
+
+class Reach:
+    """The nodes that ``roots`` depend on, without those that are older than the stamp ``floor``.
+
+    nodes      a dictionary of the nodes, all without an adjoint yet (None), and of those where the walk stopped (absent)
+    order      the same, by falling number
+    leaves     those of them that were not computed
+    older      the nodes where the walk stopped
+    selecting  is there a row that selects among them?
+    """
+
+    __slots__ = ("leaves", "nodes", "older", "order", "selecting")
+
+    def __init__(self, roots: Iterable[Node], floor: int = 0) -> None:
+        nodes: dict[Node, Any] = dict.fromkeys(roots)
+        older = [x for x in nodes if x._stamp < floor]
+        order = [x for x in nodes if x._stamp >= floor]
+        for x in older:
+            nodes[x] = absent
+        push = order.append
+        leaves: list[Node] = []
+        selecting = False
+        for node in order:  # grows while it is walked
+            op = node.op
+            if op is None:
+                leaves.append(node)
+                continue
+            if op.selects:
+                selecting = True
+            x = node._first
+            kind = type(x)
+            if kind is Scalar or kind is Tensor:
+                if x not in nodes:
+                    if x._stamp < floor:
+                        nodes[x] = absent
+                        older.append(x)
+                    else:
+                        nodes[x] = None
+                        push(x)
+            elif kind is tuple:
+                for y in x:
+                    if isinstance(y, Node) and y not in nodes:
+                        if y._stamp < floor:
+                            nodes[y] = absent
+                            older.append(y)
+                        else:
+                            nodes[y] = None
+                            push(y)
+            x = node._second
+            kind = type(x)
+            if (kind is Scalar or kind is Tensor) and x not in nodes:
+                if x._stamp < floor:
+                    nodes[x] = absent
+                    older.append(x)
+                else:
+                    nodes[x] = None
+                    push(x)
+        order.sort(key=by_age, reverse=True)
+        self.nodes = nodes
+        self.order = order
+        self.leaves = leaves
+        self.older = older
+        self.selecting = selecting
+        assigned = [x for x in (*leaves, *older) if x.op is None and x._second is not None]
+        if assigned:
+            self._check_assigned(assigned)
+
+    def __contains__(self, node: Any) -> bool:
+        return self.nodes.get(node, absent) is not absent
+
+    def _check_assigned(self, assigned: list[Node]) -> None:
+        """No node may be older than the value of a leaf that it was computed from."""
+        latest = max(leaf._second for leaf in assigned)
+        leaves = set(assigned)
+        for node in reversed(self.order):
+            if node._stamp > latest:
+                return
+            for x in node.inputs:
+                if isinstance(x, Node) and x in leaves and x._second > node._stamp:
+                    raise RuntimeError(
+                        f"the value of {describe(x)} was set after {describe(node)} was computed from it, so its "
+                        f"derivatives would be wrong: compute the output again, then call backward()"
+                    )
+
+    def towards(self, targets: Sequence[Node]) -> None:
+        """Keep only what depends on the targets."""
+        depends = set(targets)
+        for node in reversed(self.order):
+            if node not in depends:
+                for x in node.inputs:
+                    if isinstance(x, Node) and x in depends:
+                        depends.add(node)
+                        break
+        self.order = [node for node in self.order if node in depends]
+        self.nodes = {node: None if node in depends else absent for node in self.nodes}
