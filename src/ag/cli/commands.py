@@ -1,0 +1,105 @@
+"""The subcommands, their options and their help."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import ag as library
+
+HELP = """See through derivatives, and train softmax classifiers with honest probabilities.
+
+\b
+Examples:
+  ag train mnist                          train on the real MNIST, about 92.6 %
+  ag train mnist --deskew                 with upright digits, about 95.6 %
+  ag train flowers.csv --label species    your own data
+  ag evaluate model.safetensors mnist     accuracy, likelihood, calibration, confusion
+  ag predict model.safetensors seven.png  the label of an image, with probabilities
+"""
+
+
+class Group(click.Group):
+    """Errors about data and files end in one line, not in a traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Group, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(library.__version__, prog_name="ag")
+def ag() -> None:
+    pass
+
+
+@ag.command()
+@click.argument("data")
+@click.option("--solver", type=click.Choice(["sgd", "adam", "lbfgs"]), default="sgd", show_default=True)
+@click.option("--epochs", type=click.IntRange(1), help="How often to go through the examples.  [default: 10 or more]")
+@click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True)
+@click.option("--learning-rate", type=float, help="Length of a step.  [default: by the size of the examples]")
+@click.option("--momentum", type=float, default=0.0, show_default=True)
+@click.option("--l2", type=float, default=0.0, show_default=True, help="Weight of the penalty on the weights.")
+@click.option("--deskew", is_flag=True, help="Make images upright and centred by their moments.")
+@click.option("--standardize", is_flag=True, help="Give each feature mean 0 and variance 1.")
+@click.option("--validation", type=click.FloatRange(0, 1, max_open=True), default=0.1, show_default=True,
+              help="Share of the training examples on which the best epoch is chosen.")
+@click.option("--test-fraction", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.2, show_default=True,
+              help="Share of a file's examples that are kept to test, if it names none.")
+@click.option("--label", help="Column with the labels in a CSV file.  [default: label, class, target, y, or the last]")
+@click.option("--folder", type=click.Path(exists=True, file_okay=False), help="Where the files of MNIST lie.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--evaluations-per-epoch", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--target-accuracy", type=click.FloatRange(0, 1, min_open=True),
+              help="Stop as soon as the test accuracy is this high: a race, not a way to choose a model.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), default="model.safetensors", show_default=True)
+def train(**options: Any) -> None:
+    """Train a softmax classifier on DATA: mnist, digits, FILE.npz (with X and y) or FILE.csv.
+
+    \b
+    Examples:
+      ag train mnist --epochs 5 --seed 1
+      ag train mnist --deskew --output upright.safetensors
+      ag train measurements.csv --label kind --standardize
+    """
+    from .training import run
+
+    run(**options)
+
+
+@ag.command()
+@click.argument("model", type=click.Path(dir_okay=False))
+@click.argument("data")
+@click.option("--label", help="Column with the labels in a CSV file.")
+@click.option("--folder", type=click.Path(exists=True, file_okay=False), help="Where the files of MNIST lie.")
+def evaluate(model: str, data: str, label: str | None, folder: str | None) -> None:
+    """Judge MODEL on DATA: accuracy, negative log-likelihood, calibration, confusion.
+
+    DATA is mnist or digits (their test sets), FILE.npz (X_test and y_test, or X and y) or FILE.csv.
+
+    \b
+    Example:
+      ag evaluate model.safetensors mnist
+    """
+    from .judging import run
+
+    run(model, data, label, folder)
+
+
+@ag.command()
+@click.argument("model", type=click.Path(dir_okay=False))
+@click.argument("images", nargs=-1, required=True, type=click.Path(dir_okay=False))
+def predict(model: str, images: tuple[str, ...]) -> None:
+    """Print the label of each of the IMAGES, and the probabilities as bars.
+
+    \b
+    Example:
+      ag predict model.safetensors seven.png
+    """
+    from .pictures import run
+
+    run(model, images)

@@ -1,0 +1,45 @@
+"""`ag evaluate`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import numpy as np
+
+from ..learn.calibration import confusion_table, expected_calibration_error
+from ..learn.linear import LinearClassifier
+from ..learn.storage import load as load_model
+from .screen import percent, table
+from .sources import Preprocessing, load
+from .training import judged
+
+
+def run(path: str, data: str, label: str | None, folder: str | None) -> None:
+    """Read the model and the data, and print how well they agree."""
+    model, prepare = opened(path)
+    examples = load(data, folder, label)
+    X, y = (examples.X, examples.y) if examples.X_test is None else (examples.X_test, examples.y_test)
+    if len(X) != len(y):
+        raise ValueError(f"{data}: {len(X)} examples in X, {len(y)} labels in y: there must be as many of both")
+    X = prepare(X)
+    share, likelihood = judged(model, X, y)
+    p = model.predict_proba(X)
+    places = np.searchsorted(model.classes_, y)
+    rows = [
+        ("accuracy", percent(share)),
+        ("negative log-likelihood", f"{likelihood:.4f}"),
+        ("expected calibration error", percent(expected_calibration_error(p, places))),
+    ]
+    click.echo(f"{path} on {len(X):,} examples of {data}\n\n" + table(rows) + "\n")
+    counts = confusion_table(y, model.classes_[p.argmax(axis=1)], model.classes_)
+    names = [str(name) for name in model.classes_]
+    click.echo("  rows: the label, columns: what the model takes it for\n")
+    click.echo(table([(name, *(n or "·" for n in row)) for name, row in zip(names, counts.tolist(), strict=True)], ("", *names)))
+
+
+def opened(path: str) -> tuple[LinearClassifier, Preprocessing]:
+    """The model in a file and what it wants done to examples."""
+    model, kept = load_model(path)
+    known: dict[str, Any] = {name: kept[name] for name in ("frame", "deskew", "mean", "scale") if name in kept}
+    return model, Preprocessing(**known)

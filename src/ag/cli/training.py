@@ -1,0 +1,118 @@
+"""`ag train`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+import numpy as np
+
+from ..learn.linear import Evaluation, LinearClassifier
+from ..learn.losses import cross_entropy
+from ..learn.storage import save
+from .screen import percent, table
+from .sources import Preprocessing, load, split
+
+INTERRUPTED = 130  # what a shell expects after Ctrl-C
+
+
+def run(
+    data: str, solver: str, epochs: int | None, batch_size: int, learning_rate: float | None, momentum: float, l2: float,
+    deskew: bool, standardize: bool, validation: float, test_fraction: float, label: str | None, folder: str | None,
+    seed: int, evaluations_per_epoch: int, target_accuracy: float | None, output: str,
+) -> None:
+    """Read, prepare, train, report, save."""
+    start = time.perf_counter()
+    examples = split(load(data, folder, label), test_fraction, seed)
+    if deskew and examples.frame is None:
+        raise click.UsageError(f"--deskew needs images; {data} holds none (an .npz file holds them as X of three axes)")
+    prepare = Preprocessing(examples.frame, deskew)
+    X, X_test = prepare(examples.X), prepare(examples.X_test)
+    if standardize:
+        prepare.learn(X)
+        X, X_test = ((x - prepare.mean) * prepare.scale for x in (X, X_test))
+    model = LinearClassifier(
+        solver, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, momentum=momentum, l2=l2,
+        validation_fraction=validation, evaluations_per_epoch=evaluations_per_epoch, random_state=seed,
+    )
+    sizes = f"{len(X):,} examples to train, {len(X_test):,} to test, {X.shape[1]} features"
+    click.echo(f"{data}: {sizes}, {len(np.unique(examples.y))} classes")
+    watch = _Watch(X_test, examples.y_test, target_accuracy)
+    model.callback = watch
+    try:
+        model.fit(X, examples.y)
+    except KeyboardInterrupt:
+        if not model.history_:
+            click.echo("\nstopped before the first evaluation: nothing is kept", err=True)
+            sys.exit(INTERRUPTED)
+    finally:
+        watch.close()
+    model.callback = None
+    seconds = time.perf_counter() - start
+    if model.interrupted_:
+        last = model.history_[-1].epoch
+        click.echo(f"stopped after epoch {last:g}: the best weights so far, of epoch {model.best_epoch_:g}, are kept")
+    if watch.reached:
+        weights = "as they were when the test accuracy reached the target"
+    elif validation:
+        weights = f"of epoch {model.best_epoch_:g} of {model.history_[-1].epoch:g}, the best on the validation examples"
+    else:
+        weights = f"of the last epoch, {model.best_epoch_:g}"
+    if watch.reached:
+        model.coef_, model.intercept_ = watch.weights
+    rows = []
+    for name, x, y in (("training", X, examples.y), ("test", X_test, examples.y_test)):
+        share, likelihood = judged(model, x, y)
+        rows.append((name, percent(share), f"{likelihood:.4f}", f"{likelihood * len(x):,.0f}"))
+    click.echo("\n" + table(rows, ("", "accuracy", "negative log-likelihood", "its sum")) + "\n")
+    click.echo(f"  {seconds:.1f} seconds; weights {weights}")
+    save(model, output, preprocessing=prepare.saved())
+    click.echo(f"  saved to {output}")
+    if model.interrupted_:
+        sys.exit(INTERRUPTED)
+    if target_accuracy is not None and not watch.reached:
+        click.echo(f"the test accuracy {target_accuracy:g} was not reached; the highest was {watch.highest:.4f}", err=True)
+        sys.exit(1)
+
+
+def judged(model: LinearClassifier, X: Any, y: Any) -> tuple[float, float]:
+    """Accuracy and mean negative log-likelihood; labels that the model does not know are an error."""
+    z = model.decision_function(X)
+    y = np.asarray(y)
+    places = np.minimum(np.searchsorted(model.classes_, y), len(model.classes_) - 1)
+    foreign = model.classes_[places] != y
+    if foreign.any():
+        raise ValueError(f"the label {y[foreign][0]!r} is none of the model's classes, {', '.join(map(str, model.classes_))}")
+    return float(np.mean(z.argmax(axis=1) == places)), float(cross_entropy(z.astype(float), places))
+
+
+class _Watch:
+    """Shows the progress; with a target, looks at the test set after each evaluation."""
+
+    def __init__(self, X: Any, y: Any, target: float | None) -> None:
+        from tqdm import tqdm
+
+        self.X, self.y, self.target = X, y, target
+        self.reached, self.highest = False, 0.0
+        self.weights: tuple[Any, Any] = (None, None)
+        self.bar = tqdm(total=1, disable=None, bar_format="  epoch {n:g} of {total:g} {bar:20} {elapsed}{postfix}")
+
+    def __call__(self, evaluation: Evaluation, model: LinearClassifier) -> bool:
+        self.bar.total = model.epochs_
+        self.bar.n = evaluation.epoch
+        loss, accuracy = evaluation.loss, evaluation.accuracy
+        shown = f"loss {evaluation.training_loss:.4f}"
+        if accuracy == accuracy:
+            shown += f", validation loss {loss:.4f}, accuracy {percent(accuracy)}"
+        self.bar.set_postfix_str(shown)
+        if self.target is not None:
+            accuracy = model.score(self.X, self.y)
+            self.highest = max(self.highest, accuracy)
+            self.reached = accuracy >= self.target
+            self.weights = (model.coef_, model.intercept_)
+        return self.reached
+
+    def close(self) -> None:
+        self.bar.close()

@@ -1,0 +1,113 @@
+"""Ways to go downhill, given the gradient: each changes a list of arrays in place.
+
+The mini-batch solvers also keep a running average of the weights: a step that is long enough to be fast leaves the
+weights jumping about the minimum, and their average lies nearer to it than any of them (Polyak and Juditsky, 1992).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Weights = list[Any]
+Gradient = Callable[[Weights], tuple[float, Weights]]
+
+
+class Sgd:
+    """v ← m v - η ∂L/∂w;  w ← w + v: stochastic gradient descent with momentum (Polyak, 1964).
+
+    Arguments: ``weights``, arrays that will be changed; ``learning_rate`` η; ``momentum`` m in [0, 1).
+    """
+
+    def __init__(self, weights: Weights, learning_rate: float, momentum: float = 0.0) -> None:
+        self.weights, self.learning_rate, self.momentum = weights, learning_rate, momentum
+        self.velocities = [np.zeros_like(w) for w in weights]
+
+    def step(self, gradients: Weights) -> None:
+        """One step against the gradient."""
+        for w, v, g in zip(self.weights, self.velocities, gradients, strict=True):
+            if self.momentum:
+                v *= self.momentum
+                v -= self.learning_rate * g
+                w += v
+            else:
+                w -= self.learning_rate * g
+
+
+class Adam:
+    """m ← β₁m + (1-β₁)g;  v ← β₂v + (1-β₂)g²;  w ← w - η m̂ / (√v̂ + ε), with m̂ = m/(1-β₁ᵗ), v̂ = v/(1-β₂ᵗ).
+
+    Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2015.
+    """
+
+    def __init__(self, weights: Weights, learning_rate: float, beta1: float = 0.9, beta2: float = 0.999) -> None:
+        self.weights, self.learning_rate, self.beta1, self.beta2 = weights, learning_rate, beta1, beta2
+        self.means = [np.zeros_like(w) for w in weights]
+        self.squares = [np.zeros_like(w) for w in weights]
+        self.steps = 0
+
+    def step(self, gradients: Weights) -> None:
+        """One step."""
+        self.steps += 1
+        rate = self.learning_rate / (1 - self.beta1**self.steps)
+        scale = 1 / np.sqrt(1 - self.beta2**self.steps)
+        for w, m, v, g in zip(self.weights, self.means, self.squares, gradients, strict=True):
+            m += (1 - self.beta1) * (g - m)
+            v += (1 - self.beta2) * (g * g - v)
+            w -= rate * m / (float(scale) * np.sqrt(v) + 1e-8)
+
+
+class Average:
+    """w̄ ← w̄ + (w - w̄) / min(t, T): the mean of the weights so far, then of about the last T steps."""
+
+    def __init__(self, weights: Weights, window: float) -> None:
+        self.weights, self.window, self.steps = weights, window, 0
+        self.means = [w.copy() for w in weights]
+
+    def step(self) -> None:
+        """Take the present weights in."""
+        self.steps += 1
+        share = 1 / min(self.steps, self.window)
+        for mean, w in zip(self.means, self.weights, strict=True):
+            difference = w - mean
+            difference *= share
+            mean += difference
+
+
+def lbfgs(gradient: Gradient, weights: Weights, iterations: int, after: Callable[[Weights, float], bool]) -> None:
+    """Quasi-Newton steps on all examples at once (Liu and Nocedal, 1989), through SciPy.
+
+    Arguments: ``gradient``, w ↦ (L, ∂L/∂w); ``weights``, changed in place; ``iterations``, at most;
+    ``after(weights, loss)`` is called after each and returns True to stop.
+    Raises ImportError when SciPy is missing.
+    """
+    try:
+        from scipy.optimize import minimize
+    except ImportError:
+        raise ImportError("solver='lbfgs' needs SciPy: pip install 'ag-autodiff[learn]', or use solver='sgd'") from None
+
+    def unpacked(vector: Any) -> Weights:
+        parts, start = [], 0
+        for w in weights:
+            parts.append(vector[start : start + w.size].reshape(w.shape).astype(w.dtype))
+            start += w.size
+        return parts
+
+    last = np.inf
+
+    def value(vector: Any) -> tuple[float, Any]:
+        nonlocal last
+        last, gradients = gradient(unpacked(vector))
+        return float(last), np.concatenate([g.ravel() for g in gradients]).astype(float)
+
+    def callback(vector: Any) -> None:
+        for w, new in zip(weights, unpacked(vector), strict=True):
+            w[...] = new
+        if after(weights, float(last)):
+            raise StopIteration
+
+    start = np.concatenate([w.ravel() for w in weights]).astype(float)
+    options = {"maxiter": iterations, "maxfun": 10 * iterations, "gtol": 1e-5, "ftol": 1e-9}
+    minimize(value, start, jac=True, method="L-BFGS-B", callback=callback, options=options)
