@@ -27,8 +27,9 @@ class Group(click.Group):
         try:
             return super().invoke(context)
         except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
-            known = isinstance(error, OSError) and error.filename and error.strerror
-            raise click.ClickException(f"{error.filename}: {error.strerror}" if known else str(error)) from error
+            if isinstance(error, OSError) and error.filename and error.strerror:
+                raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+            raise click.ClickException(str(error)) from error
 
 
 @click.group(cls=Group, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})

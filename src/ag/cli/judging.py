@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from ..learn.calibration import confusion_table, expected_calibration_error
+from ..learn.examples import checked_examples
 from ..learn.linear import LinearClassifier
 from ..learn.storage import load as load_model
 from .screen import percent, table
@@ -22,7 +23,7 @@ def run(path: str, data: str, label: str | None, folder: str | None) -> None:
     X, y = (examples.X, examples.y) if examples.X_test is None else (examples.X_test, examples.y_test)
     if len(X) != len(y):
         raise ValueError(f"{data}: {len(X)} examples in X, {len(y)} labels in y: there must be as many of both")
-    X = prepare(X)
+    X = prepare(checked_examples(X, path, model.n_features_in_))
     share, likelihood = judged(model, X, y)
     p = model.predict_proba(X)
     places = np.searchsorted(model.classes_, y)

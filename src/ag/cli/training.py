@@ -9,6 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
+from ..learn.examples import checked_examples
 from ..learn.linear import Evaluation, LinearClassifier
 from ..learn.losses import cross_entropy
 from ..learn.storage import save
@@ -29,7 +30,8 @@ def run(
     if deskew and examples.frame is None:
         raise click.UsageError(f"--deskew needs images; {data} holds none (an .npz file holds them as X of three axes)")
     prepare = Preprocessing(examples.frame, deskew)
-    X, X_test = prepare(examples.X), prepare(examples.X_test)
+    X = prepare(checked_examples(examples.X, data))
+    X_test = prepare(checked_examples(examples.X_test, f"{data}, the test part", X.shape[1]))
     if standardize:
         prepare.learn(X)
         X, X_test = ((x - prepare.mean) * prepare.scale for x in (X, X_test))

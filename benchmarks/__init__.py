@@ -1,0 +1,1 @@
+"""Ratios to the peers, measured in one run: see README.md."""

@@ -1,0 +1,92 @@
+"""Measuring: everything is run in turns, so that a slow minute of the machine meets all alike, and medians are taken."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# One thread for everybody, before any of them is imported.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+ENVIRONMENT = {
+    **os.environ,
+    **ONE_THREAD,
+    "JAX_PLATFORMS": "cpu",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+    "PYTHONPATH": str(ROOT),
+}
+
+
+class Row(NamedTuple):
+    """One line of the result: what was measured, the figure, what was aimed at, and whether it is met."""
+
+    what: str
+    measured: str
+    aim: str
+    met: bool
+
+
+def seconds(f: Callable[[], object]) -> float:
+    """How long one call takes."""
+    start = time.perf_counter()
+    f()
+    return time.perf_counter() - start
+
+
+def in_turns(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Times of each function, run in turns after one run to warm up."""
+    for f in runs.values():
+        f()
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, f in runs.items():
+            times[name].append(seconds(f))
+    return times
+
+
+def processes_in_turns(commands: dict[str, list[str]], repeats: int) -> dict[str, list[float]]:
+    """Wall times of whole processes, run in turns after one to warm the disk's cache."""
+    return in_turns({name: lambda c=c: _process(c) for name, c in commands.items()}, repeats)
+
+
+def reports_in_turns(module: str, names: list[str], repeats: int) -> dict[str, list[dict[str, float]]]:
+    """What ``python -m module name`` prints as JSON, each in a process of its own, in turns."""
+    reports: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for _ in range(repeats):
+        for name in names:
+            reports[name].append(json.loads(_process([sys.executable, "-m", module, name])))
+    return reports
+
+
+def _process(command: list[str]) -> str:
+    result = subprocess.run(command, env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {result.returncode}:\n{result.stdout}{result.stderr}")
+    return result.stdout
+
+
+def ratio(times: dict[str, list[float]], ours: str, theirs: str) -> float:
+    """The median over the turns of our time over theirs."""
+    return statistics.median(a / b for a, b in zip(times[ours], times[theirs], strict=True))
+
+
+def row(what: str, times: dict[str, list[float]], peers: dict[str, float], ours: str = "ag") -> list[Row]:
+    """One line for each peer: our median time as a multiple of theirs."""
+    result = []
+    for peer, aim in peers.items():
+        r = ratio(times, ours, peer)
+        own, other = (statistics.median(times[name]) for name in (ours, peer))
+        result.append(Row(f"{what} / {peer}", f"{r:.3f}  ({_time(own)} / {_time(other)})", f"≤ {aim:g}", r <= aim))
+    return result
+
+
+def _time(t: float) -> str:
+    return f"{t:.2f} s" if t >= 1 else f"{t * 1e3:.3g} ms" if t >= 1e-3 else f"{t * 1e6:.3g} µs"
