@@ -1,6 +1,6 @@
 """Nothing here names an operator: a new row is tested because it is a row."""
 
-import dataclasses
+import copy
 import inspect
 import math
 
@@ -254,6 +254,14 @@ def test_numpy_functions_are_answered_once():
 # ---------------------------------------------------------------------- the tests are tested
 
 
+def replaced(x, **fields):
+    """A copy with some fields changed."""
+    y = copy.copy(x)
+    for name, value in fields.items():
+        setattr(y, name, value)
+    return y
+
+
 def perturbed(rule):
     """Rules of the same kind that are wrong by 0.1 %, one for each place where a derivative is stated."""
 
@@ -264,19 +272,19 @@ def perturbed(rule):
         for i, p in enumerate(rule.partials):
             if p is not None:
                 wrong = off(p if callable(p) else lambda *args, p=p: p)
-                yield dataclasses.replace(rule, partials=(*rule.partials[:i], wrong, *rule.partials[i + 1 :]))
+                yield replaced(rule, partials=(*rule.partials[:i], wrong, *rule.partials[i + 1 :]))
     elif isinstance(rule, Reduction):
-        yield dataclasses.replace(rule, weights=off(rule.weights))
+        yield replaced(rule, weights=off(rule.weights))
     elif isinstance(rule, (Linear, Bilinear)):
         if callable(rule.transposes):
-            yield dataclasses.replace(rule, transposes=off(rule.transposes))
+            yield replaced(rule, transposes=off(rule.transposes))
         else:
             for i, p in enumerate(rule.transposes):
                 if p is not None:
-                    yield dataclasses.replace(rule, transposes=(*rule.transposes[:i], off(p), *rule.transposes[i + 1 :]))
+                    yield replaced(rule, transposes=(*rule.transposes[:i], off(p), *rule.transposes[i + 1 :]))
     else:
-        yield dataclasses.replace(rule, vjp_rule=off(rule.vjp_rule))
-        yield dataclasses.replace(rule, jvp_rule=off(rule.jvp_rule))
+        yield replaced(rule, vjp_rule=off(rule.vjp_rule))
+        yield replaced(rule, jvp_rule=off(rule.jvp_rule))
 
 
 @pytest.mark.parametrize("name", [name for name in DIFFERENTIABLE if name in TABLE])
@@ -285,7 +293,7 @@ def test_a_wrong_rule_is_caught(name):
     wrong_rules = list(perturbed(op.rule))
     assert wrong_rules
     for rule in wrong_rules:
-        wrong = dataclasses.replace(op, rule=rule)
+        wrong = replaced(op, rule=rule)
 
         def function(*args, wrong=wrong, **params):
             inputs, params = op.signature(*args, **params) if op.signature else (args, params)

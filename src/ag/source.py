@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 import os
 from sys import _getframe
 from types import CodeType, FrameType
@@ -36,6 +35,8 @@ def user_frame() -> FrameType:
 
 def locate(code: CodeType, offset: int) -> Source | None:
     """The source line of the instruction at ``offset`` in ``code``; None for instructions without a line."""
+    import linecache  # here, as it is slow to import and only a question for the place needs it
+
     for start, stop, line in code.co_lines():
         if start <= offset < stop and line is not None:
             text = linecache.getline(code.co_filename, line).strip()

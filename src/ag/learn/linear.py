@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import time
 from collections.abc import Callable
@@ -112,7 +111,13 @@ class LinearClassifier:
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The arguments it was made with."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        return {name: getattr(self, name) for name in self._defaults()}
+
+    def _defaults(self) -> dict[str, Any]:
+        code = type(self).__init__.__code__
+        names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+        given = type(self).__init__
+        return dict(zip(names, (*(given.__defaults__ or ()), *(given.__kwdefaults__ or {}).values()), strict=True))
 
     def set_params(self, **params: Any) -> LinearClassifier:
         """Change arguments by name; returns the model. Raises ValueError for a name that is none of them."""
@@ -124,7 +129,7 @@ class LinearClassifier:
         return self
 
     def __repr__(self) -> str:
-        defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
+        defaults = self._defaults()
         changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value != defaults[name]]
         return f"LinearClassifier({', '.join(changed)})"
 

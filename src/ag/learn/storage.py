@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -34,6 +33,8 @@ def save(model: LinearClassifier, path: str | os.PathLike[str], *, preprocessing
 
     Raises NotFittedError before training, ImportError without safetensors, OSError when the file can't be written.
     """
+    import json
+
     library = _safetensors()
     if not hasattr(model, "coef_"):
         raise NotFittedError("this LinearClassifier was not trained yet: call fit(X, y) before it is saved")
@@ -119,6 +120,8 @@ def load(path: str | os.PathLike[str]) -> tuple[LinearClassifier, dict[str, Any]
 
 def _metadata(content: bytes, path: Any) -> dict[str, Any]:
     """What stands in the header under "ag"."""
+    import json
+
     length = int.from_bytes(content[:8], "little")
     try:
         header = json.loads(content[8 : 8 + length])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +56,8 @@ def call(f: Callable[..., Any], function: Callable[..., Any], args: tuple[Any, .
     try:
         return function(*args, **kwargs)
     except TypeError as error:
+        import inspect  # here, as it is slow to import and only errors need it
+
         try:
             inspect.signature(function).bind(*args, **kwargs)
         except TypeError:

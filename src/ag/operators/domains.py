@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 Interval = tuple[float, float]
-Samples = Callable[[np.random.Generator], list[tuple[tuple[Any, ...], dict[str, Any]]]]
+if TYPE_CHECKING:  # np.random is slow to import
+    Samples = Callable[[np.random.Generator], list[tuple[tuple[Any, ...], dict[str, Any]]]]
 
 REAL: Interval = (-2.0, 2.0)
 POSITIVE: Interval = (0.3, 3.0)

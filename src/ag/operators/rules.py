@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -164,13 +163,13 @@ class Rule:
         return masked(reached, fit(self.vjp(i, g, step), step.args[i])), reached
 
 
-@dataclass(frozen=True)
 class Elementwise(Rule):
     """``partials[i](ans, *args)`` is ∂ans/∂args[i], element by element; 1 and -1 stand as plain numbers, and None
     for an argument without a derivative. ``selects``: see `Rule`."""
 
-    partials: tuple[Partial, ...]
-    selects: bool = False
+    def __init__(self, partials: tuple[Partial, ...], selects: bool = False) -> None:
+        self.partials: tuple[Partial, ...] = partials
+        self.selects = selects
 
     def depends_on(self, i: int) -> bool:
         return self.partials[i] is not None
@@ -206,13 +205,13 @@ class Elementwise(Rule):
         return fit(contribution, step.args[i]), any_over(mask, step.args[i])
 
 
-@dataclass(frozen=True)
 class Reduction(Rule):
     """A function of one array along axes, with ``weights(ans, x, **params)`` = ∂ans/∂x of the shape of x,
     where ans is given with the reduced axes kept as 1. Further arguments have no derivative."""
 
-    weights: Callable[..., Any]
-    selects: bool = False
+    def __init__(self, weights: Callable[..., Any], selects: bool = False) -> None:
+        self.weights = weights
+        self.selects = selects
 
     def depends_on(self, i: int) -> bool:
         return i == 0
@@ -247,14 +246,16 @@ class Reduction(Rule):
         return fit(masked(mask, self._expanded(g, step) * weights), step.args[0]), mask
 
 
-@dataclass(frozen=True)
 class Linear(Rule):
     """Linear in its arguments together: the tangent is the operator itself applied to the tangents.
     ``transposes[i](g, *args, **params)`` uses the shapes of args alone; None for an argument without a derivative.
     A single function ``transposes(i, g, *args, **params)`` serves any number of like arguments."""
 
-    transposes: tuple[Callable[..., Any] | None, ...] | Callable[..., Any]
-    selects: bool = False
+    def __init__(
+        self, transposes: tuple[Callable[..., Any] | None, ...] | Callable[..., Any], selects: bool = False
+    ) -> None:
+        self.transposes = transposes
+        self.selects = selects
 
     def depends_on(self, i: int) -> bool:
         return callable(self.transposes) or self.transposes[i] is not None
@@ -274,12 +275,12 @@ class Linear(Rule):
         return step.op.apply(args, step.params)
 
 
-@dataclass(frozen=True)
 class Bilinear(Rule):
     """Linear in each argument: the tangent is the operator with one argument replaced by its tangent, summed.
     ``transposes[i](g, *args, **params)``, or one function ``transposes(i, g, *args, **params)`` for like arguments."""
 
-    transposes: tuple[Callable[..., Any], ...] | Callable[..., Any]
+    def __init__(self, transposes: tuple[Callable[..., Any], ...] | Callable[..., Any]) -> None:
+        self.transposes = transposes
 
     def vjp(self, i: int, g: Any, step: Step) -> Any:
         if callable(self.transposes):
@@ -317,15 +318,18 @@ class Bilinear(Rule):
         return contribution, carried(mask, ones)
 
 
-@dataclass(frozen=True)
 class Custom(Rule):
     """Both modes written out: ``jvp_rule(tangents, ans, *args, **params)`` (None: does not depend), and
     ``vjp_rule(i, g, ans, *args, **params)``. ``arguments``: those that have a derivative."""
 
-    jvp_rule: Callable[..., Any]
-    vjp_rule: Callable[..., Any]
-    arguments: tuple[int, ...] = (0,)
-    selects: bool = False
+    def __init__(
+        self, jvp_rule: Callable[..., Any], vjp_rule: Callable[..., Any], arguments: tuple[int, ...] = (0,),
+        selects: bool = False,
+    ) -> None:
+        self.jvp_rule = jvp_rule
+        self.vjp_rule = vjp_rule
+        self.arguments = arguments
+        self.selects = selects
 
     def depends_on(self, i: int) -> bool:
         return i in self.arguments
@@ -337,7 +341,6 @@ class Custom(Rule):
         return self.jvp_rule(tangents, step.ans, *step.args, **step.params)
 
 
-@dataclass(frozen=True)
 class Zero(Rule):
     """Piecewise constant: the derivative is 0 wherever there is one, so nothing depends on the arguments."""
 

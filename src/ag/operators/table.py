@@ -7,10 +7,8 @@ of differentiation, NumPy's names and the methods of nodes, the drawing, the for
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +27,13 @@ NUMPY: dict[Any, Callable[..., Any]] = {}
 ATOM, POWER, PRODUCT, CALL, SUM, ANY = 5, 4, 3, 2, 1, 0
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+DEFAULTS: dict[str, Any] = {
+    "scalar": None, "signature": None, "numpy": (), "methods": (), "symbol": "", "latex": "", "precedence": (CALL, ATOM),
+    "kernel": None, "batch": None, "output": None, "samples": None, "special": (), "convention": "", "doc": "",
+    "records": True, "face": None,
+}
+
+
 class Operator:
     """One row. Arrays are positional, static parameters are keywords.
 
@@ -57,27 +61,35 @@ class Operator:
     name: str
     forward: Callable[..., Any]
     rule: Rule
-    scalar: Callable[..., Any] | None = None
-    signature: Callable[..., Any] | None = None
-    numpy: tuple[Any, ...] = ()
-    methods: tuple[str, ...] = ()
-    symbol: str = ""
-    latex: str = ""
-    precedence: tuple[int, ...] = (CALL, ATOM)
-    kernel: str | None = None
-    batch: Callable[..., Any] | None = None
-    output: Callable[..., Any] | None = None
-    samples: Callable[..., Any] | None = None
-    special: tuple[Any, ...] = ()
-    convention: str = ""
-    doc: str = ""
-    records: bool = True
-    face: type[Node] | None = None
-    partials: Any = field(default=None, init=False)  # of elementwise rows with one or two inputs: what the passes write out
-    selects: bool = field(default=False, init=False)
+    scalar: Callable[..., Any] | None
+    signature: Callable[..., Any] | None
+    numpy: tuple[Any, ...]
+    methods: tuple[str, ...]
+    symbol: str
+    latex: str
+    precedence: tuple[int, ...]
+    kernel: str | None
+    batch: Callable[..., Any] | None
+    output: Callable[..., Any] | None
+    samples: Callable[..., Any] | None
+    special: tuple[Any, ...]
+    convention: str
+    doc: str
+    records: bool
+    face: type[Node] | None
+    partials: Any  # of elementwise rows with one or two inputs: what the passes write out
+    selects: bool
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "selects", self.rule.selects)
+    __slots__ = tuple(__annotations__)
+
+    def __init__(self, name: str, forward: Callable[..., Any], rule: Rule, **fields: Any) -> None:
+        unknown = fields.keys() - DEFAULTS.keys()
+        if unknown:
+            raise TypeError(f"the row {name!r} has no field {', '.join(sorted(unknown))}; there are {', '.join(DEFAULTS)}")
+        self.name, self.forward, self.rule = name, forward, rule
+        for field, default in DEFAULTS.items():
+            setattr(self, field, fields.get(field, default))
+        self.partials, self.selects = None, rule.selects
 
     def __repr__(self) -> str:
         return self.name
@@ -146,10 +158,9 @@ def _function(op: Operator) -> Callable[..., Any]:
 
         return call_with
     partials = op.rule.partials
-    arity = len(partials) if partials is not None else len(inspect.signature(op.forward).parameters)
-    if op.scalar is not None and op.records and partials is not None and arity in (1, 2):
-        object.__setattr__(op, "partials", op.rule.written_out())
-        at = functools.partial(calls.unary if arity == 1 else calls.binary, op, op.forward, op.scalar)
+    if op.scalar is not None and op.records and partials is not None and len(partials) in (1, 2):
+        op.partials = op.rule.written_out()
+        at = functools.partial(calls.unary if len(partials) == 1 else calls.binary, op, op.forward, op.scalar)
         call = at(1)
         call.at = at  # type: ignore[attr-defined]
         return call
@@ -160,8 +171,7 @@ def _function(op: Operator) -> Callable[..., Any]:
     return call_inputs
 
 
-@dataclass(frozen=True, eq=False)
-class Composite:
+class Composite(NamedTuple):
     """A function written in other operators: it needs no rule, only a name and samples for the tests."""
 
     name: str

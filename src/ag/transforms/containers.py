@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,8 +21,8 @@ def leaves(tree: Any) -> list[Any]:
         return [x for part in tree for x in leaves(part)]
     if isinstance(tree, dict):
         return [x for part in tree.values() for x in leaves(part)]
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        return [x for field in dataclasses.fields(tree) for x in leaves(getattr(tree, field.name))]
+    if _is_dataclass(tree):
+        return [x for name in tree.__dataclass_fields__ for x in leaves(getattr(tree, name))]
     return [] if tree is None else [tree]
 
 
@@ -41,11 +40,17 @@ def rebuilt(tree: Any, new: Iterable[Any]) -> Any:
         if isinstance(part, dict):
             values = {key: build(x) for key, x in part.items()}
             return values if type(part) is dict else type(part)(values)
-        if dataclasses.is_dataclass(part) and not isinstance(part, type):
+        if _is_dataclass(part):
+            import dataclasses  # here, as it is slow to import and few need it
+
             return dataclasses.replace(part, **{f.name: build(getattr(part, f.name)) for f in dataclasses.fields(part) if f.init})
         return None if part is None else next(rest)
 
     return build(tree)
+
+
+def _is_dataclass(x: Any) -> bool:
+    return hasattr(type(x), "__dataclass_fields__")
 
 
 def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
@@ -64,6 +69,6 @@ def _skeleton(tree: Any, hole: object) -> Any:
         return (type(tree), [_skeleton(x, hole) for x in tree])
     if isinstance(tree, dict):
         return (type(tree), {key: _skeleton(x, hole) for key, x in tree.items()})
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        return (type(tree), [_skeleton(getattr(tree, f.name), hole) for f in dataclasses.fields(tree)])
+    if _is_dataclass(tree):
+        return (type(tree), [_skeleton(getattr(tree, name), hole) for name in tree.__dataclass_fields__])
     return None if tree is None else hole
