@@ -14,7 +14,7 @@ MODULES = ("accuracy", "epoch", "race", "eager", "scalars", "chain", "losses", "
 
 
 def main() -> None:
-    if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
+    if dict(os.environ) != ENVIRONMENT:
         os.chdir(ROOT)
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks.run", *sys.argv[1:]], ENVIRONMENT)
     names = sys.argv[1:] or MODULES

@@ -169,7 +169,9 @@ def _contribute(node: Node, g: Any, adjoints: Adjoints) -> None:
                     raise
                 numbers = Step(op, np.float64(step.ans), tuple(map(np.float64, step.args)), step.params)
                 c = rule.vjp(i, np.float64(g), numbers)
-            c = fit(c, x._value)
+            a = x._value
+            if type(c) is not np.ndarray or type(a) is not np.ndarray or c.shape != a.shape or c.dtype is not a.dtype:
+                c = fit(c, a)
             old = adjoints[x]
             adjoints[x] = c if old is None else old + c
 
@@ -235,7 +237,7 @@ def seed(root: Node, cotangent: Any, what: str = "backward()") -> Any:
                 f"{root.label or 'y'}.sum(), or give the cotangent, an array of shape {value.shape}"
             )
         _check_float(root)
-        return np.ones(value.shape, value.dtype)[()]
+        return np.ones(value.shape, value.dtype) if value.shape else value.dtype.type(1)
     given: Any = cotangent
     if not isinstance(cotangent, Node):
         given = np.asarray(cotangent)

@@ -11,8 +11,7 @@ their rows (`operators.table`), ``backward`` by `adjoint`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import count
 from types import CodeType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -258,13 +257,18 @@ class _Running(threading.local):
 running = _Running()
 
 
-@contextmanager
-def transforming(leaves: list[Node]) -> Iterator[None]:
+class transforming:
     """While the body runs, plain numbers may not be taken from what depends on ``leaves``."""
-    running.leaves.append(leaves)
-    try:
-        yield
-    finally:
+
+    __slots__ = ("leaves",)
+
+    def __init__(self, leaves: list[Node]) -> None:
+        self.leaves = leaves
+
+    def __enter__(self) -> None:
+        running.leaves.append(self.leaves)
+
+    def __exit__(self, *error: object) -> None:
         running.leaves.pop()
 
 

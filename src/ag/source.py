@@ -22,10 +22,21 @@ class Source(NamedTuple):
         return f"{self.file}:{self.line}"
 
 
+class _Inside(dict[str, bool]):
+    """Is a file the library's own? Asked for every frame of every call, so the answers are kept."""
+
+    def __missing__(self, file: str) -> bool:
+        answer = self[file] = file.startswith(PACKAGE)
+        return answer
+
+
+_inside = _Inside()
+
+
 def user_frame() -> FrameType:
     """The innermost frame that runs code from outside the library (the outermost frame if there is none)."""
     frame = _getframe(1)
-    while frame.f_code.co_filename.startswith(PACKAGE):
+    while _inside[frame.f_code.co_filename]:
         outer = frame.f_back
         if outer is None:
             break

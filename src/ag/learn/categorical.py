@@ -55,7 +55,7 @@ class Categorical:
 
     def log_prob(self, y: Any) -> Any:
         """log p(y), of the shape of the labels ``y``."""
-        return -cross_entropy_of_labels(self.logits, checked_labels(self.logits, y, "log_prob"))
+        return -cross_entropy_of_labels(self.logits, checked_labels(self.logits, y, "log_prob"), "none")
 
     def entropy(self) -> Any:
         """-Σ pₖ log pₖ in nats, where 0 log 0 = 0."""

@@ -45,20 +45,25 @@ def checked_labels(z: Any, y: Any, name: str) -> Any:
         if labels.shape == (*shape[:-1], 1):
             raise ValueError(f"{name}: the labels are a column of shape {labels.shape}: write y[:, 0] for {shape[:-1]}")
         raise ValueError(f"{name}: logits of shape {shape} need labels of shape {shape[:-1]}, got {labels.shape}")
-    if labels.size:
-        low, high = np.minimum.reduce(labels, axis=None), np.maximum.reduce(labels, axis=None)
-        if low < 0 or high >= classes:
-            if low == 1 and high == classes:
-                raise ValueError(
-                    f"{name}: the labels run from 1 to {classes}, but {classes} logits stand for the labels "
-                    f"0 to {classes - 1}: pass y - 1"
-                )
-            bad = int(np.argmax((labels < 0) | (labels >= classes)))
+    if labels.size and not _within(labels, classes):
+        low, high = labels.min(), labels.max()
+        if low == 1 and high == classes:
             raise ValueError(
-                f"{name}: label {labels.ravel()[bad]} at position {bad} is out of range: "
-                f"{classes} logits stand for the labels 0 to {classes - 1}"
+                f"{name}: the labels run from 1 to {classes}, but {classes} logits stand for the labels "
+                f"0 to {classes - 1}: pass y - 1"
             )
+        bad = int(np.argmax((labels < 0) | (labels >= classes)))
+        raise ValueError(
+            f"{name}: label {labels.ravel()[bad]} at position {bad} is out of range: "
+            f"{classes} logits stand for the labels 0 to {classes - 1}"
+        )
     return labels
+
+
+def _within(labels: Any, classes: int) -> bool:
+    """Are all labels in 0..classes-1? Read without their sign, negative ones are large: one look is enough."""
+    unsigned = labels if labels.dtype.kind == "u" else labels.view(f"u{labels.itemsize}")
+    return int(np.maximum.reduce(unsigned, axis=None)) < classes
 
 
 def checked_probabilities(z: Any, y: Any, name: str) -> Any:
@@ -89,6 +94,8 @@ def warn_if_probabilities(z: Any, name: str) -> None:
         certain = True
     else:  # the first row tells nearly always, for next to nothing
         first = values[(0,) * (values.ndim - 1)]
+        if min(first[:16].tolist()) < 0:
+            return
         certain = bool(first.min() >= 0) and abs(float(first.sum()) - 1) < NEAR and bool(
             (values >= 0).all() and (np.abs(values.sum(axis=-1) - 1) < NEAR).all()
         )

@@ -17,10 +17,9 @@ from .labels import checked_labels, checked_probabilities, warn_if_probabilities
 REDUCTIONS = {"mean": mean, "sum": sum, "none": lambda losses: losses}
 
 
-def _reduced(losses: Any, reduction: str, name: str) -> Any:
+def _check_reduction(reduction: str, name: str) -> None:
     if reduction not in REDUCTIONS:
         raise ValueError(f"{name}: reduction={reduction!r} is none of 'mean', 'sum' and 'none'")
-    return REDUCTIONS[reduction](losses)
 
 
 def _logits(z: Any) -> Any:
@@ -48,12 +47,13 @@ def cross_entropy(z: Any, y: Any, reduction: str = "mean", *, probabilities: boo
     array([[-0.25,  0.25],
            [ 0.5 , -0.5 ]])
     """
+    _check_reduction(reduction, "cross_entropy")
     z = _logits(z)
     if probabilities:
-        return _reduced(_with_probabilities(z, checked_probabilities(z, y, "cross_entropy")), reduction, "cross_entropy")
+        return REDUCTIONS[reduction](_with_probabilities(z, checked_probabilities(z, y, "cross_entropy")))
     labels = checked_labels(z, y, "cross_entropy")
     warn_if_probabilities(z, "cross_entropy")
-    return _reduced(cross_entropy_of_labels(z, labels), reduction, "cross_entropy")
+    return cross_entropy_of_labels(z, labels, reduction)
 
 
 def _with_probabilities(z: Any, y: Any) -> Any:
@@ -83,6 +83,7 @@ def squared_error(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     >>> ag.squared_error([1.0, 2.0], [1.0, 4.0])
     np.float64(2.0)
     """
+    _check_reduction(reduction, "squared_error")
     if shape_of(prediction) != shape_of(target) and shape_of(prediction) != () != shape_of(target):
         raise ValueError(
             f"squared_error: the prediction has the shape {shape_of(prediction)}, the target {shape_of(target)}: "
@@ -90,7 +91,7 @@ def squared_error(prediction: Any, target: Any, reduction: str = "mean") -> Any:
         )
     if not isinstance(prediction, Node) and not isinstance(target, Node):
         prediction = np.asarray(prediction)
-    return _reduced(square(prediction - target), reduction, "squared_error")
+    return REDUCTIONS[reduction](square(prediction - target))
 
 
 def one_hot(y: Any, classes: int, dtype: Any = float) -> Any:

@@ -112,11 +112,20 @@ def _own(y: Any) -> tuple[Any, ...]:
     return (y, np.arange(len(y))) if np.ndim(y) == 1 else (y, *np.ix_(*map(np.arange, np.shape(y))))
 
 
-def _cross_entropy(z, y, axis, keepdims):
+def _cross_entropy(z, y, axis, reduction):
     """log Σ e^{zⱼ} - z_y, both measured from the largest logit."""
     shifted, _ = _shifted(z, -1)
     own = shifted[_own(y)]
-    return np.log(np.add.reduce(np.exp(shifted, out=shifted), axis=0)) - own
+    losses = np.log(np.add.reduce(np.exp(shifted, out=shifted), axis=0)) - own
+    if reduction == "none":
+        return losses
+    total = np.add.reduce(losses, axis=None)
+    return total / losses.size if reduction == "mean" else total
+
+
+def _cross_entropy_weights(ans, z, y, axis, reduction):
+    weights = _residual_row(z, y)
+    return weights / np.size(y) if reduction == "mean" else weights
 
 
 def _residual(z, y):
@@ -131,6 +140,17 @@ def _labelled(rng):
     ]
 
 
+def _reduced(rng):
+    return [(args, {"reduction": "none"}) for args, _ in _labelled(rng)] + [
+        (args, {"reduction": reduction}) for args, _ in _labelled(rng)[:3] for reduction in ("mean", "sum")
+    ]
+
+
+def _loss(z, y, reduction):
+    axes = range(-len(shape_of(z)), 0) if reduction != "none" else (-1,)
+    return (z, y), {"axis": tuple(axes), "reduction": reduction}
+
+
 _residual_row = define(
     "residual", _residual,
     Custom(lambda tangents, ans, z, y: _softmax_rule(tangents[0], softmax(z), -1),
@@ -141,11 +161,10 @@ _residual_row = define(
 
 cross_entropy_of_labels = define(
     "cross_entropy_of_labels", _cross_entropy,
-    Reduction(lambda ans, z, y, axis, keepdims: _residual_row(z, y)),
-    signature=lambda z, y: ((z, y), {"axis": (-1,), "keepdims": False}),
+    Reduction(_cross_entropy_weights), signature=_loss,
     symbol="cross-entropy", latex=r"-\log \operatorname{{softmax}}({0})_{{{1}}}", precedence=(ATOM, ANY, ANY),
-    samples=_labelled, convention="∂L/∂z = p - e_y; -inf stands for a class of probability 0.",
-    doc="-log softmax(z)_y along the last axis, one loss for each example; the labels y are integers in 0..K-1",
+    samples=_reduced, convention="∂L/∂z = p - e_y; -inf stands for a class of probability 0.",
+    doc="-log softmax(z)_y along the last axis for labels y in 0..K-1: one for each example, their mean or their sum",
 )
 
 

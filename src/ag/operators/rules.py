@@ -43,8 +43,10 @@ class Step(NamedTuple):
 
 def shape_of(x: Any) -> tuple[int, ...]:
     """The shape of a node, an array or a number."""
-    shape = getattr(x, "shape", None)
-    return np.shape(x) if shape is None else shape
+    try:
+        return x.shape
+    except AttributeError:
+        return np.shape(x)
 
 
 def value_of(x: Any) -> Any:
@@ -84,7 +86,7 @@ def reshaped(t: Any, shape: tuple[int, ...]) -> Any:
     """``t`` with its elements in the given shape."""
     if isinstance(t, Node):
         return t if shape_of(t) == shape else FUNCTIONS["reshape"](t, shape)
-    return np.reshape(t, shape)
+    return t.reshape(shape) if isinstance(t, (np.ndarray, np.generic)) else np.reshape(t, shape)
 
 
 SMALL = 4096  # elements: up to here a copy is cheaper than a view that NumPy sets up in Python
@@ -218,9 +220,9 @@ class Reduction(Rule):
 
     def _expanded(self, y: Any, step: Step) -> Any:
         """``y``, of the shape of the result, with the reduced axes back as 1."""
-        if step.params.get("keepdims"):
-            return y
         shape = list(shape_of(step.args[0]))
+        if step.params.get("keepdims") or len(step.params["axis"]) == len(shape):
+            return y
         for axis in step.params["axis"]:
             shape[axis] = 1
         return reshaped(y, tuple(shape))

@@ -12,7 +12,7 @@ from ..node import Node, describe
 from ..operators.table import TABLE
 from ..scalar import Scalar
 from ..tensor import Tensor
-from .containers import leaves, rebuilt
+from .containers import ENDS, leaves, rebuilt
 
 ArgNums = int | Sequence[int]
 
@@ -79,13 +79,15 @@ class Fresh:
         self.nodes: list[Node] = []  # the fresh leaves
         self.args = list(args)
         for n in self.numbers:
-            given = leaves(args[n])
-            new = [fresh(x, transform, n) for x in given]
+            x = args[n]
+            new = [fresh(leaf, transform, n) for leaf in leaves(x)]
             self.nodes += new
-            self.args[n] = rebuilt(args[n], new)
+            self.args[n] = new[0] if type(x) in ENDS else rebuilt(x, new)
 
     def like(self, results: list[Any]) -> Any:
         """Results, one for each leaf, in the shape of the arguments."""
+        if all(type(tree) in ENDS for tree in self.chosen):
+            return results[0] if self.single else tuple(results)
         rest = iter(results)
         parts = tuple(rebuilt(tree, [next(rest) for _ in leaves(tree)]) for tree in self.chosen)
         return parts[0] if self.single else parts

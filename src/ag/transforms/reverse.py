@@ -81,7 +81,9 @@ def _gradient(f: Function, argnums: ArgNums, has_aux: bool, transform: str) -> F
         seeds = {y: seed(y, None, transform)} if y in reach else {}
         gradient = arguments.like(_pull(seeds, reach, arguments.nodes))
         if not reach.older:
-            y, aux = plain(y), mapped(plain, aux)
+            y = plain(y)
+            if has_aux:
+                aux = mapped(plain, aux)
         return ((y, aux) if has_aux else y), gradient
 
     return value_and_gradient
