@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from itertools import count
-from types import CodeType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -45,15 +45,15 @@ class Node:
     _grad: Any
     _label: str | None
 
-    def _set_leaf(self, value: Any, label: str | None) -> None:
-        if label is not None and not isinstance(label, str):
-            raise TypeError(f"a label is a string, got {type(label).__name__}: label={label!r}")
+    def _set_leaf(self, value: Any, label: str | None, frame: FrameType | None = None) -> None:
         self._value = value
         self.op = self._first = self._second = None
-        frame = user_frame()
+        frame = frame or user_frame()
         self._code = frame.f_code
         self._stamp = next_stamp() + frame.f_lasti
         if label is not None:
+            if not isinstance(label, str):
+                raise TypeError(f"a label is a string, got {type(label).__name__}: label={label!r}")
             self._label = label
 
     # ------------------------------------------------------------------ what it is

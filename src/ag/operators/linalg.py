@@ -28,6 +28,8 @@ def _matmul_right(g, x, y):
         return g * x if len(shape_of(y)) == 1 else x[:, None] * g[..., None, :]
     if len(shape_of(y)) == 1:
         return (x.mT @ g[..., :, None])[..., 0]
+    if shape_of(g)[-1] < shape_of(x)[-1]:
+        return (g.mT @ x).mT  # the same product; a BLAS is faster with the long axis last
     return x.mT @ g
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from ..capture import numeric
+from ..capture import capture, numeric
 from ..node import Node, describe
 from ..operators.table import TABLE
 from ..scalar import Scalar
+from ..source import user_frame
 from ..tensor import Tensor
 from .containers import ENDS, leaves, rebuilt
 
@@ -29,6 +31,8 @@ def function_of(f: Any, transform: str) -> Callable[..., Any]:
 
 def chosen(argnums: ArgNums, args: tuple[Any, ...], transform: str) -> tuple[int, ...]:
     """The positions of the arguments to differentiate, checked and counted from 0."""
+    if type(argnums) is int and 0 <= argnums < len(args):
+        return (argnums,)
     numbers = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
     for n in numbers:
         if not isinstance(n, (int, np.integer)) or not -len(args) <= n < len(args):
@@ -39,10 +43,12 @@ def chosen(argnums: ArgNums, args: tuple[Any, ...], transform: str) -> tuple[int
     return tuple(n % len(args) for n in numbers)
 
 
-def fresh(x: Any, transform: str, n: int) -> Node:
+def fresh(x: Any, transform: str, n: int, frame: FrameType) -> Node:
     """A new leaf with the value of x. Of a node: a new node upon it, so that an outer transform sees through."""
     if type(x) is np.ndarray and x.dtype.kind == "f":
-        return Tensor(x)
+        leaf = object.__new__(Tensor)
+        leaf._set_leaf(capture(x), None, frame)
+        return leaf
     where = f"argument {n}"
     if isinstance(x, Node):
         if type(x._value) is not float and x._value.dtype.kind != "f":
@@ -78,9 +84,10 @@ class Fresh:
         self.chosen = [args[n] for n in self.numbers]
         self.nodes: list[Node] = []  # the fresh leaves
         self.args = list(args)
+        frame = user_frame()
         for n in self.numbers:
             x = args[n]
-            new = [fresh(leaf, transform, n) for leaf in leaves(x)]
+            new = [fresh(leaf, transform, n, frame) for leaf in leaves(x)]
             self.nodes += new
             self.args[n] = new[0] if type(x) in ENDS else rebuilt(x, new)
 
