@@ -84,6 +84,16 @@ from .operators.elementwise import (
     where as where,
     xlogy as xlogy,
 )
+from .operators.joining import (
+    concat as concat,
+    flip as flip,
+    pad as pad,
+    repeat as repeat,
+    roll as roll,
+    split as split,
+    stack as stack,
+    tile as tile,
+)
 from .operators.linalg import (
     dot as dot,
     einsum as einsum,
@@ -126,22 +136,14 @@ from .operators.shaping import (
     astype as astype,
     broadcast_arrays as broadcast_arrays,
     broadcast_to as broadcast_to,
-    concat as concat,
     expand_dims as expand_dims,
-    flip as flip,
     matrix_transpose as matrix_transpose,
     moveaxis as moveaxis,
-    pad as pad,
     permute_dims as permute_dims,
     ravel as ravel,
-    repeat as repeat,
     reshape as reshape,
-    roll as roll,
-    split as split,
     squeeze as squeeze,
-    stack as stack,
     swapaxes as swapaxes,
-    tile as tile,
 )
 from .scalar import Scalar as Scalar
 from .tensor import Tensor as Tensor

@@ -58,7 +58,8 @@ def _finite(adjoints: Adjoints) -> bool:
 def _plain(order: list[Node], adjoints: Adjoints) -> None:
     """Numbers only; elementwise rows of one or two inputs are written out.
 
-    An adjoint has the shape and dtype of its node, so a contribution needs a fit only where shapes or dtypes differ.
+    An adjoint has the shape and dtype of its node. So has a contribution, if there is one input, or a Python number
+    beside it, or two inputs of one shape and dtype; else it may need a fit. (A partial may have a dtype of its own.)
     """
     for node in order:
         op = node.op
@@ -79,21 +80,17 @@ def _plain(order: list[Node], adjoints: Adjoints) -> None:
             if old is absent:
                 continue
             partial = partials[0]
-            a = x._value
-            try:
-                c = (
-                    g * node._value if partial is ANSWER
-                    else g if partial is PLUS
-                    else -g if partial is MINUS
-                    else g * partial(node._value, a)
-                )
-            except ARITHMETIC:
-                c = _ieee(g, partial, node._value, a)
-            if kind is Scalar:
-                if type(c) is not float:
+            if partial is ANSWER:
+                c = g * node._value
+            elif partial is PLUS:
+                c = g
+            elif partial is MINUS:
+                c = -g
+            else:
+                a = x._value
+                c = _product(g, partial, node._value, a)
+                if c.dtype is not a.dtype if kind is Tensor else type(c) is not float:
                     c = fit(c, a)
-            elif c.dtype is not a.dtype:
-                c = fit(c, a)
             adjoints[x] = c if old is None else old + c
             continue
         other = type(y)
@@ -106,50 +103,50 @@ def _plain(order: list[Node], adjoints: Adjoints) -> None:
         if other is Scalar or other is Tensor:
             b = y._value
             known = adjoints[y]
+            alike = other is kind and (kind is Scalar or (a.shape == b.shape and a.dtype is b.dtype))
             if known is not absent:
                 partial = partials[1]
-                try:
-                    c = (
-                        g if partial is PLUS
-                        else g * a if partial is OTHER
-                        else -g if partial is MINUS
-                        else g * partial(node._value, a, b)
-                    )
-                except ARITHMETIC:
-                    c = _ieee(g, partial, node._value, a, b)
-                if other is Scalar:
-                    if type(c) is not float:
+                if partial is PLUS:
+                    c = g
+                elif partial is OTHER:
+                    c = g * a
+                elif partial is MINUS:
+                    c = -g
+                else:
+                    c = _product(g, partial, node._value, a, b)
+                    if alike and (c.dtype is not b.dtype if other is Tensor else type(c) is not float):
                         c = fit(c, b)
-                elif c.shape != b.shape or c.dtype is not b.dtype:
+                if not alike:
                     c = fit(c, b)
                 adjoints[y] = c if known is None else known + c
                 if x is y:
                     old = adjoints[y]
         else:
             b = y
+            alike = other is float or other is int
         if old is not absent:
             partial = partials[0]
-            try:
-                c = (
-                    g if partial is PLUS
-                    else g * b if partial is OTHER
-                    else -g if partial is MINUS
-                    else g * partial(node._value, a, b)
-                )
-            except ARITHMETIC:
-                c = _ieee(g, partial, node._value, a, b)
-            if kind is Scalar:
-                if type(c) is not float:
+            if partial is PLUS:
+                c = g
+            elif partial is OTHER:
+                c = g * b
+            elif partial is MINUS:
+                c = -g
+            else:
+                c = _product(g, partial, node._value, a, b)
+                if alike and (c.dtype is not a.dtype if kind is Tensor else type(c) is not float):
                     c = fit(c, a)
-            elif (other is not float and c.shape != a.shape) or c.dtype is not a.dtype:
+            if not alike:
                 c = fit(c, a)
             adjoints[x] = c if old is None else old + c
 
 
-def _ieee(g: Any, partial: Any, *numbers: Any) -> Any:
-    """The product in NumPy's floats, which obey IEEE where Python's raise."""
-    c = np.float64(g) * partial(*map(np.float64, numbers))
-    return float(c)
+def _product(g: Any, partial: Any, *values: Any) -> Any:
+    """g · partial(*values), in NumPy's floats, which obey IEEE, where Python's raise."""
+    try:
+        return g * partial(*values)
+    except ARITHMETIC:
+        return float(np.float64(g) * partial(*map(np.float64, values)))
 
 
 def _contribute(node: Node, g: Any, adjoints: Adjoints) -> None:

@@ -101,9 +101,9 @@ def binary(op: Operator, array: Callable[..., Any], scalar: Callable[..., Any], 
             return apply(op, (x, y), {})
         try:
             value = scalar(a, b) if face is Scalar else array(a, b)
-        except ARITHMETIC:
+        except ARITHMETIC as error:
             if face is Tensor:
-                raise mismatch(op, (x, y)) from None
+                raise mismatch(op, (x, y), error) from None
             value = ieee(op, a, b)
         node = new(face)
         node._value = value
@@ -154,8 +154,8 @@ def methods(op: Operator, array: Callable[..., Any], scalar: Callable[..., Any])
             return function(x, y)
         try:
             value = array(x._value, b)
-        except ValueError:
-            raise mismatch(op, (x, y)) from None
+        except ValueError as error:
+            raise mismatch(op, (x, y), error) from None
         node = new(Tensor)
         node._value = value
         node.op = op
@@ -224,13 +224,16 @@ def one_line(body: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     return result
 
 
-def mismatch(op: Operator, inputs: tuple[Any, ...], error: Exception | None = None) -> ValueError:
-    """What to say of shapes that do not go together."""
+def mismatch(op: Operator, inputs: tuple[Any, ...], error: Exception) -> ValueError:
+    """What to say of arrays that do not go together; ``error`` is what NumPy said."""
     given = " and ".join(describe(x) for x in inputs)
-    if error is None:
-        shapes = " and ".join(str(np.shape(x._value if isinstance(x, Node) else x)) for x in inputs)
-        return ValueError(
-            f"{op.name}: {given} do not broadcast: of the shapes {shapes}, aligned at their last axes, each pair "
-            f"of lengths must be equal or contain a 1; reshape one of them, for example x[:, None]"
-        )
+    if op.rule.partials is not None:
+        shapes = [np.shape(x._value if isinstance(x, Node) else x) for x in inputs]
+        try:
+            np.broadcast_shapes(*shapes)
+        except ValueError:
+            return ValueError(
+                f"{op.name}: {given} do not broadcast: of the shapes {' and '.join(map(str, shapes))}, aligned at their "
+                f"last axes, each pair of lengths must be equal or contain a 1; reshape one of them, for example x[:, None]"
+            )
     return ValueError(f"{op.name} of {given}: {error}")

@@ -10,8 +10,9 @@ import numpy as np
 from .axes import Axis, normalized, one_axis
 from .domains import arrays
 from .elementwise import equal, exp, isfinite, where
+from .joining import concat, flip
 from .rules import Custom, Linear, Reduction, broadcast, reshaped, shape_of, value_of
-from .shaping import astype, concat, flip, moveaxis, reshape
+from .shaping import astype, moveaxis, reshape
 from .table import ANY, ATOM, compose, row
 
 AXES: tuple[Any, ...] = (

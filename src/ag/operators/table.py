@@ -218,10 +218,11 @@ def rewrite(name: str, function: Callable[..., Any]) -> None:
 def constant_of(name: str, f: Callable[..., Any], methods: tuple[str, ...] = ()) -> Callable[..., Any]:
     """A function without a derivative (isnan, argmax, ...): NumPy's own on the values, a plain result."""
 
-    @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         return f(*map(_values, args), **{key: _values(x) for key, x in kwargs.items()})
 
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"np.{name} of the values, with its arguments: a plain result, as it has no derivative."
     CONSTANTS[name] = f
     _publish(call, name, (f,), methods)
     return call

@@ -33,14 +33,17 @@ def chosen(argnums: ArgNums, args: tuple[Any, ...], transform: str) -> tuple[int
     """The positions of the arguments to differentiate, checked and counted from 0."""
     if type(argnums) is int and 0 <= argnums < len(args):
         return (argnums,)
-    numbers = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
+    numbers = tuple(argnums) if isinstance(argnums, (tuple, list, str, range)) else (argnums,)
     for n in numbers:
         if not isinstance(n, (int, np.integer)) or not -len(args) <= n < len(args):
             raise ValueError(
                 f"{transform}: argnums={argnums} names argument {n}; the function was called with "
                 f"{len(args)} positional argument{'s' if len(args) != 1 else ''}"
             )
-    return tuple(n % len(args) for n in numbers)
+    places = tuple(n % len(args) for n in numbers)
+    if len(set(places)) < len(places):
+        raise ValueError(f"{transform}: argnums={argnums} names an argument twice: name each once")
+    return places
 
 
 def fresh(x: Any, transform: str, n: int, frame: FrameType) -> Node:
@@ -121,6 +124,8 @@ def number(y: Any, transform: str) -> None:
         )
     if y is None:
         raise TypeError(f"{transform}: the function returned None: does it end in a return?")
+    if not isinstance(y, Node) and np.asarray(y).dtype.kind not in "fiub":
+        raise TypeError(f"{transform} needs a function with one scalar output, got {describe(y)}")
     shape = y._value.shape if isinstance(y, Tensor) else np.shape(y) if not isinstance(y, Node) else ()
     if shape != ():
         raise TypeError(
@@ -132,3 +137,16 @@ def number(y: Any, transform: str) -> None:
 def plain(y: Any) -> Any:
     """Nodes as their numbers, read-only arrays as their own: what leaves a transform that records nothing."""
     return y.value if isinstance(y, Node) else y
+
+
+def owned(results: list[Any], given: list[Any]) -> list[Any]:
+    """The results as arrays that can be written: copies of those that share memory with another, or with the given."""
+    taken = {id(x) for x in given}
+    results = list(results)
+    for i, c in enumerate(results):
+        if isinstance(c, np.ndarray):
+            owner = c if c.base is None else c.base
+            if id(owner) in taken or not c.flags.writeable or c.base is not None:
+                results[i] = c.copy()
+            taken.add(id(owner))
+    return results

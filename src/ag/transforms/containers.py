@@ -13,8 +13,12 @@ from ..tensor import Tensor
 ENDS = frozenset((np.ndarray, float, Scalar, Tensor))  # what is no container, known at once
 
 
-def leaves(tree: Any) -> list[Any]:
-    """All that is no container, in order (dictionaries in the order of their keys' insertion); None counts as none."""
+def leaves(tree: Any, like: Any = None) -> list[Any]:
+    """All that is no container, in order; None counts as none.
+
+    Dictionaries are in the order of their keys' insertion, or in that of ``like``, a container of the same shape."""
+    if like is not None:
+        tree = _ordered(tree, like)
     if type(tree) in ENDS:
         return [tree]
     if isinstance(tree, (tuple, list)):
@@ -33,13 +37,17 @@ def rebuilt(tree: Any, new: Iterable[Any]) -> Any:
         return next(rest)
 
     def build(part: Any) -> Any:
-        if type(part) in (tuple, list):
-            return type(part)([build(x) for x in part])
-        if isinstance(part, tuple):  # a named tuple
+        if hasattr(part, "_fields") and isinstance(part, tuple):  # a named tuple
             return type(part)(*[build(x) for x in part])
+        if isinstance(part, (tuple, list)):
+            return type(part)([build(x) for x in part])
         if isinstance(part, dict):
             values = {key: build(x) for key, x in part.items()}
-            return values if type(part) is dict else type(part)(values)
+            if type(part) is dict:
+                return values
+            result = part.copy()  # which keeps what a subclass adds, as the default of a defaultdict
+            result.update(values)
+            return result
         if _is_dataclass(part):
             import dataclasses  # here, as it is slow to import and few need it
 
@@ -47,6 +55,19 @@ def rebuilt(tree: Any, new: Iterable[Any]) -> Any:
         return None if part is None else next(rest)
 
     return build(tree)
+
+
+def _ordered(tree: Any, like: Any) -> Any:
+    """The parts of a container, with the keys of dictionaries in the order of those in ``like``."""
+    if type(like) in ENDS:
+        return tree
+    if isinstance(like, (tuple, list)):
+        return [_ordered(x, y) for x, y in zip(tree, like, strict=True)]
+    if isinstance(like, dict):
+        return [_ordered(tree[key], y) for key, y in like.items()]
+    if _is_dataclass(like):
+        return [_ordered(getattr(tree, name), getattr(like, name)) for name in like.__dataclass_fields__]
+    return tree
 
 
 def _is_dataclass(x: Any) -> bool:

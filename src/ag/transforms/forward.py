@@ -11,7 +11,7 @@ from ..adjoint import Adjoints, zero
 from ..node import OFFSETS, Node, next_stamp, relocate, transforming
 from ..operators.rules import Step, shape_of, value_of
 from ..reach import Reach
-from .arguments import Fresh, function_of, plain
+from .arguments import Fresh, function_of, owned, plain
 from .containers import leaves, mapped, rebuilt, same_shape
 
 
@@ -58,7 +58,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     arguments = Fresh(tuple(primals), range(len(primals)), "ag.jvp")
     if not same_shape(tuple(primals), tuple(tangents)):
         raise TypeError("ag.jvp: the tangents must be nested as the primals are, one for each number or array")
-    given = leaves(tuple(tangents))
+    given = leaves(tuple(tangents), like=tuple(primals))
     for leaf, t in zip(arguments.nodes, given, strict=True):
         if shape_of(t) != shape_of(leaf):
             raise ValueError(f"ag.jvp: a tangent has the shape {shape_of(t)}, its primal {shape_of(leaf)}: they must be equal")
@@ -79,7 +79,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
             return t
         return float(t) if type(z._value) is float else np.asarray(t, z._value.dtype)[()]
 
-    return (y if record else rebuilt(y, map(plain, outputs))), rebuilt(y, map(tangent, outputs))
+    return (y if record else rebuilt(y, map(plain, outputs))), rebuilt(y, owned(list(map(tangent, outputs)), given))
 
 
 def _tangent(t: Any, leaf: Node) -> Any:

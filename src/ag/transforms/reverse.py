@@ -16,7 +16,7 @@ import numpy as np
 from ..adjoint import Adjoints, pull, seed, zero
 from ..node import Node, transforming
 from ..reach import Reach
-from .arguments import ArgNums, Fresh, function_of, number, plain, split
+from .arguments import ArgNums, Fresh, function_of, number, owned, plain, split
 from .containers import leaves, mapped, rebuilt, same_shape
 
 Function = Callable[..., Any]
@@ -39,14 +39,7 @@ def _pull(seeds: Adjoints, reach: Reach, targets: list[Node]) -> list[Any]:
     cotangents = [zero(leaf) if adjoints.get(leaf) is None else adjoints[leaf] for leaf in targets]
     if record:
         return [c if isinstance(c, Node) else leaf.like(c) for c, leaf in zip(cotangents, targets, strict=True)]
-    taken: set[int] = set()
-    for i, c in enumerate(cotangents):
-        if isinstance(c, np.ndarray):
-            owner = c if c.base is None else c.base
-            if id(owner) in taken or not c.flags.writeable or c.base is not None:
-                cotangents[i] = c.copy()
-            taken.add(id(owner))
-    return cotangents
+    return owned(cotangents, [])
 
 
 def value_and_grad(f: Function, argnums: ArgNums = 0, *, has_aux: bool = False) -> Function:
@@ -139,7 +132,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
             )
         reach = _reach(outputs, arguments.nodes)
         seeds: Adjoints = {}
-        for output, c in zip(outputs, leaves(cotangent), strict=True):
+        for output, c in zip(outputs, leaves(cotangent, like=y), strict=True):
             if isinstance(output, Node):
                 start = seed(output, c, "the pullback")
                 seeds[output] = seeds[output] + start if output in seeds else start

@@ -1,0 +1,101 @@
+"""What the documents show is what happens."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ag
+
+ROOT = Path(__file__).parent.parent
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+MODULES = [m.name for m in pkgutil.walk_packages(ag.__path__, "ag.") if m.name != "ag.__main__"]
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize("name", ["ag", *MODULES])
+def test_examples_in_docstrings(name):
+    module = importlib.import_module(name)
+    found = [test for test in doctest.DocTestFinder().find(module, globs={"ag": ag, "np": np}) if test.examples]
+    for test in found:
+        result = doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(test)
+        assert not result.failed, f"{test.name} does not give what it shows"
+
+
+def test_functions_of_the_table_carry_their_examples():
+    """Functions that rows make are found through the table, not through their modules."""
+    tried = 0
+    for name in dir(ag):
+        text = getattr(getattr(ag, name), "__doc__", None) or ""
+        if ">>>" in text and callable(getattr(ag, name)):
+            test = doctest.DocTestParser().get_doctest(text, {"ag": ag, "np": np}, name, None, None)
+            assert not doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(test).failed, name
+            tried += 1
+    assert tried > 20
+
+
+@pytest.mark.parametrize("path", ["README.md", "docs/design.md", "docs/limits.md", "docs/honesty.md", "CONTRIBUTING.md"])
+def test_documents(path):
+    result = doctest.testfile(str(ROOT / path), module_relative=False, optionflags=FLAGS)
+    assert not result.failed
+    if path == "README.md":
+        assert result.attempted > 20
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=lambda p: p.name)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_honesty_is_tested():
+    """Each item of the list names a test that exists."""
+    sources = "\n".join(p.read_text(encoding="utf-8") for p in Path(__file__).parent.glob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs/honesty.md").read_text(encoding="utf-8"))
+    assert len(named) > 10
+    missing = [name for name in named if f"def {name}(" not in sources]
+    assert not missing
+
+
+def test_adding_an_operator_is_as_easy_as_it_says(tmp_path):
+    """The first section of CONTRIBUTING.md, followed to the letter in a copy."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    row = textwrap.dedent(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(Path(__file__).parent / "test_table.py", tmp_path)
+    with open(tmp_path / "src/ag/operators/elementwise.py", "a", encoding="utf-8") as file:
+        file.write("\n" + row)
+    public = tmp_path / "src/ag/__init__.py"
+    source = public.read_text(encoding="utf-8")
+    first, line = "from .operators.elementwise import (\n", "gaussian as gaussian,"
+    assert line in text
+    public.write_text(source.replace(first, f"{first}    {line}\n"), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_table.py", "-k", "gaussian or public_name"]
+    result = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "src")}, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+    assert int(re.search(r"(\d+) passed", result.stdout)[1]) > 20
+
+
+def test_a_wrong_row_is_caught(tmp_path):
+    """The same with a derivative that is wrong by 0.1 %: the tests must fail."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("-2 * x * ans", "-2.002 * x * ans")
+    row = textwrap.dedent(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(Path(__file__).parent / "test_table.py", tmp_path)
+    with open(tmp_path / "src/ag/operators/elementwise.py", "a", encoding="utf-8") as file:
+        file.write("\n" + row)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_table.py", "-k", "gaussian and differences"]
+    result = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "src")}, capture_output=True, text=True)
+    assert result.returncode == 1 and "failed" in result.stdout
