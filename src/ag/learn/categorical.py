@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..operators.calls import located
 from ..operators.elementwise import exp, where
 from ..operators.probability import cross_entropy_of_labels, log_softmax, softmax
 from ..operators.rules import shape_of, value_of
@@ -53,10 +54,12 @@ class Categorical:
         size = (size,) if isinstance(size, (int, np.integer)) else tuple(size)
         return (z + rng.gumbel(size=(*size, *z.shape))).argmax(axis=-1)
 
+    @located
     def log_prob(self, y: Any) -> Any:
         """log p(y), of the shape of the labels ``y``."""
         return -cross_entropy_of_labels(self.logits, checked_labels(self.logits, y, "log_prob"), "none")
 
+    @located
     def entropy(self) -> Any:
         """-Σ pₖ log pₖ in nats, where 0 log 0 = 0."""
         log_p = log_softmax(self.logits)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..node import Node, describe
+from ..operators.calls import located
 from ..operators.elementwise import square, where
 from ..operators.probability import cross_entropy_of_labels, log_softmax
 from ..operators.reductions import mean, sum
@@ -56,6 +57,7 @@ def cross_entropy(z: Any, y: Any, reduction: str = "mean", *, probabilities: boo
     return cross_entropy_of_labels(z, labels, reduction)
 
 
+@located
 def _with_probabilities(z: Any, y: Any) -> Any:
     """-Σ yₖ log pₖ, where a class with y = 0 counts as 0 even at log p = -inf."""
     warn_if_probabilities(z, "cross_entropy")
@@ -73,6 +75,7 @@ def negative_log_likelihood(z: Any, y: Any) -> Any:
     return cross_entropy(z, y, reduction="sum")
 
 
+@located
 def squared_error(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """(prediction - target)²: the loss of a regression.
 

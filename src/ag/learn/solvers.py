@@ -60,7 +60,11 @@ class Adam:
 
 
 class Average:
-    """w̄ ← w̄ + (w - w̄) / min(t, T): the mean of the weights so far, then of about the last T steps."""
+    """w̄ ← w̄ + (w - w̄) / min(t, max(T, t/6)): the mean of the weights so far, then of about the last T steps, in the
+    long run of the last sixth of all steps, so that it becomes the calmer the longer the training goes on.
+
+    Arguments: ``weights``, arrays that others change; ``window`` T, in steps.
+    """
 
     def __init__(self, weights: Weights, window: float) -> None:
         self.weights, self.window, self.steps = weights, window, 0
@@ -69,7 +73,7 @@ class Average:
     def step(self) -> None:
         """Take the present weights in."""
         self.steps += 1
-        share = 1 / min(self.steps, self.window)
+        share = 1 / min(self.steps, max(self.window, self.steps / 6))
         for mean, w in zip(self.means, self.weights, strict=True):
             difference = w - mean
             difference *= share

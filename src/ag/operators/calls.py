@@ -6,6 +6,7 @@ here. They cost no more than a few attribute stores over the computation itself.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from sys import _getframe
 from typing import TYPE_CHECKING, Any
@@ -212,6 +213,16 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     if params:
         node._params = params
     return node
+
+
+def located(body: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: all nodes that the function makes are located at the user's line."""
+
+    @functools.wraps(body)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return one_line(body, args, kwargs)
+
+    return call
 
 
 def one_line(body: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

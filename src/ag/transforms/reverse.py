@@ -11,7 +11,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 
 from ..adjoint import Adjoints, pull, seed, zero
 from ..node import Node, transforming
