@@ -18,7 +18,7 @@ def test_where_with_a_square_root_of_a_negative_number():
 
 @pytest.mark.parametrize("x", [0.0, np.array(0.0), np.float32(0.0)])
 def test_square_root_at_0_is_infinitely_steep(x):
-    assert ag.grad(np.sqrt)(x) == math.inf if isinstance(x, np.ndarray) else ag.grad(ag.sqrt)(x) == math.inf
+    assert ag.grad(np.sqrt)(x) == ag.grad(ag.sqrt)(x) == math.inf
 
 
 @pytest.mark.parametrize("norm", [ag.norm, np.linalg.norm, np.linalg.vector_norm, lambda x: ag.hypot(x[0], x[1])])
@@ -85,15 +85,16 @@ def test_a_large_constant_changed_after_its_use_fails_at_that_line():
 
 
 def test_writing_an_element_into_a_plain_array():
-    """Elsewhere: "setting an array element with a sequence." The message here names what to write."""
+    """NumPy says "setting an array element with a sequence."; the cause that it gives names what to write."""
 
     def f(x):
         y = np.zeros(2)
         y[0] = x[0]
         return y.sum()
 
-    with pytest.raises(TypeError, match=r"cut its gradient|can't become a plain array"):
+    with pytest.raises(ValueError, match="with a sequence") as caught:
         ag.grad(f)(np.array([1.0, 2.0]))
+    assert "inside a transform would cut its gradient" in str(caught.value.__cause__)
     np.testing.assert_array_equal(ag.grad(lambda x: ag.stack([x[0], 0.0]).sum())(np.array([1.0, 2.0])), [1.0, 0.0])
 
 
@@ -137,10 +138,9 @@ def test_flip_and_cumprod():
     """NotImplementedError in HIPS autograd. Σₖ wₖ ∏_{j≤k} xⱼ, differentiated by hand, also at a zero."""
     x, w = np.array([2.0, 3.0, 5.0]), np.array([1.0, 10.0, 100.0])
     np.testing.assert_array_equal(ag.grad(lambda x: np.sum(np.flip(x) * w))(x), w[::-1])
-    for x in (x, np.array([2.0, 0.0, 5.0])):
-        a, b, c = x
+    for a, b, c in (x, [2.0, 0.0, 5.0]):
         expected = [1 + 10 * b + 100 * b * c, 10 * a + 100 * a * c, 100 * a * b]
-        np.testing.assert_allclose(ag.grad(lambda x: np.sum(np.cumprod(x) * w))(x), expected, rtol=1e-15)
+        np.testing.assert_allclose(ag.grad(lambda x: np.sum(np.cumprod(x) * w))(np.array([a, b, c])), expected, rtol=1e-15)
 
 
 def test_a_column_minus_a_vector():

@@ -9,6 +9,7 @@
 """
 
 from . import adjoint as adjoint, datasets as datasets, learn as learn, testing as testing
+from .capture import debug as debug
 from .learn.categorical import (
     Categorical as Categorical,
 )

@@ -52,7 +52,11 @@ def capture(array: np.ndarray) -> np.ndarray:
     numeric(array)
     if array.nbytes <= COPIED:
         return frozen(array.copy())
-    return locked(array)
+    view = locked(array)
+    if debug.depth:
+        _digests[id(view)] = digest(view)
+        weakref.finalize(view, _digests.pop, id(view), None).atexit = False
+    return view
 
 
 def numeric(array: Any) -> Any:
@@ -113,3 +117,44 @@ def _release(lock: Any) -> None:
                 base = owner.base
                 if not isinstance(base, np.ndarray) or base.flags.writeable:
                     owner.flags.writeable = True
+
+
+_digests: dict[int, int] = {}  # id of a view that was locked under debug() -> the checksum of its bytes
+
+
+class debug:
+    """Find what a lock can't prevent: a write through a view that was made before its array entered a graph.
+
+    Under ``with ag.debug():`` a checksum of each large array is kept when it enters a graph, and every derivative pass
+    compares it. Raises RuntimeError, with the line that used the array, when it was changed.
+
+    >>> a = np.zeros(10_000)
+    >>> view = a[:]
+    >>> with ag.debug():
+    ...     x = ag.Tensor(np.ones(10_000))
+    ...     y = (x * a).sum()
+    ...     view[0] = 1.0
+    ...     y.backward()
+    Traceback (most recent call last):
+    RuntimeError: an array of shape (10000,) that Tensor of shape (10000,) made by multiply ... uses was changed ...
+    """
+
+    depth = 0  # how many are active: kept here, as it is asked for each array
+
+    def __enter__(self) -> None:
+        debug.depth += 1
+
+    def __exit__(self, *error: object) -> None:
+        debug.depth -= 1
+
+
+def digest(array: np.ndarray) -> int:
+    """A checksum of the elements."""
+    import zlib
+
+    return zlib.crc32(np.ascontiguousarray(array).tobytes())
+
+
+def changed(x: Any) -> bool:
+    """Was an array that was captured under `debug` changed since?"""
+    return isinstance(x, np.ndarray) and id(x) in _digests and _digests[id(x)] != digest(x)

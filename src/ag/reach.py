@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
+from .capture import changed, debug
 from .node import Node, describe
 from .scalar import Scalar
 from .tensor import Tensor
@@ -79,6 +80,8 @@ class Reach:
         assigned = [x for x in (*leaves, *older) if x.op is None and x._second is not None]
         if assigned:
             self._check_assigned(assigned)
+        if debug.depth:
+            self._check_captured()
 
     def __contains__(self, node: Any) -> bool:
         return self.nodes.get(node, absent) is not absent
@@ -95,6 +98,16 @@ class Reach:
                     raise RuntimeError(
                         f"the value of {describe(x)} was set after {describe(node)} was computed from it, so its "
                         f"derivatives would be wrong: compute the output again, then call backward()"
+                    )
+
+    def _check_captured(self) -> None:
+        """No array that the graph uses may have been changed."""
+        for node in self.order:
+            for x in (node._value, *node.inputs):
+                if changed(x):
+                    raise RuntimeError(
+                        f"an array of shape {x.shape} that {describe(node)} uses was changed after it entered the graph, "
+                        f"through a view that was made before, so its derivatives would be wrong: give the graph a copy"
                     )
 
     def towards(self, targets: Sequence[Node]) -> None:

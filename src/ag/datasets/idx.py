@@ -13,6 +13,7 @@ import numpy as np
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP = b"\x1f\x8b"
+CHUNK = 1 << 16  # bytes unpacked at a time: what came before a damage tells how long the file should be
 
 
 class DataError(ValueError):
@@ -39,16 +40,19 @@ def _unpacked(content: bytes, path: Any) -> bytes:
     import zlib  # here, as reading data is the only use: `import ag` stays light
 
     unpacker = zlib.decompressobj(wbits=31)
+    parts = []
+    damage = "truncated"
     try:
-        result = unpacker.decompress(content) + unpacker.flush()
+        for start in range(0, len(content), CHUNK):
+            parts.append(unpacker.decompress(content[start : start + CHUNK]))
     except zlib.error as error:
-        raise DataError(f"{path}: damaged gzip file of {len(content)} bytes ({error}): get it again") from None
-    if not unpacker.eof:
+        damage = f"damaged ({error})"
+    result = b"".join(parts)
+    if damage != "truncated" or not unpacker.eof:
         expected = _expected(result)
+        promised = f"its header promises {expected} bytes" if expected else "its header can't be read"
         raise DataError(
-            f"{path}: truncated gzip file: its {len(content)} bytes unpack to {len(result)}"
-            + (f", its header promises {expected} bytes" if expected else "")
-            + ": get it again"
+            f"{path}: {damage} gzip file: of its {len(content)} bytes {len(result)} could be unpacked, {promised}: get it again"
         )
     return result
 

@@ -47,7 +47,7 @@ def confusion_table(y: Any, prediction: Any, classes: Any) -> Any:
         found = order[np.minimum(np.searchsorted(classes, labels, sorter=order), len(classes) - 1)]
         foreign = classes[found] != labels
         if foreign.any():
-            raise ValueError(f"label {labels[foreign][0]!r} is none of the classes {list(classes)}")
+            raise ValueError(f"label {labels[foreign][0].item()!r} is none of the classes {classes.tolist()}")
         places.append(found)
     table = np.zeros((len(classes), len(classes)), int)
     np.add.at(table, tuple(places), 1)

@@ -52,8 +52,8 @@ class LinearClassifier:
     epochs               how often to go through the examples, for "lbfgs" the number of iterations; None: 10, more for
                          small data ("lbfgs": 300)
     batch_size           examples in a mini-batch
-    learning_rate        length of a step; None: 100 (1 - momentum) / mean ‖x‖² for "sgd", which is the same in any units of
-                         x, and 0.003 for "adam"
+    learning_rate        length of a step, which shrinks to 0 in the second half of the epochs; None: 0.003 for "adam",
+                         100 (1 - momentum) / mean ‖x‖² for "sgd", which does the same in any units of x
     momentum             of "sgd", in [0, 1)
     l2                   weight of the penalty on W (not on b)
     fit_intercept        with b? Else it is 0
@@ -210,7 +210,7 @@ class LinearClassifier:
                 batch = order[step * size : (step + 1) * size]
                 part = X.take(batch, axis=0, out=x[: len(batch)], mode="clip")
                 loss, gradients = gradient(weights, part, labels[step * size : (step + 1) * size])
-                solver.step(gradients)
+                solver.step(gradients, min(1.0, 2 - 2 * (epoch * steps + step) / (epochs * steps)))
                 average.step()
                 losses.append(loss)
                 last = step == steps - 1
@@ -260,7 +260,8 @@ class LinearClassifier:
 
     def predict(self, X: Any) -> Any:
         """The most probable label of each example, of shape (examples,)."""
-        return self.classes_[self.decision_function(X).argmax(axis=1)]
+        z = self.decision_function(X)
+        return self.classes_[z.argmax(axis=1)]
 
     def sample(self, X: Any, rng: np.random.Generator | None = None) -> Any:
         """A label for each example, drawn from p(y|x): many are possible.

@@ -25,15 +25,16 @@ class Sgd:
         self.weights, self.learning_rate, self.momentum = weights, learning_rate, momentum
         self.velocities = [np.zeros_like(w) for w in weights]
 
-    def step(self, gradients: Weights) -> None:
-        """One step against the gradient."""
+    def step(self, gradients: Weights, share: float = 1.0) -> None:
+        """One step against the gradient, of a share of the learning rate."""
+        rate = share * self.learning_rate
         for w, v, g in zip(self.weights, self.velocities, gradients, strict=True):
             if self.momentum:
                 v *= self.momentum
-                v -= self.learning_rate * g
+                v -= rate * g
                 w += v
             else:
-                w -= self.learning_rate * g
+                w -= rate * g
 
 
 class Adam:
@@ -48,10 +49,10 @@ class Adam:
         self.squares = [np.zeros_like(w) for w in weights]
         self.steps = 0
 
-    def step(self, gradients: Weights) -> None:
-        """One step."""
+    def step(self, gradients: Weights, share: float = 1.0) -> None:
+        """One step, of a share of the learning rate."""
         self.steps += 1
-        rate = self.learning_rate / (1 - self.beta1**self.steps)
+        rate = share * self.learning_rate / (1 - self.beta1**self.steps)
         scale = 1 / np.sqrt(1 - self.beta2**self.steps)
         for w, m, v, g in zip(self.weights, self.means, self.squares, gradients, strict=True):
             m += (1 - self.beta1) * (g - m)
@@ -113,5 +114,5 @@ def lbfgs(gradient: Gradient, weights: Weights, iterations: int, after: Callable
             raise StopIteration
 
     start = np.concatenate([w.ravel() for w in weights]).astype(float)
-    options = {"maxiter": iterations, "maxfun": 10 * iterations, "gtol": 1e-5, "ftol": 1e-9}
+    options = {"maxiter": iterations, "maxfun": 10 * iterations, "gtol": 1e-6, "ftol": 64 * np.finfo(float).eps}
     minimize(value, start, jac=True, method="L-BFGS-B", callback=callback, options=options)

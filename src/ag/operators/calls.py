@@ -106,6 +106,8 @@ def binary(op: Operator, array: Callable[..., Any], scalar: Callable[..., Any], 
             if face is Tensor:
                 raise mismatch(op, (x, y), error) from None
             value = ieee(op, a, b)
+        if type(value) is int:
+            value = float(value)  # of rows that select: the integer that was given
         node = new(face)
         node._value = value
         node.op = op
@@ -201,7 +203,7 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     if not op.records:
         return op.plain(tuple(values), params)
     if face is Scalar:
-        value = op.plain(tuple(values), params)
+        value = float(op.plain(tuple(values), params))  # of rows that select, it may be an integer that was given
     else:
         try:
             value = op.forward(*values, **params)

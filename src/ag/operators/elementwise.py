@@ -301,7 +301,7 @@ relu = define(
 )
 where = define(
     "where", np.where,
-    Elementwise((None, lambda ans, condition, x, y: condition, lambda ans, condition, x, y: logical_not(condition)),
+    Elementwise((None, lambda ans, condition, x, y: not_equal(condition, 0), lambda ans, condition, x, y: equal(condition, 0)),
                 selects=True),
     scalar=lambda condition, x, y: x if condition else y, numpy=(np.where,),
     latex=r"\begin{{cases}} {1} & {0} \\ {2} \end{{cases}}", precedence=(ATOM, ANY, ANY, ANY),

@@ -84,7 +84,7 @@ def mean(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = Fa
 
 def _prod_weights(ans, x, axis, keepdims):
     """The product of the other elements: ans / x, and without division where some element is 0."""
-    if (value_of(x) != 0).all():
+    if np.all(value_of(x) != 0):
         return ans / x
     n = count(x, axis)
     rest = [i for i in range(-len(shape_of(x)), 0) if i not in axis]
@@ -117,9 +117,10 @@ def prod(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = Fa
 
 
 def _extreme_weights(ans, x, axis, keepdims):
-    chosen = value_of(x) == value_of(ans)
+    values = np.asarray(value_of(x))
+    chosen = values == value_of(ans)
     share = chosen / np.maximum(chosen.sum(axis=axis, keepdims=True), 1)
-    return share.astype(value_of(x).dtype)
+    return share.astype(values.dtype)
 
 
 @row(
@@ -250,7 +251,8 @@ def norm(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
 @compose("numpy_norm", forward=np.linalg.norm, numpy=(np.linalg.norm,), samples=arrays(((3,), {}), ((2, 3), {"axis": 1})))
 def numpy_norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:
     """np.linalg.norm with its default order: the Euclidean (Frobenius) norm."""
-    if ord is not None and not (ord == 2 and (axis is not None or len(shape_of(x)) == 1)) and ord != "fro":
+    axes = len(normalized(axis, x))  # of two axes the order 2 is the spectral norm
+    if ord is not None and not (ord == 2 and axes == 1) and not (ord == "fro" and axes == 2):
         raise ValueError(f"norm: ord={ord!r} has no rule; write the norm with ag.abs, ag.sum and ag.max")
     return norm(x, axis, keepdims=keepdims)
 

@@ -205,9 +205,11 @@ class At:
 
     def set(self, value: Any) -> Any:
         """x with ``value`` in place of the elements at the index."""
-        _, *found = _indexing(self.node, self.index)[0]
-        for array in found:
-            if array.dtype.kind != "b" and len(found) == 1 and np.unique(array % max(1, self.node.shape[0])).size < array.size:
+        (_, *found), params = _indexing(self.node, self.index)
+        if any(array.dtype.kind != "b" for array in found):
+            named = np.zeros(shape_of(self.node), np.intp)
+            np.add.at(named, _filled(params["template"], tuple(found)), 1)
+            if (named > 1).any():
                 raise ValueError(
                     f"x.at[index].set(v) of {describe(self.node)}: the index names an element twice, so the result "
                     f"would depend on an order; name each once, or use .add(v)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -32,29 +32,29 @@ def leaves(tree: Any, like: Any = None) -> list[Any]:
 
 def rebuilt(tree: Any, new: Iterable[Any]) -> Any:
     """A container of the same shape with ``new`` in place of its leaves."""
-    rest = iter(new)
-    if type(tree) in ENDS:
+    return _build(tree, iter(new))
+
+
+def _build(part: Any, rest: Iterator[Any]) -> Any:
+    if type(part) in ENDS:
         return next(rest)
+    if hasattr(part, "_fields") and isinstance(part, tuple):  # a named tuple
+        return type(part)(*[_build(x, rest) for x in part])
+    if isinstance(part, (tuple, list)):
+        return type(part)([_build(x, rest) for x in part])
+    if isinstance(part, dict):
+        values = {key: _build(x, rest) for key, x in part.items()}
+        if type(part) is dict:
+            return values
+        result = part.copy()  # which keeps what a subclass adds, as the default of a defaultdict
+        result.update(values)
+        return result
+    if _is_dataclass(part):
+        import dataclasses  # here, as it is slow to import and few need it
 
-    def build(part: Any) -> Any:
-        if hasattr(part, "_fields") and isinstance(part, tuple):  # a named tuple
-            return type(part)(*[build(x) for x in part])
-        if isinstance(part, (tuple, list)):
-            return type(part)([build(x) for x in part])
-        if isinstance(part, dict):
-            values = {key: build(x) for key, x in part.items()}
-            if type(part) is dict:
-                return values
-            result = part.copy()  # which keeps what a subclass adds, as the default of a defaultdict
-            result.update(values)
-            return result
-        if _is_dataclass(part):
-            import dataclasses  # here, as it is slow to import and few need it
-
-            return dataclasses.replace(part, **{f.name: build(getattr(part, f.name)) for f in dataclasses.fields(part) if f.init})
-        return None if part is None else next(rest)
-
-    return build(tree)
+        fields = [f.name for f in dataclasses.fields(part) if f.init]
+        return dataclasses.replace(part, **{name: _build(getattr(part, name), rest) for name in fields})
+    return None if part is None else next(rest)
 
 
 def _ordered(tree: Any, like: Any) -> Any:

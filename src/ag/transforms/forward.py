@@ -9,7 +9,7 @@ import numpy as np
 
 from ..adjoint import Adjoints, zero
 from ..node import OFFSETS, Node, next_stamp, relocate, transforming
-from ..operators.rules import Step, shape_of, value_of
+from ..operators.rules import Step, fit, shape_of, value_of
 from ..reach import Reach
 from .arguments import Fresh, function_of, owned, plain
 from .containers import leaves, mapped, rebuilt, same_shape
@@ -68,7 +68,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     floor = min((leaf._stamp for leaf in arguments.nodes), default=0)
     reach = Reach([z for z in outputs if isinstance(z, Node)], floor)
     record = bool(reach.older) or any(isinstance(t, Node) for t in given)
-    start = {leaf: t if isinstance(t, Node) else _tangent(t, leaf) for leaf, t in zip(arguments.nodes, given, strict=True)}
+    start = {leaf: _tangent(t, leaf) for leaf, t in zip(arguments.nodes, given, strict=True)}
     carried = push(start, reach, record)
 
     def tangent(z: Any) -> Any:
@@ -83,4 +83,6 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
 
 
 def _tangent(t: Any, leaf: Node) -> Any:
+    if isinstance(t, Node):
+        return fit(t, leaf)
     return float(t) if type(leaf._value) is float else np.asarray(t, leaf._value.dtype)

@@ -11,7 +11,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-
 from ..adjoint import Adjoints, pull, seed, zero
 from ..node import Node, transforming
 from ..reach import Reach
@@ -28,6 +27,12 @@ def _reach(outputs: list[Any], targets: list[Node]) -> Reach:
     if reach.older:
         reach.towards(targets)
     return reach
+
+
+def _released(aux: Any, targets: list[Node]) -> Any:
+    """Auxiliary data, plain unless it depends on nodes that are older than the leaves."""
+    found = [x for x in leaves(aux) if isinstance(x, Node)]
+    return aux if found and _reach(found, targets).older else mapped(plain, aux)
 
 
 def _pull(seeds: Adjoints, reach: Reach, targets: list[Node]) -> list[Any]:
@@ -74,8 +79,8 @@ def _gradient(f: Function, argnums: ArgNums, has_aux: bool, transform: str) -> F
         gradient = arguments.like(_pull(seeds, reach, arguments.nodes))
         if not reach.older:
             y = plain(y)
-            if has_aux:
-                aux = mapped(plain, aux)
+        if has_aux:
+            aux = _released(aux, arguments.nodes)
         return ((y, aux) if has_aux else y), gradient
 
     return value_and_gradient
@@ -138,4 +143,4 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
         return arguments.like(_pull(seeds, reach, arguments.nodes))
 
     value = y if captured else rebuilt(y, map(plain, outputs))
-    return (value, pullback, aux if captured else mapped(plain, aux)) if has_aux else (value, pullback)
+    return (value, pullback, _released(aux, arguments.nodes)) if has_aux else (value, pullback)
