@@ -28,12 +28,12 @@ def constant(x: Any) -> Any:
 
     Raises TypeError for what is no number and no array of numbers.
     """
+    if isinstance(x, np.ndarray):
+        return capture(x)
     if isinstance(x, NUMBERS):
         if isinstance(x, np.generic):
             numeric(x)
         return x
-    if isinstance(x, np.ndarray):
-        return capture(x)
     if isinstance(x, (list, tuple)):
         return frozen(numeric(np.asarray(x)))
     raise TypeError(
@@ -44,7 +44,7 @@ def constant(x: Any) -> Any:
 
 def capture(array: np.ndarray) -> np.ndarray:
     """``array`` as a read-only value: a copy up to 64 KiB, a view with its memory write-locked above."""
-    if type(array) not in (np.ndarray, np.memmap):
+    if type(array) is not np.ndarray and type(array) is not np.memmap:
         raise TypeError(
             f"expected a plain NumPy array, got {type(array).__name__}, whose operations mean other things: "
             f"pass np.asarray(x) (for a masked array x.filled(...))"

@@ -47,10 +47,7 @@ class Tensor(Node):
     @property
     def params(self) -> dict[str, Any]:
         """The static parameters of its operator (axes, shapes, ...)."""
-        try:
-            return self._params
-        except AttributeError:
-            return {}
+        return getattr(self, "_params", {})
 
     def __repr__(self) -> str:
         text = np.array2string(np.asarray(self._value), separator=", ", prefix="Tensor(", threshold=100)

@@ -13,12 +13,15 @@ from ..operators.probability import softmax
 from ..operators.rules import shape_of, value_of
 from ..source import PACKAGE
 
+UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 NEAR = 1e-3  # sums of probabilities in float32 are this close to 1
 
 
 def checked_labels(z: Any, y: Any, name: str) -> Any:
     """``y`` as integers in 0..K-1, one for each row of the logits ``z``; errors say which mistake was made."""
     shape = shape_of(z)
+    if type(y) is np.ndarray and y.dtype.kind in "iu" and shape and y.shape == shape[:-1] and _within(y, shape[-1]):
+        return y
     if not shape:
         raise ValueError(f"{name} needs logits along a last axis, one for each class; got {describe(z)}")
     classes = shape[-1]
@@ -45,7 +48,7 @@ def checked_labels(z: Any, y: Any, name: str) -> Any:
         if labels.shape == (*shape[:-1], 1):
             raise ValueError(f"{name}: the labels are a column of shape {labels.shape}: write y[:, 0] for {shape[:-1]}")
         raise ValueError(f"{name}: logits of shape {shape} need labels of shape {shape[:-1]}, got {labels.shape}")
-    if labels.size and not _within(labels, classes):
+    if not _within(labels, classes):
         low, high = labels.min(), labels.max()
         if low == 1 and high == classes:
             raise ValueError(
@@ -62,8 +65,9 @@ def checked_labels(z: Any, y: Any, name: str) -> Any:
 
 def _within(labels: Any, classes: int) -> bool:
     """Are all labels in 0..classes-1? Read without their sign, negative ones are large: one look is enough."""
-    unsigned = labels if labels.dtype.kind == "u" else labels.view(f"u{labels.itemsize}")
-    return int(np.maximum.reduce(unsigned, axis=None)) < classes
+    unsigned = labels if labels.dtype.kind == "u" else labels.view(UNSIGNED[labels.itemsize])
+    flat = unsigned.reshape(-1)
+    return not flat.size or int(flat[flat.argmax()]) < classes
 
 
 def checked_probabilities(z: Any, y: Any, name: str) -> Any:

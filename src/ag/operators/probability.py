@@ -109,23 +109,44 @@ def log_softmax(z: Any, /, axis: int = -1) -> Any:
 
 def _own(y: Any) -> tuple[Any, ...]:
     """The index of each example's own class, with the classes along the first axis."""
-    return (y, np.arange(len(y))) if np.ndim(y) == 1 else (y, *np.ix_(*map(np.arange, np.shape(y))))
+    y = np.asarray(y)
+    return (y, np.arange(len(y))) if y.ndim == 1 else (y, *np.ix_(*map(np.arange, y.shape)))
 
 
-def _cross_entropy(z, y, axis, reduction):
-    """log Σ e^{zⱼ} - z_y, both measured from the largest logit."""
-    shifted, _ = _shifted(z, -1)
-    own = shifted[_own(y)]
-    losses = np.log(np.add.reduce(np.exp(shifted, out=shifted), axis=0)) - own
+def _cross_entropy(z, y, axis, reduction, kept):
+    """log Σ e^{zⱼ} - z_y, both measured from the largest logit. The exponentials are kept for the derivative."""
+    powers, _ = _shifted(z, -1)
+    index = _own(y)
+    own = powers[index]
+    np.exp(powers, out=powers)
+    totals = np.add.reduce(powers, axis=0)
+    kept["logits"], kept["powers"] = z, (powers, totals, index)
+    losses = np.log(totals) - own
     if reduction == "none":
         return losses
     total = np.add.reduce(losses, axis=None)
     return total / losses.size if reduction == "mean" else total
 
 
-def _cross_entropy_weights(ans, z, y, axis, reduction):
+def _cross_entropy_weights(ans, z, y, axis, reduction, kept):
     weights = _residual_row(z, y)
     return weights / np.size(y) if reduction == "mean" else weights
+
+
+class _CrossEntropy(Reduction):
+    """p - e_y. In numbers p comes from the exponentials of the forward computation."""
+
+    def vjp(self, i, g, step):
+        z = step.args[0]
+        kept = step.params["kept"]
+        if kept.get("logits") is not z or isinstance(g, Node):
+            return super().vjp(i, g, step)
+        powers, totals, index = kept["powers"]
+        if step.params["reduction"] == "mean":
+            g = g / totals.size
+        contribution = powers * (g / totals)
+        contribution[index] -= g
+        return contribution.T if contribution.ndim == 2 else np.moveaxis(contribution, 0, -1)
 
 
 def _residual(z, y):
@@ -147,8 +168,8 @@ def _reduced(rng):
 
 
 def _loss(z, y, reduction):
-    axes = range(-len(shape_of(z)), 0) if reduction != "none" else (-1,)
-    return (z, y), {"axis": tuple(axes), "reduction": reduction}
+    axes = tuple(range(-len(shape_of(z)), 0)) if reduction != "none" else (-1,)
+    return (z, y), {"axis": axes, "reduction": reduction, "kept": {}}
 
 
 _residual_row = define(
@@ -161,7 +182,7 @@ _residual_row = define(
 
 cross_entropy_of_labels = define(
     "cross_entropy_of_labels", _cross_entropy,
-    Reduction(_cross_entropy_weights), signature=_loss,
+    _CrossEntropy(_cross_entropy_weights), signature=_loss,
     symbol="cross-entropy", latex=r"-\log \operatorname{{softmax}}({0})_{{{1}}}", precedence=(ATOM, ANY, ANY),
     samples=_reduced, convention="∂L/∂z = p - e_y; -inf stands for a class of probability 0.",
     doc="-log softmax(z)_y along the last axis for labels y in 0..K-1: one for each example, their mean or their sum",

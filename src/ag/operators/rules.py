@@ -72,6 +72,8 @@ def fit(c: Any, x: Any) -> Any:
             c = FUNCTIONS["sum"](c, axis=axes, keepdims=True)
             if extra:
                 c = FUNCTIONS["reshape"](c, shape)
+        elif len(axes) == extra:
+            c = np.add.reduce(c, axis=axes)
         else:
             c = np.add.reduce(c, axis=axes, keepdims=True).reshape(shape)[()]
     number = value_of(x)
