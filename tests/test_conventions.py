@@ -919,3 +919,15 @@ def test_two_softmaxes_are_warned_of_with_the_floor_of_the_loss():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ag.cross_entropy(X, LABELS)
+
+
+def test_a_scalar_has_no_elements():
+    for take in (lambda s: s[0], lambda s: s[()], lambda s: list(s)):
+        with pytest.raises(TypeError, match="is one number and has no elements"):
+            take(ag.Scalar(1.0))
+
+
+@pytest.mark.parametrize("face", [ag.Scalar, ag.Tensor])
+def test_a_face_has_no_subclasses(face):
+    with pytest.raises(TypeError, match="can't be subclassed.*keep a node in an attribute"):
+        type("Other", (face,), {})

@@ -49,9 +49,12 @@ def capture(array: np.ndarray) -> np.ndarray:
             f"expected a plain NumPy array, got {type(array).__name__}, whose operations mean other things: "
             f"pass np.asarray(x) (for a masked array x.filled(...))"
         )
-    numeric(array)
+    if array.dtype.kind not in "fiub":
+        numeric(array)
     if array.nbytes <= COPIED:
-        return frozen(array.copy())
+        copy = array.copy()
+        copy.flags.writeable = False
+        return copy
     view = locked(array)
     if debug.depth:
         _digests[id(view)] = digest(view)

@@ -45,6 +45,11 @@ class Node:
     _grad: Any
     _label: str | None
 
+    def __init_subclass__(cls) -> None:
+        if Node not in cls.__bases__:
+            name = cls.__bases__[0].__name__
+            raise TypeError(f"{name} can't be subclassed, as the passes know two faces: keep a node in an attribute")
+
     def _set_leaf(self, value: Any, label: str | None, frame: FrameType | None = None) -> None:
         self._value = value
         self.op = self._first = self._second = None

@@ -77,7 +77,9 @@ class Reach:
         self.leaves = leaves
         self.older = older
         self.selecting = selecting
-        assigned = [x for x in (*leaves, *older) if x.op is None and x._second is not None]
+        assigned = [x for x in leaves if x._second is not None]
+        if older:
+            assigned += [x for x in older if x.op is None and x._second is not None]
         if assigned:
             self._check_assigned(assigned)
         if debug.depth:

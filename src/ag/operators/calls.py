@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..capture import constant
+from ..capture import capture, constant
 from ..node import Node, describe, made, next_stamp, relocate
 from ..scalar import Scalar
 from ..source import user_frame
@@ -191,7 +191,10 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
         if isinstance(x, Node):
             values.append(x._value)
         else:
-            if type(x) is not float and type(x) is not int:
+            if type(x) is np.ndarray:
+                x = capture(x)
+                face = Tensor
+            elif type(x) is not float and type(x) is not int:
                 x = constant(x)
                 if face is Scalar:
                     if isinstance(x, (np.float64, np.integer, np.bool_)):

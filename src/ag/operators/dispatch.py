@@ -20,6 +20,10 @@ BELOW: dict[Any, Any] = {}  # the functions of ufuncs for callers that stand one
 
 def array_ufunc(self: Node, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """NumPy calls this for every ufunc with a node among its arguments."""
+    if method == "__call__" and not kwargs:
+        below = BELOW.get(ufunc)
+        if below is not None:
+            return below(*inputs)
     _refuse_out(ufunc, inputs, kwargs)
     if method == "__call__":
         function = NUMPY.get(ufunc)
@@ -30,9 +34,7 @@ def array_ufunc(self: Node, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs
                 f"np.{ufunc.__name__} on a node takes no {', '.join(kwargs)}: "
                 f"for dtype write .astype(dtype), for where write ag.where(mask, result, x)"
             )
-        below = BELOW.get(ufunc)
-        if below is None:
-            below = BELOW[ufunc] = function.at(2) if hasattr(function, "at") else function
+        below = BELOW[ufunc] = function.at(2) if hasattr(function, "at") else function
         return below(*inputs)
     table = METHODS.get(method, {})
     if ufunc not in table:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..node import Node, describe
+from ..scalar import Scalar
 from .axes import one_axis
 from .domains import REAL, arrays, distinct
 from .rules import Linear, shape_of, value_of, zeros_like
@@ -24,6 +25,8 @@ Template = tuple[Any, ...]
 
 def _indexing(x: Any, index: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """x and the index arrays; the template of the index."""
+    if isinstance(x, Scalar):
+        raise TypeError(f"{describe(x)} is one number and has no elements: use it as it is, or make it a Tensor")
     template: list[Any] = []
     found: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):

@@ -90,9 +90,13 @@ class Fresh:
         frame = user_frame()
         for n in self.numbers:
             x = args[n]
-            new = [fresh(leaf, transform, n, frame) for leaf in leaves(x)]
-            self.nodes += new
-            self.args[n] = new[0] if type(x) in ENDS else rebuilt(x, new)
+            if type(x) in ENDS:
+                leaf = self.args[n] = fresh(x, transform, n, frame)
+                self.nodes.append(leaf)
+            else:
+                new = [fresh(leaf, transform, n, frame) for leaf in leaves(x)]
+                self.nodes += new
+                self.args[n] = rebuilt(x, new)
 
     def like(self, results: list[Any]) -> Any:
         """Results, one for each leaf, in the shape of the arguments."""
