@@ -21,8 +21,6 @@ def run(path: str, data: str, label: str | None, folder: str | None) -> None:
     model, prepare = opened(path)
     examples = load(data, folder, label)
     X, y = (examples.X, examples.y) if examples.X_test is None else (examples.X_test, examples.y_test)
-    if len(X) != len(y):
-        raise ValueError(f"{data}: {len(X)} examples in X, {len(y)} labels in y: there must be as many of both")
     X = prepare(checked_examples(X, path, model.n_features_in_))
     share, likelihood = judged(model, X, y)
     p = model.predict_proba(X)

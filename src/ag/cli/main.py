@@ -9,7 +9,6 @@ def main() -> None:
     """Run the command with the arguments of the process, and exit."""
     try:
         import click  # noqa: F401
-        import tqdm  # noqa: F401
     except ImportError as error:
         print(f"ag: the command needs {error.name}: pip install 'ag-autodiff[cli]'", file=sys.stderr)
         raise SystemExit(2) from None

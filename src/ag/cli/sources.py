@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..datasets import DataError, deskew, digits, mnist
+from ..learn.examples import checked_examples
 
 LABELS = ("label", "class", "target", "y")
 
@@ -32,10 +33,22 @@ def load(data: str, folder: str | None = None, label: str | None = None) -> Exam
         raise FileNotFoundError(f"{data}: there is no such file; DATA is mnist, digits, FILE.npz or FILE.csv")
     kind = os.path.splitext(data)[1].lower()
     if kind == ".npz":
-        return _from_npz(data)
+        return _checked(_from_npz(data), data)
     if kind == ".csv":
-        return Examples(*_from_csv(data, label), None, None, None)
+        return _checked(Examples(*_from_csv(data, label), None, None, None), data)
     raise DataError(f"{data}: files of the kinds .npz and .csv are read, not {kind or 'files without an ending'}")
+
+
+def _checked(examples: Examples, path: str) -> Examples:
+    """Examples from a file, with finite numbers of the right shape, and as many labels."""
+    X = checked_examples(examples.X, path)
+    X_test = examples.X_test
+    if X_test is not None:
+        X_test = checked_examples(X_test, f"{path}, X_test", X.shape[1])
+    for x, y in ((X, examples.y), (X_test, examples.y_test)):
+        if x is not None and len(x) != len(y):
+            raise DataError(f"{path}: {len(x)} examples, {len(y)} labels: there must be as many of both")
+    return Examples(X, examples.y, X_test, examples.y_test, examples.frame)
 
 
 def _from_npz(path: str) -> Examples:
@@ -130,8 +143,6 @@ def split(examples: Examples, fraction: float, seed: int) -> Examples:
     held = max(1, round(fraction * n))
     test, rest = order[:held], order[held:]
     X, y = np.asarray(examples.X), np.asarray(examples.y)
-    if len(y) != n:
-        raise DataError(f"X holds {n} examples, y {len(y)} labels: there must be as many of both")
     return Examples(X[rest], y[rest], X[test], y[test], examples.frame)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import click
 import numpy as np
 
-from ..learn.examples import checked_examples
 from ..learn.linear import Evaluation, LinearClassifier
 from ..learn.losses import cross_entropy
 from ..learn.storage import save
@@ -30,8 +29,7 @@ def run(
     if deskew and examples.frame is None:
         raise click.UsageError(f"--deskew needs images; {data} holds none (an .npz file holds them as X of three axes)")
     prepare = Preprocessing(examples.frame, deskew)
-    X = prepare(checked_examples(examples.X, data))
-    X_test = prepare(checked_examples(examples.X_test, f"{data}, the test part", X.shape[1]))
+    X, X_test = prepare(examples.X), prepare(examples.X_test)
     if standardize:
         prepare.learn(X)
         X, X_test = ((x - prepare.mean) * prepare.scale for x in (X, X_test))
@@ -94,21 +92,19 @@ class _Watch:
     """Shows the progress; with a target, looks at the test set after each evaluation."""
 
     def __init__(self, X: Any, y: Any, target: float | None) -> None:
-        from tqdm import tqdm
-
         self.X, self.y, self.target = X, y, target
         self.reached, self.highest = False, 0.0
         self.weights: tuple[Any, Any] = (None, None)
-        self.bar = tqdm(total=1, disable=None, bar_format="  epoch {n:g} of {total:g} {bar:20} {elapsed}{postfix}")
+        self.bar = _bar() if sys.stderr.isatty() else None
 
     def __call__(self, evaluation: Evaluation, model: LinearClassifier) -> bool:
-        self.bar.total = model.epochs_
-        self.bar.n = evaluation.epoch
-        loss, accuracy = evaluation.loss, evaluation.accuracy
-        shown = f"loss {evaluation.training_loss:.4f}"
-        if accuracy == accuracy:
-            shown += f", validation loss {loss:.4f}, accuracy {percent(accuracy)}"
-        self.bar.set_postfix_str(shown)
+        if self.bar is not None:
+            self.bar.total = model.epochs_
+            self.bar.n = evaluation.epoch
+            shown = f"loss {evaluation.training_loss:.4f}"
+            if model.validation_fraction:
+                shown += f", validation loss {evaluation.loss:.4f}, accuracy {percent(evaluation.accuracy)}"
+            self.bar.set_postfix_str(shown)
         if self.target is not None:
             accuracy = model.score(self.X, self.y)
             self.highest = max(self.highest, accuracy)
@@ -117,4 +113,14 @@ class _Watch:
         return self.reached
 
     def close(self) -> None:
-        self.bar.close()
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _bar() -> Any:
+    """A progress bar for a terminal."""
+    try:
+        from tqdm import tqdm  # here, as it is slow to import and of no use without a terminal
+    except ImportError:
+        raise ImportError("the progress bar needs tqdm: pip install 'ag-autodiff[cli]'") from None
+    return tqdm(total=1, bar_format="  epoch {n:g} of {total:g} {bar:20} {elapsed}{postfix}")

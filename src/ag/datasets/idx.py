@@ -13,7 +13,8 @@ import numpy as np
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP = b"\x1f\x8b"
-CHUNK = 1 << 16  # bytes unpacked at a time: what came before a damage tells how long the file should be
+PIECE = 1 << 16  # bytes
+RATIO = 1100  # gzip packs no tighter
 
 
 class DataError(ValueError):
@@ -39,22 +40,24 @@ def read_idx(path: str | os.PathLike[str]) -> Any:
 def _unpacked(content: bytes, path: Any) -> bytes:
     import zlib  # here, as reading data is the only use: `import ag` stays light
 
-    unpacker = zlib.decompressobj(wbits=31)
-    parts = []
-    damage = "truncated"
+    size = min(int.from_bytes(content[-4:], "little"), RATIO * len(content))  # as a gzip file ends with it
     try:
-        for start in range(0, len(content), CHUNK):
-            parts.append(unpacker.decompress(content[start : start + CHUNK]))
+        return zlib.decompress(content, wbits=31, bufsize=max(size, 1))
     except zlib.error as error:
-        damage = f"damaged ({error})"
-    result = b"".join(parts)
-    if damage != "truncated" or not unpacker.eof:
-        expected = _expected(result)
-        promised = f"its header promises {expected} bytes" if expected else "its header can't be read"
-        raise DataError(
-            f"{path}: {damage} gzip file: of its {len(content)} bytes {len(result)} could be unpacked, {promised}: get it again"
-        )
-    return result
+        message = str(error)
+    unpacker = zlib.decompressobj(wbits=31)
+    result = b""
+    damage = "truncated"
+    try:  # in pieces, as what came before the damage tells how long the file should be
+        for start in range(0, len(content), PIECE):
+            result += unpacker.decompress(content[start : start + PIECE])
+    except zlib.error:
+        damage = f"damaged ({message})"
+    expected = _expected(result)
+    promised = f"its header promises {expected} bytes" if expected else "its header can't be read"
+    raise DataError(
+        f"{path}: {damage} gzip file: of its {len(content)} bytes {len(result)} could be unpacked, {promised}: get it again"
+    )
 
 
 def _expected(content: bytes) -> int | None:

@@ -121,6 +121,8 @@ def split(result: Any, has_aux: bool, transform: str) -> tuple[Any, Any]:
 
 def number(y: Any, transform: str) -> None:
     """The output must be one number: a node or a plain one."""
+    if type(y) is Scalar or (type(y) is Tensor and y._value.shape == ()):
+        return
     if isinstance(y, (tuple, list, dict)):
         raise TypeError(
             f"{transform} needs a function with one scalar output, got a {type(y).__name__}: "

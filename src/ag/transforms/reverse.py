@@ -37,7 +37,6 @@ def _released(aux: Any, targets: list[Node]) -> Any:
 
 def _pull(seeds: Adjoints, reach: Reach, targets: list[Node]) -> list[Any]:
     """The cotangents of the targets: nodes if the pass is recorded, else arrays that nobody else holds."""
-    seeds = {root: c for root, c in seeds.items() if root in reach}
     record = bool(reach.older) or any(isinstance(c, Node) for c in seeds.values())
     adjoints = pull(seeds, reach, record)
     cotangents = [zero(leaf) if adjoints.get(leaf) is None else adjoints[leaf] for leaf in targets]
@@ -140,6 +139,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
             if isinstance(output, Node):
                 start = seed(output, c, "the pullback")
                 seeds[output] = seeds[output] + start if output in seeds else start
+        seeds = {root: c for root, c in seeds.items() if root in reach}
         return arguments.like(_pull(seeds, reach, arguments.nodes))
 
     value = y if captured else rebuilt(y, map(plain, outputs))
