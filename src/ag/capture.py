@@ -53,7 +53,7 @@ def capture(array: np.ndarray) -> np.ndarray:
         numeric(array)
     if array.nbytes <= COPIED:
         copy = array.copy()
-        copy.flags.writeable = False
+        copy.setflags(write=False)
         return copy
     view = locked(array)
     if debug.depth:
@@ -74,7 +74,7 @@ def numeric(array: Any) -> Any:
 
 def frozen(array: np.ndarray) -> np.ndarray:
     """``array`` itself, made read-only: for arrays that nobody else holds."""
-    array.flags.writeable = False
+    array.setflags(write=False)
     return array
 
 
@@ -90,7 +90,7 @@ def locked(array: np.ndarray) -> np.ndarray:
                 entry[1] += 1
                 chain.append(owner)
             elif owner.flags.writeable:
-                owner.flags.writeable = False
+                owner.setflags(write=False)
                 _locked[id(owner)] = [owner, 1]
                 chain.append(owner)
             owner = owner.base
@@ -119,7 +119,7 @@ def _release(lock: Any) -> None:
                 del _locked[id(owner)]
                 base = owner.base
                 if not isinstance(base, np.ndarray) or base.flags.writeable:
-                    owner.flags.writeable = True
+                    owner.setflags(write=True)
 
 
 _digests: dict[int, int] = {}  # id of a view that was locked under debug() -> the checksum of its bytes
