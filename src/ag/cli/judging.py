@@ -21,6 +21,8 @@ def run(path: str, data: str, label: str | None, folder: str | None) -> None:
     model, prepare = opened(path)
     examples = load(data, folder, label)
     X, y = (examples.X, examples.y) if examples.X_test is None else (examples.X_test, examples.y_test)
+    if model.classes_.dtype.kind == "U":  # a file may hold only those names that look like numbers
+        y = np.asarray(y).astype(str)
     X = prepare(checked_examples(X, path, model.n_features_in_))
     share, likelihood = judged(model, X, y)
     p = model.predict_proba(X)

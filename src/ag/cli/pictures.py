@@ -44,6 +44,10 @@ def _read(path: str, frame: tuple[int, int]) -> Any:
             grey = Image.alpha_composite(paper, rgba).convert("L")
     except UnidentifiedImageError:
         raise ValueError(f"{path}: not an image that can be read") from None
+    except (OSError, SyntaxError) as error:  # Pillow's words for a damaged file, without its name
+        if isinstance(error, OSError) and error.filename:
+            raise
+        raise ValueError(f"{path}: a damaged image ({error})") from None
     pixels = np.asarray(grey, dtype=np.float32) / 255
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     if np.median(edge) > 0.5:  # dark on light, as on paper

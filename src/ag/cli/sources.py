@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import zlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,7 +56,7 @@ def _from_npz(path: str) -> Examples:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, KeyError) as error:
+    except (ValueError, TypeError, OSError, EOFError, KeyError, zlib.error) as error:
         raise DataError(f"{path}: can't be read as an .npz file of plain arrays ({error})") from None
     except Exception as error:
         if type(error).__name__ != "BadZipFile":
@@ -76,9 +77,11 @@ def _from_npz(path: str) -> Examples:
 def _from_csv(path: str, label: str | None) -> tuple[Any, Any]:
     with open(path, newline="", encoding="utf-8-sig") as file:
         try:
-            rows = [row for row in csv.reader(file) if row]
+            reader = csv.reader(file)
+            numbered = [(reader.line_num, row) for row in reader if row]
         except (csv.Error, UnicodeDecodeError) as error:
             raise DataError(f"{path}: can't be read as CSV ({error})") from None
+    rows = [row for _, row in numbered]
     if not rows:
         raise DataError(f"{path}: is empty")
     header = None if _all_numbers(rows[0][:-1]) and len(rows[0]) > 1 else [name.strip() for name in rows.pop(0)]
@@ -90,7 +93,7 @@ def _from_csv(path: str, label: str | None) -> tuple[Any, Any]:
     place = _label_column(path, header, width, label)
     X, y = np.empty((len(rows), width - 1)), []
     for i, row in enumerate(rows):
-        line = i + 1 + (header is not None)
+        line = numbered[i + (header is not None)][0]
         if len(row) != width:
             raise DataError(f"{path}: line {line} has {len(row)} fields, {width} are expected")
         y.append(row[place].strip())
@@ -131,7 +134,7 @@ def _all_numbers(texts: list[str]) -> bool:
 
 
 def _is_integer(text: str) -> bool:
-    return text.removeprefix("-").isdigit()
+    return text.removeprefix("-").isdecimal()
 
 
 def split(examples: Examples, fraction: float, seed: int) -> Examples:

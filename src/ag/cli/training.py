@@ -44,7 +44,7 @@ def run(
     try:
         model.fit(X, examples.y)
     except KeyboardInterrupt:
-        if not model.history_:
+        if not getattr(model, "history_", None):
             click.echo("\nstopped before the first evaluation: nothing is kept", err=True)
             sys.exit(INTERRUPTED)
     finally:
@@ -62,6 +62,7 @@ def run(
         weights = f"of the last epoch, {model.best_epoch_:g}"
     if watch.reached:
         model.coef_, model.intercept_ = watch.weights
+        model.best_epoch_ = model.history_[-1].epoch
     rows = []
     for name, x, y in (("training", X, examples.y), ("test", X_test, examples.y_test)):
         share, likelihood = judged(model, x, y)
@@ -84,7 +85,7 @@ def judged(model: LinearClassifier, X: Any, y: Any) -> tuple[float, float]:
     places = np.minimum(np.searchsorted(model.classes_, y), len(model.classes_) - 1)
     foreign = model.classes_[places] != y
     if foreign.any():
-        raise ValueError(f"the label {y[foreign][0]!r} is none of the model's classes, {', '.join(map(str, model.classes_))}")
+        raise ValueError(f"the label {y[foreign].tolist()[0]!r} is none of the model's classes, {', '.join(map(str, model.classes_))}")
     return float(np.mean(z.argmax(axis=1) == places)), float(cross_entropy(z.astype(float), places))
 
 

@@ -13,7 +13,7 @@ from ..operators.probability import softmax
 from ..operators.rules import shape_of, value_of
 from ..source import PACKAGE
 
-UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 NEAR = 1e-3  # sums of probabilities in float32 are this close to 1
 
 
@@ -65,7 +65,7 @@ def checked_labels(z: Any, y: Any, name: str) -> Any:
 
 def _within(labels: Any, classes: int) -> bool:
     """Are all labels in 0..classes-1? Read without their sign, negative ones are large: one look is enough."""
-    unsigned = labels if labels.dtype.kind == "u" else labels.view(UNSIGNED[labels.itemsize])
+    unsigned = labels if labels.dtype.kind == "u" else labels.view(UNSIGNED[labels.itemsize].newbyteorder(labels.dtype.byteorder))
     flat = unsigned.reshape(-1)
     return not flat.size or int(flat[flat.argmax()]) < classes
 

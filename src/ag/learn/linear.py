@@ -174,7 +174,7 @@ class LinearClassifier:
             raise ValueError(f"solver={self.solver!r} is none of {', '.join(map(repr, SOLVERS))}")
         for name, least in (("epochs", 1), ("batch_size", 1), ("evaluations_per_epoch", 1)):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, (int, np.integer)) or value < least):
+            if (name, value) != ("epochs", None) and (not isinstance(value, (int, np.integer)) or value < least):
                 raise ValueError(f"{name}={value!r}: expected an integer, at least {least}")
         if self.learning_rate is not None and not self.learning_rate > 0:
             raise ValueError(f"learning_rate={self.learning_rate!r}: expected a positive number, or None")

@@ -61,7 +61,7 @@ def cross_entropy(z: Any, y: Any, reduction: str = "mean", *, probabilities: boo
 def _with_probabilities(z: Any, y: Any) -> Any:
     """-Σ yₖ log pₖ, where a class with y = 0 counts as 0 even at log p = -inf."""
     warn_if_probabilities(z, "cross_entropy")
-    return -sum(where(value_of(y) == 0, 0.0, y * log_softmax(z)), axis=-1)
+    return -sum(y * where(value_of(y) == 0, 0.0, log_softmax(z)), axis=-1)
 
 
 def negative_log_likelihood(z: Any, y: Any) -> Any:

@@ -55,7 +55,7 @@ def save(model: LinearClassifier, path: str | os.PathLike[str], *, preprocessing
         "parameters": {k: v for k, v in model.get_params().items() if k != "callback"},
         "preprocessing": plain,
     }
-    content = library.save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, {"ag": json.dumps(metadata)})
+    content = library.save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, {"ag": json.dumps(metadata, default=np.generic.item)})
     import tempfile  # here, as `import ag` is to stay light
 
     folder = os.path.dirname(os.path.abspath(path))
@@ -107,7 +107,7 @@ def load(path: str | os.PathLike[str]) -> tuple[LinearClassifier, dict[str, Any]
         model = LinearClassifier(**metadata["parameters"])
         preprocessing = dict(metadata["preprocessing"])
         best_epoch = float(metadata["best_epoch"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"{path}: damaged, its parts do not fit together ({error!r}): train the model again") from None
     model.coef_, model.intercept_, model.classes_ = W, b, classes
     model.n_features_in_ = W.shape[0]
