@@ -14,14 +14,11 @@ import threading
 from collections.abc import Sequence
 from itertools import count
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from .source import Source, locate, user_frame
-
-if TYPE_CHECKING:
-    from .operators.table import Operator
 
 # One integer orders a node and tells where it was made: creation number · 2²⁰ + instruction offset.
 # It spares each node a slot, an object, and the garbage collector a visit.
@@ -37,7 +34,7 @@ class Node:
     # A node's inputs stand in two slots, as most operators have one or two; more stand in _first as a tuple.
     # A leaf keeps in _second the stamp of the last assignment to its value (None: never assigned).
     _value: Any
-    op: Operator | None
+    op: Any  # a row of the table of operators, which stands above; None for a leaf
     _first: Any
     _second: Any
     _stamp: int
@@ -193,7 +190,7 @@ class Node:
         raise NotImplementedError
 
 
-def made(face: Any, value: Any, op: Operator, inputs: Sequence[Any]) -> Any:
+def made(face: Any, value: Any, op: Any, inputs: Sequence[Any]) -> Any:
     """A new node of the given face, located at the user's line."""
     node = object.__new__(face)
     node._value = value

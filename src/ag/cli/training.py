@@ -85,7 +85,8 @@ def judged(model: LinearClassifier, X: Any, y: Any) -> tuple[float, float]:
     places = np.minimum(np.searchsorted(model.classes_, y), len(model.classes_) - 1)
     foreign = model.classes_[places] != y
     if foreign.any():
-        raise ValueError(f"the label {y[foreign].tolist()[0]!r} is none of the model's classes, {', '.join(map(str, model.classes_))}")
+        classes = ", ".join(map(str, model.classes_))
+        raise ValueError(f"the label {y[foreign].tolist()[0]!r} is none of the model's classes, {classes}")
     return float(np.mean(z.argmax(axis=1) == places)), float(cross_entropy(z.astype(float), places))
 
 

@@ -65,7 +65,9 @@ def checked_labels(z: Any, y: Any, name: str) -> Any:
 
 def _within(labels: Any, classes: int) -> bool:
     """Are all labels in 0..classes-1? Read without their sign, negative ones are large: one look is enough."""
-    unsigned = labels if labels.dtype.kind == "u" else labels.view(UNSIGNED[labels.itemsize].newbyteorder(labels.dtype.byteorder))
+    if not labels.dtype.isnative:
+        labels = labels.astype(labels.dtype.newbyteorder("="))
+    unsigned = labels if labels.dtype.kind == "u" else labels.view(UNSIGNED[labels.itemsize])
     flat = unsigned.reshape(-1)
     return not flat.size or int(flat[flat.argmax()]) < classes
 

@@ -55,7 +55,8 @@ def save(model: LinearClassifier, path: str | os.PathLike[str], *, preprocessing
         "parameters": {k: v for k, v in model.get_params().items() if k != "callback"},
         "preprocessing": plain,
     }
-    content = library.save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, {"ag": json.dumps(metadata, default=np.generic.item)})
+    text = json.dumps(metadata, default=np.generic.item)
+    content = library.save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, {"ag": text})
     import tempfile  # here, as `import ag` is to stay light
 
     folder = os.path.dirname(os.path.abspath(path))
