@@ -54,7 +54,7 @@ def _checked(examples: Examples, path: str) -> Examples:
 
 def _from_npz(path: str) -> Examples:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:  # NumPy leaves a damaged file open
             arrays = {name: file[name] for name in file.files}
     except (ValueError, TypeError, OSError, EOFError, KeyError, zlib.error) as error:
         raise DataError(f"{path}: can't be read as an .npz file of plain arrays ({error})") from None

@@ -1,0 +1,389 @@
+"""The command at its edges: odd files, damaged files, and what is written on the screen; `test_cli.py` has the rest."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ag
+
+pytest.importorskip("click")
+from click.testing import CliRunner
+
+from ag.cli.commands import ag as command
+from ag.cli.screen import bar, table
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*words, code=0):
+    """What the command prints; an error is one line at the end, and no traceback."""
+    result = CliRunner().invoke(command, [str(w) for w in words])
+    assert result.exit_code == code, (result.output, result.exception)
+    assert result.exception is None or isinstance(result.exception, SystemExit), "an error that nobody caught"
+    assert "Traceback" not in result.output
+    if code == 1:
+        assert result.output.count("Error: ") == 1 and result.output.splitlines()[-1].startswith("Error: ")
+    return result.output
+
+
+def accuracy(output):
+    return [float(x) / 100 for x in re.findall(r"([\d.]+) %", output)]
+
+
+def blobs(n=60):
+    """Three clouds of points, in turn."""
+    y = np.arange(n) % 3
+    return np.random.default_rng(0).normal(size=(n, 2)) + 8 * np.array([[0, 0], [1, 0], [0, 1]])[y], y
+
+
+def write_csv(names, header="a,b,kind", end="\n", encoding="utf-8", n=60):
+    X, y = blobs(n)
+    lines = [*([header] if header else []), *(f"{p[0]},{p[1]},{names[k]}" for p, k in zip(X, y, strict=True))]
+    Path("f.csv").write_bytes((end.join(lines) + end).encode(encoding))
+
+
+# ---------------------------------------------------------------------- tables of all sorts
+
+
+@pytest.mark.parametrize("options", [
+    {"encoding": "utf-8-sig"}, {"end": "\r\n"}, {"header": " a , b , kind "}, {"header": None}, {"end": "\n\n"},
+], ids=str)  # fmt: skip
+def test_tables_as_programs_write_them(options):
+    """A byte order mark, line ends of Windows, blanks around names, no header, empty lines."""
+    write_csv(["rot", "grün", '"b, l"'], **options)
+    run("train", "f.csv", "--epochs", 100)
+    assert ag.learn.load("model.safetensors")[0].classes_.tolist() == ["b, l", "grün", "rot"]
+    assert accuracy(run("evaluate", "model.safetensors", "f.csv"))[0] > 0.97
+
+
+@pytest.mark.parametrize("header, place", [("x,Class,z", 1), ("target,x,z", 0), ("x,y,label", 2), ("x,y,z", 1), ("u,v,w", 2)])
+def test_the_column_of_labels_is_found(header, place):
+    """By its usual names, whatever their case and wherever it stands; else it is the last."""
+    Path("f.csv").write_text(header + "\n" + "".join(",".join("uv"[i % 2] if k == place else str(i % 2) for k in range(3)) + "\n" for i in range(30)))
+    assert "2 features, 2 classes" in run("train", "f.csv", "--epochs", 20)
+
+
+def test_labels_that_are_integers():
+    write_csv([-1, 0, 12])
+    run("train", "f.csv", "--epochs", 50)
+    classes = ag.learn.load("model.safetensors")[0].classes_
+    assert classes.tolist() == [-1, 0, 12] and classes.dtype.kind == "i"
+
+
+@pytest.mark.parametrize("names", ["²³¹", "٣-x", ["1.0", "2.0", "3.0"], ["", "-", "--"]])
+def test_labels_that_look_like_integers_and_are_none(names):
+    """Superscripts are digits to Python's isdigit, but int() refuses them."""
+    write_csv(names)
+    assert "3 classes" in run("train", "f.csv", "--epochs", 5)
+    assert ag.learn.load("model.safetensors")[0].classes_.tolist() == sorted(names)
+
+
+def test_a_table_with_some_of_the_names():
+    """Of the names 1, 2 and x another file holds the first two, which alone would be read as integers."""
+    write_csv(["1", "2", "x"])
+    run("train", "f.csv", "--epochs", 100)
+    Path("g.csv").write_text("a,b,kind\n0,0,1\n8,0,2\n")
+    assert accuracy(run("evaluate", "model.safetensors", "g.csv"))[0] == 1
+    Path("g.csv").write_text("a,b,kind\n0,0,1\n8,0,3\n")
+    assert "the label '3' is none of the model's classes, 1, 2, x" in run("evaluate", "model.safetensors", "g.csv", code=1)
+
+
+def test_lines_are_counted_as_an_editor_does():
+    """Empty ones too, and those inside quotation marks."""
+    Path("f.csv").write_text('a,b\n\n\n1,"u\nv"\nx,w\n')
+    assert "f.csv: line 6, column a: 'x' is no number" in run("train", "f.csv", code=1)
+
+
+@pytest.mark.parametrize("content, message", [
+    (b"a,b\n1,\xe9\n", r"f\.csv: can't be read as CSV \('utf-8' codec"),
+    (b"a,b\n1,u\nnan,v\n2,u\n", r"f\.csv: X has nan in row 1, column 0"),
+    (b"a,b\n1,u\ninf,v\n2,u\n", r"f\.csv: X has inf in row 1, column 0"),
+    (b"a,b\n1,u\n,v\n", r"f\.csv: line 3, column a: '' is no number.*drop what is missing"),
+    (b"1,2,u\n1,x,v\n", r"f\.csv: line 2, column 2: 'x' is no number"),
+])  # fmt: skip
+def test_tables_that_can_not_be_read(content, message):
+    Path("f.csv").write_bytes(content)
+    assert re.search(message, run("train", "f.csv", code=1))
+
+
+# ---------------------------------------------------------------------- arrays
+
+
+@pytest.mark.parametrize("names", [["a", "b", "c"], [True, False, True], [0.0, 1.0, 7.0]], ids=str)
+def test_arrays_of_labels_of_any_type(names):
+    X, y = blobs()
+    np.savez("f.npz", X=X, y=np.array(names)[y])
+    run("train", "f.npz", "--epochs", 50)
+    run("evaluate", "model.safetensors", "f.npz")
+    assert set(ag.learn.load("model.safetensors")[0].classes_.tolist()) == set(names)
+
+
+def test_a_plain_array_under_the_name_of_many():
+    with open("f.npz", "wb") as file:
+        np.save(file, np.zeros((3, 2)))
+    assert "f.npz: can't be read as an .npz file" in run("train", "f.npz", code=1)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("damage", [
+    lambda c: c[:-30],
+    lambda c: c[: len(c) // 2],
+    lambda c: c[:300] + b"\xff" * 60 + c[360:],
+    lambda c: c[:3],
+    lambda c: b"",
+])  # fmt: skip
+def test_a_damaged_file_of_arrays(save, damage):
+    X, y = blobs(300)
+    save("f.npz", X=X, y=y)
+    Path("f.npz").write_bytes(damage(Path("f.npz").read_bytes()))
+    assert "Error: f.npz: " in run("train", "f.npz", code=1)
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda X, y: {"X": X, "y": y[:-1]}, "f.npz: 60 examples, 59 labels"),
+    (lambda X, y: {"X": X, "y": y, "X_test": X}, "f.npz: holds one of X_test and y_test"),
+    (lambda X, y: {"X": X, "y": y, "X_test": X, "y_test": y[:2]}, "f.npz: 60 examples, 2 labels"),
+    (lambda X, y: {"X": X, "y": y, "X_test": X[:, :1], "y_test": y}, "f.npz, X_test takes 2 features, X has 1"),
+    (lambda X, y: {"X": X, "y": np.eye(3)[y]}, "y.argmax(axis=1) for one-hot rows"),
+    (lambda X, y: {"X": X.astype(str), "y": y}, "numbers are expected"),
+    (lambda X, y: {"images": X, "labels": y}, "holds images, labels; the arrays X and y are expected"),
+])  # fmt: skip
+def test_arrays_that_do_not_go_together(change, message):
+    np.savez("f.npz", **change(*blobs()))
+    assert message in run("train", "f.npz", code=1)
+
+
+# ---------------------------------------------------------------------- training
+
+
+def test_what_is_standardized_in_training_is_so_afterwards():
+    """A feature in other units: what the model file says of it is what NumPy says."""
+    X, y = blobs(200)
+    X[:, 1] = 1e6 + 1e3 * X[:, 1]
+    np.savez("f.npz", X=X, y=y, X_test=X, y_test=y)
+    output = run("train", "f.npz", "--standardize", "--epochs", 50)
+    assert accuracy(output)[1] > 0.97 and accuracy(run("evaluate", "model.safetensors", "f.npz"))[0] == accuracy(output)[1]
+    _, kept = ag.learn.load("model.safetensors")
+    np.testing.assert_allclose(kept["mean"], X.mean(axis=0))
+    np.testing.assert_allclose(kept["scale"], 1 / X.std(axis=0))
+
+
+def test_a_constant_feature():
+    X, y = blobs()
+    np.savez("f.npz", X=np.c_[X, np.full(60, 3.0)], y=y)
+    assert accuracy(run("train", "f.npz", "--standardize", "--epochs", 50))[0] > 0.97
+
+
+def test_a_seed_reproduces_the_file():
+    files = []
+    for seed in (1, 1, 2):
+        run("train", "digits", "--epochs", 1, "--seed", seed, "-o", "m")
+        files.append(Path("m").read_bytes())
+    assert files[0] == files[1] != files[2]
+
+
+def test_without_validation_the_last_weights_are_kept():
+    assert "weights of the last epoch, 2" in run("train", "digits", "--epochs", 2, "--validation", 0)
+
+
+def test_the_epoch_of_the_weights_that_reached_the_target():
+    """The file tells the epoch of the weights that it holds: where the training ended, not where validation was best."""
+    words = ["--learning-rate", 100, "--batch-size", 16, "--evaluations-per-epoch", 8, "--epochs", 10, "--target-accuracy", 0.9]
+    run("train", "digits", *words)
+    model, _ = ag.learn.load("model.safetensors")
+    data, W, epoch = ag.datasets.digits(), model.coef_, model.best_epoch_
+    assert model.score(data.X_test, data.y_test) >= 0.9
+    seen = {}
+
+    def reached(evaluation, model):
+        seen[evaluation.epoch] = model.coef_
+        return model.score(data.X_test, data.y_test) >= 0.9
+
+    model.set_params(callback=reached).fit(data.X_train, data.y_train)
+    assert epoch == max(seen) and np.array_equal(seen[epoch], W)
+    assert model.best_epoch_ < epoch, "the two differ here"
+
+
+def test_a_test_part_of_its_own():
+    X, y = blobs()
+    np.savez("f.npz", X=X, y=y)
+    assert "30 examples to train, 30 to test" in run("train", "f.npz", "--test-fraction", 0.5, "--epochs", 5)
+
+
+@pytest.mark.parametrize("words", [
+    ["--solver", "newton"], ["--epochs", 0], ["--batch-size", 0], ["--validation", 1], ["--test-fraction", 0],
+    ["--target-accuracy", 2], ["--folder", "absent"], ["--learning-rate", "fast"], ["--unknown"], ["-o", "."],
+], ids=str)  # fmt: skip
+def test_options_that_make_no_sense(words):
+    """Wrong use ends with 2, as everywhere, and names the option."""
+    output = run("train", "digits", *words, code=2)
+    assert words[0] in output.replace("--output", "-o") and "Usage: ag train" in output
+
+
+@pytest.mark.parametrize("words, message", [
+    (["--momentum", 1.5], "momentum=1.5: expected a number in"),
+    (["--l2", -1], "l2=-1.0: expected"),
+    (["--learning-rate", 0], "learning_rate=0.0: expected a positive number"),
+    (["-o", "absent/m", "--epochs", 1], "No such file or directory"),
+])  # fmt: skip
+def test_arguments_that_the_classifier_refuses(words, message):
+    assert message in run("train", "digits", *words, code=1)
+
+
+def test_a_folder_without_mnist(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "empty lacks train-images-idx3-ubyte.gz" in run("train", "mnist", "--folder", "empty", code=1)
+
+
+@pytest.mark.parametrize("place", ["ag.learn.linear.checked_examples", "ag.learn.solvers.Sgd.step"])
+def test_an_interrupt_before_anything_is_learned(monkeypatch, place):
+    """Nothing to keep, so an older model stays as it is."""
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    Path("model.safetensors").write_bytes(b"an older one")
+    monkeypatch.setattr(place, interrupt)
+    result = CliRunner().invoke(command, ["train", "digits"])
+    assert result.exit_code == 130 and "nothing is kept" in result.output
+    assert Path("model.safetensors").read_bytes() == b"an older one"
+
+
+# ---------------------------------------------------------------------- images
+
+
+@pytest.fixture
+def pictures(monkeypatch):
+    """Pillow, a model of digits of 8 × 8 pixels, and a drawing."""
+    image = pytest.importorskip("PIL.Image")
+    run("train", "digits", "--epochs", 5, "-o", "m")
+    drawing = np.zeros((200, 150), np.uint8)
+    drawing[40:160, 60:80] = 255
+    return image, drawing
+
+
+def test_a_drawing_is_the_same_wherever_it_stands(pictures):
+    """Size of the paper, place on it, and which of pen and paper is dark do not change the probabilities."""
+    image, drawing = pictures
+    variants = {
+        "a.png": drawing, "b.png": 255 - drawing, "c.png": np.pad(drawing, ((0, 80), (70, 0))), "d.png": np.stack([drawing] * 3, axis=-1),
+        "e.bmp": drawing, "f.gif": drawing,
+    }  # fmt: skip
+    for name, pixels in variants.items():
+        image.fromarray(pixels).save(name)
+    output = run("predict", "m", *variants)
+    blocks = [re.findall(r"^ +\d +([\d.]+ %)", block, re.M) for block in re.split(r"^\S+: ", output, flags=re.M)[1:]]
+    assert len(blocks) == len(variants) and all(len(block) == 10 and block == blocks[0] for block in blocks)
+
+
+def test_the_probabilities_on_the_screen_are_the_models(pictures):
+    image, _ = pictures
+    data = ag.datasets.digits()
+    pixels = np.rint(255 * data.X_test[3]).astype(np.uint8)
+    image.fromarray(pixels.reshape(8, 8)).save("a.png")
+    p = ag.learn.load("m")[0].predict_proba(pixels[None] / 255)[0]
+    shown = re.findall(r"^ +(\d) +([\d.]+) % *(\S*)$", run("predict", "m", "a.png"), re.M)
+    np.testing.assert_allclose([float(x) for _, x, _ in shown], 100 * p, atol=0.00501)
+    assert [b for *_, b in shown] == [bar(float(x)) for x in p]
+
+
+@pytest.mark.parametrize("damage", [
+    lambda c: c[: len(c) // 2],
+    lambda c: c[:60] + bytes([c[60] ^ 255]) + c[61:],
+    lambda c: c[:20],
+    lambda c: b"",
+])  # fmt: skip
+def test_a_damaged_image_is_named(pictures, damage):
+    image, drawing = pictures
+    image.fromarray(drawing).save("a.png")
+    Path("a.png").write_bytes(damage(Path("a.png").read_bytes()))
+    assert re.search(r"Error: a\.png: (a damaged image|not an image that can be read)", run("predict", "m", "a.png", code=1))
+
+
+def test_an_image_that_is_not_there(pictures):
+    assert "absent.png: No such file or directory" in run("predict", "m", "absent.png", code=1)
+
+
+# ---------------------------------------------------------------------- the screen
+
+
+def test_tables_stand_in_columns():
+    assert table([("a", 1), ("long", 234)], ("", "n")).splitlines() == ["           n", "  ────   ───", "  a        1", "  long   234"]
+    assert table([("x", "y")]) == "  x   y"
+
+
+@pytest.mark.parametrize("share", np.linspace(0, 1, 33))
+def test_a_bar_has_the_length_of_its_share(share):
+    """Whole blocks and one part of a block, in eighths."""
+    text = bar(share)
+    part = " ▏▎▍▌▋▊▉".find(text[-1]) if text and text[-1] != "█" else 0
+    assert text.count("█") + part / 8 == pytest.approx(40 * share, abs=1 / 16)
+
+
+def test_no_progress_bar_in_a_file():
+    result = subprocess.run([sys.executable, "-m", "ag", "train", "digits", "--epochs", "2"], capture_output=True, text=True, env=environment())
+    assert result.returncode == 0 and result.stderr == "" and "\r" not in result.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminal")
+def test_a_progress_bar_in_a_terminal():
+    """Its counts, and the losses at the last evaluation."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    pytest.importorskip("tqdm")
+    outside, inside = pty.openpty()
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
+    words = [sys.executable, "-m", "ag", "train", "digits", "--epochs", "3"]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=inside, env=environment())
+    os.close(inside)
+    shown = b""
+    try:
+        while piece := os.read(outside, 4096):
+            shown += piece
+    except OSError:  # the other end is closed
+        pass
+    os.close(outside)
+    assert process.wait() == 0
+    last = shown.decode().rstrip().split("\r")[-1]
+    assert re.search(r"epoch 3 of 3 .*loss \d\.\d{4}, validation loss \d\.\d{4}, accuracy [\d.]+ %", last), shown
+
+
+def environment():
+    """The package under test for another process, whether it is installed or not."""
+    source = str(Path(ag.__file__).parent.parent)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])]), "PYTHONIOENCODING": "utf-8"}
+
+
+@pytest.mark.parametrize("missing, words, extra", [
+    ("safetensors.numpy", ["train", "digits", "--epochs", "1"], "cli"),
+    ("scipy.optimize", ["train", "digits", "--solver", "lbfgs"], "learn"),
+])  # fmt: skip
+def test_what_to_install(monkeypatch, missing, words, extra):
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert f"pip install 'ag-autodiff[{extra}]'" in run(*words, code=1)
+
+
+def test_what_to_install_for_images(monkeypatch, pictures):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    assert "pip install 'ag-autodiff[cli]'" in run("predict", "m", "a.png", code=1)
+
+
+def test_help_at_once():
+    """Neither data nor the file system is touched before the arguments are known."""
+    assert run("-h") == run("--help")
+    for name in ("train", "evaluate", "predict"):
+        output = run(name, "-h")
+        assert max(map(len, output.splitlines())) <= 80 and f"ag {name} " in output
+    assert not os.listdir()
