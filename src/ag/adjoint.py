@@ -19,7 +19,7 @@ import numpy as np
 
 from .node import OFFSETS, Node, describe, next_stamp, relocate, running
 from .operators.calls import ARITHMETIC
-from .operators.rules import ANSWER, MINUS, OTHER, PLUS, Step, fit, shape_of, value_of
+from .operators.rules import ANSWER, MINUS, OTHER, PLUS, Step, computed, fit, recorded, shape_of, value_of
 from .reach import Reach, absent
 from .scalar import Scalar
 from .tensor import Tensor
@@ -59,7 +59,7 @@ def _plain(order: list[Node], adjoints: Adjoints) -> None:
     """Numbers only; elementwise rows of one or two inputs are written out.
 
     An adjoint has the shape and dtype of its node. So has a contribution, if there is one input, or a Python number
-    beside it, or two inputs of one shape and dtype; else it may need a fit. (A partial may have a dtype of its own.)
+    beside it, or two inputs of one shape and dtype; else it may need a fit.
     """
     for node in order:
         op = node.op
@@ -87,10 +87,7 @@ def _plain(order: list[Node], adjoints: Adjoints) -> None:
             elif partial is MINUS:
                 c = -g
             else:
-                a = x._value
-                c = _product(g, partial, node._value, a)
-                if c.dtype is not a.dtype if kind is Tensor else type(c) is not float:
-                    c = fit(c, a)
+                c = _product(g, partial, node._value, x._value)
             adjoints[x] = c if old is None else old + c
             continue
         other = type(y)
@@ -114,8 +111,6 @@ def _plain(order: list[Node], adjoints: Adjoints) -> None:
                     c = -g
                 else:
                     c = _product(g, partial, node._value, a, b)
-                    if alike and (c.dtype is not b.dtype if other is Tensor else type(c) is not float):
-                        c = fit(c, b)
                 if not alike:
                     c = fit(c, b)
                 adjoints[y] = c if known is None else known + c
@@ -134,19 +129,20 @@ def _plain(order: list[Node], adjoints: Adjoints) -> None:
                 c = -g
             else:
                 c = _product(g, partial, node._value, a, b)
-                if alike and (c.dtype is not a.dtype if kind is Tensor else type(c) is not float):
-                    c = fit(c, a)
             if not alike:
                 c = fit(c, a)
             adjoints[x] = c if old is None else old + c
 
 
 def _product(g: Any, partial: Any, *values: Any) -> Any:
-    """g · partial(*values), in NumPy's floats, which obey IEEE, where Python's raise."""
+    """g · partial(*values) in the dtype of g; in NumPy's floats, which obey IEEE, where Python's raise."""
     try:
-        return g * partial(*values)
+        c = g * partial(*values)
     except ARITHMETIC:
-        return float(np.float64(g) * partial(*map(np.float64, values)))
+        c = np.float64(g) * partial(*map(np.float64, values))
+    if type(g) is float:
+        return float(c)
+    return c if c.dtype is g.dtype else c.astype(g.dtype)
 
 
 def _contribute(node: Node, g: Any, adjoints: Adjoints) -> None:
@@ -180,9 +176,8 @@ def _recorded(order: list[Node], adjoints: Adjoints) -> None:
         g = adjoints[node]
         if op is None or g is None:
             continue
-        inputs = node.inputs
-        step = Step(op, node, inputs, node.params)
-        for i, x in enumerate(inputs):
+        step = recorded(node)
+        for i, x in enumerate(step.args):
             if isinstance(x, Node) and adjoints[x] is not absent and op.rule.depends_on(i):
                 since = next_stamp()
                 c = fit(op.rule.vjp(i, g, step), x)
@@ -198,12 +193,8 @@ def _exact(order: list[Node], adjoints: Adjoints, masks: Adjoints, record: bool)
         g = adjoints[node]
         if op is None or g is None:
             continue
-        inputs = node.inputs
-        if record:
-            step = Step(op, node, inputs, node.params)
-        else:  # NumPy's floats in place of Python's: no exceptions
-            step = Step(op, _array(node._value), tuple(_array(value_of(x)) for x in inputs), node.params)
-        for i, x in enumerate(inputs):
+        step = recorded(node) if record else computed(node)
+        for i, x in enumerate(node.inputs):
             if isinstance(x, Node) and adjoints[x] is not absent and op.rule.depends_on(i):
                 since = next_stamp()
                 c, mask = op.rule.exact_vjp(i, g, masks[node], step)
@@ -213,10 +204,6 @@ def _exact(order: list[Node], adjoints: Adjoints, masks: Adjoints, record: bool)
                 adjoints[x] = c = c if old is None else old + c
                 masks[x] = mask if old is None else masks[x] | mask
                 relocate((c,), since, node._code, node._stamp % OFFSETS)
-
-
-def _array(x: Any) -> Any:
-    return np.float64(x) if type(x) is float else x
 
 
 # ---------------------------------------------------------------------- what a pass starts from and ends with

@@ -29,14 +29,16 @@ class Reach:
 
     def __init__(self, roots: Iterable[Node], floor: int = 0) -> None:
         nodes: dict[Node, Any] = dict.fromkeys(roots)
-        older = [x for x in nodes if x._stamp < floor]
-        order = [x for x in nodes if x._stamp >= floor]
-        for x in older:
-            nodes[x] = absent
+        order = list(nodes)
         push = order.append
         leaves: list[Node] = []
+        older: list[Node] = []
         selecting = False
         for node in order:  # grows while it is walked
+            if node._stamp < floor:
+                nodes[node] = absent
+                older.append(node)
+                continue
             op = node.op
             if op is None:
                 leaves.append(node)
@@ -47,39 +49,27 @@ class Reach:
             kind = type(x)
             if kind is Scalar or kind is Tensor:
                 if x not in nodes:
-                    if x._stamp < floor:
-                        nodes[x] = absent
-                        older.append(x)
-                    else:
-                        nodes[x] = None
-                        push(x)
+                    nodes[x] = None
+                    push(x)
             elif kind is tuple:
                 for y in x:
                     if isinstance(y, Node) and y not in nodes:
-                        if y._stamp < floor:
-                            nodes[y] = absent
-                            older.append(y)
-                        else:
-                            nodes[y] = None
-                            push(y)
+                        nodes[y] = None
+                        push(y)
             x = node._second
             kind = type(x)
             if (kind is Scalar or kind is Tensor) and x not in nodes:
-                if x._stamp < floor:
-                    nodes[x] = absent
-                    older.append(x)
-                else:
-                    nodes[x] = None
-                    push(x)
+                nodes[x] = None
+                push(x)
         order.sort(key=by_age, reverse=True)
+        if older:
+            del order[-len(older) :]
         self.nodes = nodes
         self.order = order
         self.leaves = leaves
         self.older = older
         self.selecting = selecting
-        assigned = [x for x in leaves if x._second is not None]
-        if older:
-            assigned += [x for x in older if x.op is None and x._second is not None]
+        assigned = [x for x in leaves + older if x.op is None and x._second is not None]
         if assigned:
             self._check_assigned(assigned)
         if debug.depth:

@@ -1,6 +1,6 @@
 """From a row to a function: record a node where an argument is a node, else just compute.
 
-`unary` and `binary` are the same as `apply`, written out for speed: most of the time of a small graph is spent
+`unary`, `binary` and `methods` are the same as `apply`, written out for speed: most of the time of a small graph is spent
 here. They cost no more than a few attribute stores over the computation itself.
 """
 
@@ -225,19 +225,14 @@ def located(body: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(body)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return one_line(body, args, kwargs)
+        since = next_stamp()
+        result = body(*args, **kwargs)
+        if type(result) is not np.ndarray:
+            frame = user_frame()
+            relocate(result if isinstance(result, (list, tuple)) else (result,), since, frame.f_code, frame.f_lasti)
+        return result
 
     return call
-
-
-def one_line(body: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """body(*args, **kwargs), with all nodes that it makes located at the user's line."""
-    since = next_stamp()
-    result = body(*args, **kwargs)
-    if type(result) is not np.ndarray:
-        frame = user_frame()
-        relocate(result if isinstance(result, (list, tuple)) else (result,), since, frame.f_code, frame.f_lasti)
-    return result
 
 
 def mismatch(op: Operator, inputs: tuple[Any, ...], error: Exception) -> ValueError:

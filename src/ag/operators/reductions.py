@@ -11,7 +11,7 @@ from .axes import Axis, normalized, one_axis
 from .domains import arrays
 from .elementwise import equal, exp, isfinite, where
 from .joining import concat, flip
-from .rules import Custom, Linear, Reduction, broadcast, reshaped, shape_of, value_of
+from .rules import Custom, Linear, Reduction, broadcast, expanded, shape_of, value_of
 from .shaping import astype, moveaxis, reshape
 from .table import ANY, ATOM, compose, row
 
@@ -27,16 +27,6 @@ def along(x: Any, axis: Axis, keepdims: bool) -> tuple[tuple[Any, ...], dict[str
     return (x,), {"axis": normalized(axis, x), "keepdims": bool(keepdims)}
 
 
-def kept(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    """``y``, reduced from ``x``, with the reduced axes as 1."""
-    if keepdims:
-        return y
-    shape = list(shape_of(x))
-    for i in axis:
-        shape[i] = 1
-    return reshaped(y, tuple(shape))
-
-
 def count(x: Any, axis: tuple[int, ...]) -> int:
     """How many elements are reduced to one."""
     shape = shape_of(x)
@@ -44,7 +34,7 @@ def count(x: Any, axis: tuple[int, ...]) -> int:
 
 
 def _sum_transpose(g, x, axis, keepdims):
-    return broadcast(kept(g, x, axis, keepdims), shape_of(x))
+    return broadcast(expanded(g, x, axis, keepdims), shape_of(x))
 
 
 @row(

@@ -41,6 +41,20 @@ class Step(NamedTuple):
     params: dict[str, Any]
 
 
+def recorded(node: Any) -> Step:
+    """The application that made a node, in nodes."""
+    return Step(node.op, node, node.inputs, node.params)
+
+
+def computed(node: Any) -> Step:
+    """The application that made a node, in plain values: NumPy's floats in place of Python's, as those raise."""
+    return Step(node.op, _as_numpy(node._value), tuple(_as_numpy(value_of(x)) for x in node.inputs), node.params)
+
+
+def _as_numpy(x: Any) -> Any:
+    return np.float64(x) if type(x) is float else x
+
+
 def shape_of(x: Any) -> tuple[int, ...]:
     """The shape of a node, an array or a number."""
     try:
@@ -89,6 +103,16 @@ def reshaped(t: Any, shape: tuple[int, ...]) -> Any:
     if isinstance(t, Node):
         return t if shape_of(t) == shape else FUNCTIONS["reshape"](t, shape)
     return t.reshape(shape) if isinstance(t, (np.ndarray, np.generic)) else np.reshape(t, shape)
+
+
+def expanded(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """``y``, reduced from ``x``, so that it broadcasts against x: with the reduced axes as 1, or one number."""
+    shape = list(shape_of(x))
+    if keepdims or len(axis) == len(shape):
+        return y
+    for i in axis:
+        shape[i] = 1
+    return reshaped(y, tuple(shape))
 
 
 SMALL = 4096  # elements: up to here a copy is cheaper than a view that NumPy sets up in Python
@@ -141,11 +165,11 @@ class Rule:
     """What all kinds share."""
 
     partials: tuple[Partial, ...] | None = None  # only of elementwise rows: the passes inline those
+    selects: bool = False  # is a partial of exactly 0 a position that the output can't depend on?
+
     def written_out(self) -> tuple[Partial | object, ...]:
         """Of elementwise rows: the partials as the passes write them out."""
         raise NotImplementedError
-
-    selects: bool = False  # is a partial of exactly 0 a position that the output can't depend on?
 
     def depends_on(self, i: int) -> bool:
         """Has argument i a derivative at all?"""
@@ -221,13 +245,7 @@ class Reduction(Rule):
         return i == 0
 
     def _expanded(self, y: Any, step: Step) -> Any:
-        """``y``, of the shape of the result, with the reduced axes back as 1."""
-        shape = list(shape_of(step.args[0]))
-        if step.params.get("keepdims") or len(step.params["axis"]) == len(shape):
-            return y
-        for axis in step.params["axis"]:
-            shape[axis] = 1
-        return reshaped(y, tuple(shape))
+        return expanded(y, step.args[0], step.params["axis"], step.params.get("keepdims", False))
 
     def _weights(self, step: Step) -> Any:
         return self.weights(self._expanded(step.ans, step), *step.args, **step.params)

@@ -194,10 +194,7 @@ def compose(
         if name in TABLE or name in COMPOSITES:
             raise ValueError(f"the operator {name!r} is already defined")
 
-        @functools.wraps(body)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return calls.one_line(body, args, kwargs)
-
+        call = calls.located(body)
         COMPOSITES[name] = Composite(name, call, forward, samples)
         _publish(call, name, numpy, methods)
         return call

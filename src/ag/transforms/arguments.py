@@ -11,6 +11,7 @@ import numpy as np
 from ..capture import capture, numeric
 from ..node import Node, describe
 from ..operators.table import TABLE
+from ..reach import Reach
 from ..scalar import Scalar
 from ..source import user_frame
 from ..tensor import Tensor
@@ -97,6 +98,14 @@ class Fresh:
                 new = [fresh(leaf, transform, n, frame) for leaf in leaves(x)]
                 self.nodes += new
                 self.args[n] = rebuilt(x, new)
+
+    def reach(self, outputs: list[Any]) -> Reach:
+        """What lies between outputs of the function and the fresh leaves, which were made in order."""
+        floor = self.nodes[0]._stamp if self.nodes else 0
+        reach = Reach([y for y in outputs if isinstance(y, Node)], floor)
+        if reach.older:
+            reach.towards(self.nodes)
+        return reach
 
     def like(self, results: list[Any]) -> Any:
         """Results, one for each leaf, in the shape of the arguments."""

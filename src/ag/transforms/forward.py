@@ -9,7 +9,7 @@ import numpy as np
 
 from ..adjoint import Adjoints, zero
 from ..node import OFFSETS, Node, next_stamp, relocate, transforming
-from ..operators.rules import Step, fit, shape_of, value_of
+from ..operators.rules import computed, fit, recorded, shape_of
 from ..reach import Reach
 from .arguments import Fresh, function_of, owned, plain
 from .containers import leaves, mapped, rebuilt, same_shape
@@ -27,18 +27,11 @@ def push(tangents: Adjoints, reach: Reach, record: bool) -> Adjoints:
             given = [carried.get(x) if isinstance(x, Node) and op.rule.depends_on(i) else None for i, x in enumerate(inputs)]
             if all(t is None for t in given):
                 continue
-            if record:
-                since = next_stamp()
-                t = op.rule.jvp(given, Step(op, node, inputs, node.params))
-                relocate((t,), since, node._code, node._stamp % OFFSETS)
-            else:
-                t = op.rule.jvp(given, Step(op, _array(node._value), tuple(_array(value_of(x)) for x in inputs), node.params))
+            since = next_stamp()
+            t = op.rule.jvp(given, recorded(node) if record else computed(node))
+            relocate((t,), since, node._code, node._stamp % OFFSETS)
             carried[node] = t
     return carried
-
-
-def _array(x: Any) -> Any:
-    return np.float64(x) if type(x) is float else x
 
 
 def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
@@ -65,8 +58,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     with transforming(arguments.nodes):
         y = f(*arguments.args)
     outputs = leaves(y)
-    floor = min((leaf._stamp for leaf in arguments.nodes), default=0)
-    reach = Reach([z for z in outputs if isinstance(z, Node)], floor)
+    reach = arguments.reach(outputs)
     record = bool(reach.older) or any(isinstance(t, Node) for t in given)
     start = {leaf: _tangent(t, leaf) for leaf, t in zip(arguments.nodes, given, strict=True)}
     carried = push(start, reach, record)

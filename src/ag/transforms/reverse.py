@@ -20,19 +20,9 @@ from .containers import leaves, mapped, rebuilt, same_shape
 Function = Callable[..., Any]
 
 
-def _reach(outputs: list[Any], targets: list[Node]) -> Reach:
-    """What lies between the outputs of a function and its fresh leaves."""
-    floor = targets[0]._stamp if targets else 0  # they were made in order
-    reach = Reach([y for y in outputs if isinstance(y, Node)], floor)
-    if reach.older:
-        reach.towards(targets)
-    return reach
-
-
-def _released(aux: Any, targets: list[Node]) -> Any:
+def _released(aux: Any, arguments: Fresh) -> Any:
     """Auxiliary data, plain unless it depends on nodes that are older than the leaves."""
-    found = [x for x in leaves(aux) if isinstance(x, Node)]
-    return aux if found and _reach(found, targets).older else mapped(plain, aux)
+    return aux if arguments.reach(leaves(aux)).older else mapped(plain, aux)
 
 
 def _pull(seeds: Adjoints, reach: Reach, targets: list[Node]) -> list[Any]:
@@ -73,13 +63,13 @@ def _gradient(f: Function, argnums: ArgNums, has_aux: bool, transform: str) -> F
         with transforming(arguments.nodes):
             y, aux = split(f(*arguments.args, **kwargs), has_aux, transform)
         number(y, transform)
-        reach = _reach([y], arguments.nodes)
+        reach = arguments.reach([y])
         seeds = {y: seed(y, None, transform)} if y in reach else {}
         gradient = arguments.like(_pull(seeds, reach, arguments.nodes))
         if not reach.older:
             y = plain(y)
         if has_aux:
-            aux = _released(aux, arguments.nodes)
+            aux = _released(aux, arguments)
         return ((y, aux) if has_aux else y), gradient
 
     return value_and_gradient
@@ -125,7 +115,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     with transforming(arguments.nodes):
         y, aux = split(f(*arguments.args), has_aux, "ag.vjp")
     outputs = leaves(y)
-    captured = _reach(outputs, arguments.nodes).older
+    captured = arguments.reach(outputs).older
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         if not same_shape(cotangent, y):
@@ -133,7 +123,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
                 f"the pullback takes a cotangent like the output, a {type(y).__name__ if outputs != [y] else 'single array'}; "
                 f"got a {type(cotangent).__name__}"
             )
-        reach = _reach(outputs, arguments.nodes)
+        reach = arguments.reach(outputs)
         seeds: Adjoints = {}
         for output, c in zip(outputs, leaves(cotangent, like=y), strict=True):
             if isinstance(output, Node):
@@ -143,4 +133,4 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
         return arguments.like(_pull(seeds, reach, arguments.nodes))
 
     value = y if captured else rebuilt(y, map(plain, outputs))
-    return (value, pullback, _released(aux, arguments.nodes)) if has_aux else (value, pullback)
+    return (value, pullback, _released(aux, arguments)) if has_aux else (value, pullback)
