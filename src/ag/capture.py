@@ -49,12 +49,9 @@ def capture(array: np.ndarray) -> np.ndarray:
             f"expected a plain NumPy array, got {type(array).__name__}, whose operations mean other things: "
             f"pass np.asarray(x) (for a masked array x.filled(...))"
         )
-    if array.dtype.kind not in "fiub":
-        numeric(array)
+    numeric(array)
     if array.nbytes <= COPIED:
-        copy = array.copy()
-        copy.setflags(write=False)
-        return copy
+        return frozen(array.copy())
     view = locked(array)
     if debug.depth:
         _digests[id(view)] = digest(view)

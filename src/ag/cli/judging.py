@@ -11,9 +11,10 @@ from ..learn.calibration import confusion_table, expected_calibration_error
 from ..learn.examples import checked_examples
 from ..learn.linear import LinearClassifier
 from ..learn.storage import load as load_model
+from ..operators.probability import softmax
 from .screen import percent, table
 from .sources import Preprocessing, load
-from .training import judged
+from .training import judged, known
 
 
 def run(path: str, data: str, label: str | None, folder: str | None) -> None:
@@ -24,16 +25,15 @@ def run(path: str, data: str, label: str | None, folder: str | None) -> None:
     if model.classes_.dtype.kind == "U":  # a file may hold only those names that look like numbers
         y = np.asarray(y).astype(str)
     X = prepare(checked_examples(X, path, model.n_features_in_))
-    share, likelihood = judged(model, X, y)
-    p = model.predict_proba(X)
-    places = np.searchsorted(model.classes_, y)
+    z, labels = model.decision_function(X), known(y, model)
+    share, likelihood = judged(z, labels)
     rows = [
         ("accuracy", percent(share)),
         ("negative log-likelihood", f"{likelihood:.4f}"),
-        ("expected calibration error", percent(expected_calibration_error(p, places))),
+        ("expected calibration error", percent(expected_calibration_error(softmax(z), labels))),
     ]
     click.echo(f"{path} on {len(X):,} examples of {data}\n\n" + table(rows) + "\n")
-    counts = confusion_table(y, model.classes_[p.argmax(axis=1)], model.classes_)
+    counts = confusion_table(y, model.classes_[z.argmax(axis=1)], model.classes_)
     names = [str(name) for name in model.classes_]
     click.echo("  rows: the label, columns: what the model takes it for\n")
     click.echo(table([(name, *(n or "·" for n in row)) for name, row in zip(names, counts.tolist(), strict=True)], ("", *names)))

@@ -53,14 +53,14 @@ def _checked(examples: Examples, path: str) -> Examples:
 
 
 def _from_npz(path: str) -> Examples:
+    import zipfile  # here, as it is slow to import and MNIST needs it not
+
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:  # NumPy leaves a damaged file open
             arrays = {name: file[name] for name in file.files}
     except (ValueError, TypeError, OSError, EOFError, KeyError, zlib.error) as error:
         raise DataError(f"{path}: can't be read as an .npz file of plain arrays ({error})") from None
-    except Exception as error:
-        if type(error).__name__ != "BadZipFile":
-            raise
+    except zipfile.BadZipFile as error:
         raise DataError(f"{path}: damaged, or no .npz file ({error})") from None
     X, y = (arrays.get(name, arrays.get(f"{name}_train")) for name in ("X", "y"))
     if X is None or y is None:
@@ -145,7 +145,7 @@ def split(examples: Examples, fraction: float, seed: int) -> Examples:
     order = np.random.default_rng(seed).permutation(n)
     held = max(1, round(fraction * n))
     test, rest = order[:held], order[held:]
-    X, y = np.asarray(examples.X), np.asarray(examples.y)
+    X, y = examples.X, examples.y
     return Examples(X[rest], y[rest], X[test], y[test], examples.frame)
 
 
@@ -156,16 +156,22 @@ class Preprocessing:
         self.frame = tuple(frame) if frame else None
         self.deskew, self.mean, self.scale = bool(deskew), mean, scale
 
+    def straightened(self, X: Any) -> Any:
+        """Images upright and centred, if that was asked for."""
+        return deskew(X, self.frame) if self.deskew else X
+
     def learn(self, X: Any) -> None:
-        """Means and scales from the training examples."""
+        """Means and scales from the training examples, straightened."""
         self.mean = X.mean(axis=0)
         deviation = X.std(axis=0)
         self.scale = 1 / np.where(deviation > 0, deviation, 1)
 
-    def __call__(self, X: Any) -> Any:
-        if self.deskew:
-            X = deskew(X, self.frame)
+    def standardized(self, X: Any) -> Any:
+        """Features on the scale that was learned, if one was."""
         return (X - self.mean) * self.scale if self.mean is not None else X
+
+    def __call__(self, X: Any) -> Any:
+        return self.standardized(self.straightened(X))
 
     def saved(self) -> dict[str, Any]:
         """As `learn.save` keeps it."""

@@ -9,8 +9,9 @@ from typing import Any
 import click
 import numpy as np
 
+from ..learn.examples import places
 from ..learn.linear import Evaluation, LinearClassifier
-from ..learn.losses import cross_entropy
+from ..learn.losses import accuracy, cross_entropy
 from ..learn.storage import save
 from .screen import percent, table
 from .sources import Preprocessing, load, split
@@ -29,10 +30,10 @@ def run(
     if deskew and examples.frame is None:
         raise click.UsageError(f"--deskew needs images; {data} holds none (an .npz file holds them as X of three axes)")
     prepare = Preprocessing(examples.frame, deskew)
-    X, X_test = prepare(examples.X), prepare(examples.X_test)
+    X, X_test = prepare.straightened(examples.X), prepare.straightened(examples.X_test)
     if standardize:
         prepare.learn(X)
-        X, X_test = ((x - prepare.mean) * prepare.scale for x in (X, X_test))
+        X, X_test = prepare.standardized(X), prepare.standardized(X_test)
     model = LinearClassifier(
         solver, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, momentum=momentum, l2=l2,
         validation_fraction=validation, evaluations_per_epoch=evaluations_per_epoch, random_state=seed,
@@ -56,16 +57,16 @@ def run(
         click.echo(f"stopped after epoch {last:g}: the best weights so far, of epoch {model.best_epoch_:g}, are kept")
     if watch.reached:
         weights = "as they were when the test accuracy reached the target"
+        model.coef_, model.intercept_ = watch.weights
+        model.best_epoch_ = model.history_[-1].epoch
     elif validation:
         weights = f"of epoch {model.best_epoch_:g} of {model.history_[-1].epoch:g}, the best on the validation examples"
     else:
         weights = f"of the last epoch, {model.best_epoch_:g}"
-    if watch.reached:
-        model.coef_, model.intercept_ = watch.weights
-        model.best_epoch_ = model.history_[-1].epoch
     rows = []
     for name, x, y in (("training", X, examples.y), ("test", X_test, examples.y_test)):
-        share, likelihood = judged(model, x, y)
+        z = model.decision_function(x)
+        share, likelihood = judged(z, known(y, model))
         rows.append((name, percent(share), f"{likelihood:.4f}", f"{likelihood * len(x):,.0f}"))
     click.echo("\n" + table(rows, ("", "accuracy", "negative log-likelihood", "its sum")) + "\n")
     click.echo(f"  {seconds:.1f} seconds; weights {weights}")
@@ -78,16 +79,19 @@ def run(
         sys.exit(1)
 
 
-def judged(model: LinearClassifier, X: Any, y: Any) -> tuple[float, float]:
-    """Accuracy and mean negative log-likelihood; labels that the model does not know are an error."""
-    z = model.decision_function(X)
+def known(y: Any, model: LinearClassifier) -> Any:
+    """Where each label stands among the model's classes; one that it does not know is an error."""
     y = np.asarray(y)
-    places = np.minimum(np.searchsorted(model.classes_, y), len(model.classes_) - 1)
-    foreign = model.classes_[places] != y
-    if foreign.any():
+    found = places(y, model.classes_)
+    if (found < 0).any():
         classes = ", ".join(map(str, model.classes_))
-        raise ValueError(f"the label {y[foreign].tolist()[0]!r} is none of the model's classes, {classes}")
-    return float(np.mean(z.argmax(axis=1) == places)), float(cross_entropy(z.astype(float), places))
+        raise ValueError(f"the label {y[found < 0].tolist()[0]!r} is none of the model's classes, {classes}")
+    return found
+
+
+def judged(z: Any, y: Any) -> tuple[float, float]:
+    """Accuracy and mean negative log-likelihood of logits, for labels 0..K-1."""
+    return accuracy(z, y), float(cross_entropy(z.astype(float), y))
 
 
 class _Watch:

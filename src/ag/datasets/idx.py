@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,22 +53,30 @@ def _unpacked(content: bytes, path: Any) -> bytes:
             result += unpacker.decompress(content[start : start + PIECE])
     except zlib.error:
         damage = f"damaged ({message})"
-    expected = _expected(result)
-    promised = f"its header promises {expected} bytes" if expected else "its header can't be read"
+    header = _header(result)
+    promised = f"its header promises {header.size} bytes" if header else "its header can't be read"
     raise DataError(
         f"{path}: {damage} gzip file: of its {len(content)} bytes {len(result)} could be unpacked, {promised}: get it again"
     )
 
 
-def _expected(content: bytes) -> int | None:
-    """The byte count that a header promises; None if it is no IDX header."""
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
+class _Header(NamedTuple):
+    kind: np.dtype[Any]
+    shape: tuple[int, ...]
+    start: int  # bytes before the elements
+
+    @property
+    def size(self) -> int:
+        """The byte count that it promises for the whole file."""
+        return self.start + math.prod(self.shape) * self.kind.itemsize
+
+
+def _header(content: bytes) -> _Header | None:
+    """What the first bytes promise; None if they are no whole IDX header."""
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES or len(content) < 4 + 4 * content[3]:
         return None
-    axes = content[3]
-    if len(content) < 4 + 4 * axes:
-        return None
-    shape = np.frombuffer(content, ">u4", axes, 4).tolist()
-    return 4 + 4 * axes + math.prod(shape) * np.dtype(TYPES[content[2]]).itemsize
+    shape = np.frombuffer(content, ">u4", content[3], 4).tolist()
+    return _Header(np.dtype(TYPES[content[2]]), tuple(shape), 4 + 4 * content[3])
 
 
 def parsed(content: bytes, path: Any) -> Any:
@@ -78,17 +86,13 @@ def parsed(content: bytes, path: Any) -> Any:
             f"{path}: not an IDX file: it begins with the bytes {content[:4].hex(' ') or '(none)'}; "
             f"expected 00 00, a type code ({', '.join(f'{code:02x}' for code in TYPES)}) and the number of axes"
         )
-    axes = content[3]
-    start = 4 + 4 * axes
-    if len(content) < start:
-        raise DataError(f"{path}: truncated IDX header: {len(content)} bytes, expected {start} for {axes} axes")
-    expected = _expected(content)
-    if len(content) != expected:
-        shape = tuple(np.frombuffer(content, ">u4", axes, 4).tolist())
+    header = _header(content)
+    if header is None:
+        axes = content[3]
+        raise DataError(f"{path}: truncated IDX header: {len(content)} bytes, expected {4 + 4 * axes} for {axes} axes")
+    if len(content) != header.size:
         raise DataError(
-            f"{path}: {len(content)} bytes, expected {expected} for the shape {shape} in its header: "
-            f"the file is {'truncated' if len(content) < (expected or 0) else 'too long'}; get it again"
+            f"{path}: {len(content)} bytes, expected {header.size} for the shape {header.shape} in its header: "
+            f"the file is {'truncated' if len(content) < header.size else 'too long'}; get it again"
         )
-    kind = np.dtype(TYPES[content[2]])
-    shape = tuple(np.frombuffer(content, ">u4", axes, 4).tolist())
-    return np.frombuffer(content, kind, offset=start).reshape(shape)
+    return np.frombuffer(content, header.kind, offset=header.start).reshape(header.shape)

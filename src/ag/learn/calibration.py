@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .examples import places
+
 
 def expected_calibration_error(p: Any, y: Any, bins: int = 15) -> float:
     """Σ over bins of (n_b / n) |accuracy_b - confidence_b|: how far the confidence is from the truth.
@@ -41,14 +43,10 @@ def confusion_table(y: Any, prediction: Any, classes: Any) -> Any:
            [1, 1]])
     """
     y, prediction, classes = np.asarray(y), np.asarray(prediction), np.asarray(classes)
-    order = np.argsort(classes, kind="stable")
-    places = []
-    for labels in (y, prediction):
-        found = order[np.minimum(np.searchsorted(classes, labels, sorter=order), len(classes) - 1)]
-        foreign = classes[found] != labels
-        if foreign.any():
-            raise ValueError(f"label {labels[foreign][0].item()!r} is none of the classes {classes.tolist()}")
-        places.append(found)
     table = np.zeros((len(classes), len(classes)), int)
-    np.add.at(table, tuple(places), 1)
+    rows, columns = places(y, classes), places(prediction, classes)
+    for labels, found in ((y, rows), (prediction, columns)):
+        if (found < 0).any():
+            raise ValueError(f"label {labels[found < 0][0].item()!r} is none of the classes {classes.tolist()}")
+    np.add.at(table, (rows, columns), 1)
     return table

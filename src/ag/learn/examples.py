@@ -36,6 +36,13 @@ def checked_examples(X: Any, name: str, features: int | None = None) -> Any:
     return array
 
 
+def places(labels: Any, classes: Any) -> Any:
+    """Where each label stands among the classes, which may be in any order; -1 for a label that is none of them."""
+    order = np.argsort(classes, kind="stable")
+    found = order[np.minimum(np.searchsorted(classes, labels, sorter=order), len(classes) - 1)]
+    return np.where(classes[found] == labels, found, -1)
+
+
 def checked_names(y: Any, examples: int) -> tuple[Any, Any]:
     """The class names in order, and each example's class as an integer 0..K-1."""
     names = np.asarray(y)

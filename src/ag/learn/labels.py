@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from ..node import Node, describe
 from ..operators.probability import softmax
 from ..operators.rules import shape_of, value_of
-from ..source import PACKAGE
+from ..source import user_frame
 
 UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 NEAR = 1e-3  # sums of probabilities in float32 are this close to 1
@@ -115,7 +114,6 @@ def warn_if_probabilities(z: Any, name: str) -> None:
 
 def warn(text: str) -> None:
     """A warning at the line of the user."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(text, UserWarning, stacklevel=level)
+    frame = user_frame()
+    module, seen = frame.f_globals.get("__name__"), frame.f_globals.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(text, UserWarning, frame.f_code.co_filename, frame.f_lineno, module, seen)

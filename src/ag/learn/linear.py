@@ -13,7 +13,7 @@ from ..operators.probability import softmax
 from ..transforms import value_and_grad
 from .categorical import Categorical
 from .examples import checked_examples, checked_names
-from .losses import cross_entropy
+from .losses import accuracy, cross_entropy
 from .solvers import Adam, Average, Sgd, Weights, lbfgs
 
 SOLVERS = ("sgd", "adam", "lbfgs")
@@ -114,10 +114,8 @@ class LinearClassifier:
         return {name: getattr(self, name) for name in self._defaults()}
 
     def _defaults(self) -> dict[str, Any]:
-        code = type(self).__init__.__code__
-        names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
-        given = type(self).__init__
-        return dict(zip(names, (*(given.__defaults__ or ()), *(given.__kwdefaults__ or {}).values()), strict=True))
+        init = LinearClassifier.__init__
+        return dict(zip(("solver",), init.__defaults__ or (), strict=True)) | (init.__kwdefaults__ or {})
 
     def set_params(self, **params: Any) -> LinearClassifier:
         """Change arguments by name; returns the model. Raises ValueError for a name that is none of them."""
@@ -301,17 +299,17 @@ class _Progress:
                 f"the training loss is {training_loss} in epoch {epoch:.3g}: the steps are too long. Give a smaller "
                 f"learning_rate, or scale the columns of X to a like size"
             )
-        loss = accuracy = math.nan
+        loss = share = math.nan
         weights = [w.copy() for w in self.weights]
         self._set(weights)
         if self.validation is not None:
             X, y = self.validation
             z = _logits(X, model.coef_, model.intercept_)
             loss = float(cross_entropy(z, y))
-            accuracy = float(np.mean(z.argmax(axis=1) == y))
+            share = accuracy(z, y)
         if self.best is None or self.validation is None or loss < self.best[0]:
             self.best = (loss, epoch, weights)
-        evaluation = Evaluation(epoch, training_loss, loss, accuracy, time.perf_counter() - self.start)
+        evaluation = Evaluation(epoch, training_loss, loss, share, time.perf_counter() - self.start)
         model.history_.append(evaluation)
         return bool(model.callback(evaluation, model)) if model.callback is not None else False
 

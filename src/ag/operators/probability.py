@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -29,40 +28,39 @@ def _last(x: Any, axis: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
 SHORT = 64  # NumPy reduces a last axis line by line: short lines are turned to stand in the first axis
 
 
-def _shifted(z, axis):
-    """A copy of z, minus its largest element along ``axis`` as e to it can't overflow: only differences matter.
+def _first(z, axis):
+    """A view of z with ``axis`` first."""
+    return z.T if z.ndim == 2 and axis == -1 else np.moveaxis(z, axis, 0)
 
-    Returned with the axis first, and the function that puts it back."""
-    if z.shape[axis] > SHORT or z.ndim == 1:
-        back: Any = functools.partial(np.moveaxis, source=0, destination=axis)
-        shifted = np.moveaxis(z - np.maximum.reduce(z, axis=axis, keepdims=True), axis, 0)
-    elif z.ndim == 2 and axis == -1:
-        back = np.ndarray.transpose
-        shifted = z.T.copy()
-        shifted -= np.maximum.reduce(shifted, axis=0)
-    else:
-        back = functools.partial(np.moveaxis, source=0, destination=axis)
-        shifted = np.moveaxis(z, axis, 0).copy()
-        shifted -= np.maximum.reduce(shifted, axis=0)
-    return shifted, back
+
+def _back(p, axis):
+    """A view of p with its first axis as ``axis`` again."""
+    return p.T if p.ndim == 2 and axis == -1 else np.moveaxis(p, 0, axis)
+
+
+def _shifted(z, axis):
+    """A copy of z with ``axis`` first, minus its largest element along it as e to it can't overflow: only differences
+    of logits matter."""
+    shifted = _first(z, axis).copy(order="C" if z.shape[axis] <= SHORT else "K")
+    shifted -= np.maximum.reduce(shifted, axis=0)
+    return shifted
 
 
 def _probabilities(z, axis):
-    """softmax(z) with ``axis`` first, and the function that puts it back."""
-    p, back = _shifted(z, axis)
+    """softmax(z) with ``axis`` first."""
+    p = _shifted(z, axis)
     np.exp(p, out=p)
     p /= np.add.reduce(p, axis=0)
-    return p, back
+    return p
 
 
 def _softmax(z, axis):
-    p, back = _probabilities(z, axis)
-    return np.ascontiguousarray(back(p))
+    return np.ascontiguousarray(_back(_probabilities(z, axis), axis))
 
 
 def _log_softmax(z, axis):
-    shifted, back = _shifted(z, axis)
-    return np.ascontiguousarray(back(shifted - np.log(np.add.reduce(np.exp(shifted), axis=0))))
+    shifted = _shifted(z, axis)
+    return np.ascontiguousarray(_back(shifted - np.log(np.add.reduce(np.exp(shifted), axis=0)), axis))
 
 
 def _softmax_rule(t, p, axis):
@@ -115,7 +113,7 @@ def _own(y: Any) -> tuple[Any, ...]:
 
 def _cross_entropy(z, y, axis, reduction, kept):
     """log Σ e^{zⱼ} - z_y, both measured from the largest logit. The exponentials are kept for the derivative."""
-    powers, _ = _shifted(z, -1)
+    powers = _shifted(z, -1)
     index = _own(y)
     own = powers[index]
     np.exp(powers, out=powers)
@@ -146,13 +144,13 @@ class _CrossEntropy(Reduction):
             g = g / totals.size
         contribution = powers * (g / totals)
         contribution[index] -= g
-        return contribution.T if contribution.ndim == 2 else np.moveaxis(contribution, 0, -1)
+        return _back(contribution, -1)
 
 
 def _residual(z, y):
-    p, back = _probabilities(z, -1)
+    p = _probabilities(z, -1)
     p[_own(y)] -= 1
-    return back(p)
+    return _back(p, -1)
 
 
 def _labelled(rng):
