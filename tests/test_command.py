@@ -1,9 +1,11 @@
-"""The command at its edges: odd files, damaged files, and what is written on the screen; `test_cli.py` has the rest."""
+"""The command, as somebody types it: what it prints, what it keeps, and what it says of odd and damaged files."""
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,8 @@ from click.testing import CliRunner
 from ag.cli.commands import ag as command
 from ag.cli.screen import bar, table
 
+ROOT = Path(__file__).parent.parent
+
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
@@ -24,25 +28,27 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(*words, code=0):
-    """What the command prints; an error is one line at the end, and no traceback."""
+def run(*words, code=0, error=None):
+    """What the command prints; an error (``error=True``, and by itself with the code 1) is one line at the end."""
     result = CliRunner().invoke(command, [str(w) for w in words])
     assert result.exit_code == code, (result.output, result.exception)
     assert result.exception is None or isinstance(result.exception, SystemExit), "an error that nobody caught"
     assert "Traceback" not in result.output
-    if code == 1:
+    if code == 1 if error is None else error:
         assert result.output.count("Error: ") == 1 and result.output.splitlines()[-1].startswith("Error: ")
     return result.output
 
 
-def accuracy(output):
+def shares(output):
+    """The accuracies in a table."""
     return [float(x) / 100 for x in re.findall(r"([\d.]+) %", output)]
 
 
-def blobs(n=60):
-    """Three clouds of points, in turn."""
-    y = np.arange(n) % 3
-    return np.random.default_rng(0).normal(size=(n, 2)) + 8 * np.array([[0, 0], [1, 0], [0, 1]])[y], y
+def blobs(n=200):
+    """Three clouds of points."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, n)
+    return rng.normal(size=(n, 2)) + 6 * np.array([[0, 0], [1, 0], [0, 1]])[y], y
 
 
 def write_csv(names, header="a,b,kind", end="\n", encoding="utf-8", n=60):
@@ -51,7 +57,119 @@ def write_csv(names, header="a,b,kind", end="\n", encoding="utf-8", n=60):
     Path("f.csv").write_bytes((end.join(lines) + end).encode(encoding))
 
 
-# ---------------------------------------------------------------------- tables of all sorts
+def test_mnist():
+    """The main job: 92 % with few epochs, and what evaluate says of it is what train said."""
+    output = run("train", "mnist", "--epochs", 3, "--folder", ROOT / "data/mnist")
+    training, test = shares(output)[:2]
+    assert training > 0.92 and test >= 0.92
+    output = run("evaluate", "model.safetensors", "mnist", "--folder", ROOT / "data/mnist")
+    assert shares(output)[0] == pytest.approx(test, abs=1e-9)
+    counts = np.array([[int(n.replace("·", "0")) for n in line.split()[1:]] for line in output.splitlines()[-10:]])
+    assert counts.sum() == 10_000 and np.trace(counts) == pytest.approx(test * 10_000, abs=0.5)
+
+
+def test_digits_and_its_options():
+    for words in (["--solver", "adam"], ["--solver", "lbfgs", "--epochs", 30], ["--momentum", 0.9], ["--deskew"],
+                  ["--standardize"], ["--l2", 0.001, "--batch-size", 64, "--learning-rate", 0.5]):  # fmt: skip
+        output = run("train", "digits", "--output", "d", "--seed", 1, *words)
+        assert shares(output)[1] > 0.85
+        assert shares(run("evaluate", "d", "digits"))[0] == pytest.approx(shares(output)[1], abs=1e-9), words
+
+
+@pytest.mark.parametrize("header", ["x,y1,kind", "kind,x,y1", None])
+def test_csv(header):
+    X, y = blobs()
+    names = np.array(["red", "green", "blue"])[y]
+    place = header.split(",").index("kind") if header else 2
+    lines = [",".join([*[str(v) for v in row][:place], name, *[str(v) for v in row][place:]]) for row, name in zip(X, names, strict=True)]
+    Path("points.csv").write_text("\n".join(([header] if header else []) + lines) + "\n")
+    label = ["--label", "kind"] if header else []
+    output = run("train", "points.csv", *label)
+    assert "160 examples to train, 40 to test, 2 features, 3 classes" in output
+    assert shares(output)[1] > 0.95
+    output = run("evaluate", "model.safetensors", "points.csv", *label)
+    assert shares(output)[0] > 0.95 and re.search(r"blue +green +red", output)
+
+
+def test_npz_with_and_without_a_test_part():
+    X, y = blobs()
+    np.savez("a.npz", X=X, y=y)
+    np.savez("b.npz", X_train=X[:150], y_train=y[:150], X_test=X[150:], y_test=y[150:])
+    assert "140 examples to train, 60 to test" in run("train", "a.npz", "--test-fraction", 0.3)
+    assert "150 examples to train, 50 to test" in run("train", "b.npz")
+    assert "on 50 examples" in run("evaluate", "model.safetensors", "b.npz")
+
+
+def test_images_in_an_npz():
+    d = ag.datasets.digits()
+    np.savez("d.npz", X=d.X_train.reshape(-1, 8, 8), y=d.y_train)
+    assert shares(run("train", "d.npz", "--deskew"))[1] > 0.9
+
+
+def test_a_target_is_reached_or_not():
+    words = ["train", "digits", "--evaluations-per-epoch", 2, "--target-accuracy"]
+    assert "as they were when the test accuracy reached the target" in run(*words, 0.8)
+    assert shares(run("evaluate", "model.safetensors", "digits"))[0] >= 0.8
+    output = run(*words, 0.999, "--epochs", 3, code=1, error=False)
+    assert re.search(r"the test accuracy 0.999 was not reached; the highest was 0\.\d+", output)
+
+
+@pytest.mark.parametrize("words, content, message", [
+    (["train", "absent.csv"], None, "absent.csv: there is no such file; DATA is mnist, digits, FILE.npz or FILE.csv"),
+    (["train", "f.txt"], "x", r"f.txt: files of the kinds .npz and .csv are read, not .txt"),
+    (["train", "f.csv"], "", "f.csv: is empty"),
+    (["train", "f.csv"], "a,b\n", "holds a header and no examples"),
+    (["train", "f.csv"], "a\n1\n", "has 1 column"),
+    (["train", "f.csv"], "a,b\n1,2\n3\n", "line 3 has 1 fields, 2 are expected"),
+    (["train", "f.csv"], "a,b\n1,u\nx,v\n", "line 3, column a: 'x' is no number"),
+    (["train", "f.csv", "--label", "c"], "a,b\n1,u\n", "no column 'c'; its columns are a, b"),
+    (["train", "f.csv", "--label", "c"], "1,u\n2,v\n", "has no header line, so no column 'c'"),
+    (["train", "f.csv"], "a,b\n" + "1,u\n" * 20, "holds np.str_.'u'. alone"),
+    (["train", "f.npz"], "no zip", r"f.npz: can't be read as an .npz file|damaged, or no .npz file"),
+    (["train", "f.csv", "--deskew"], "a,b\n1,u\n2,v\n", "--deskew needs images"),
+    (["evaluate", "absent", "digits"], None, "absent: No such file or directory"),
+    (["evaluate", "f.txt", "digits"], "x", "f.txt: not a model of this library"),
+    (["predict", "absent", "f.png"], None, "absent: No such file"),
+])  # fmt: skip
+def test_errors_are_one_line(words, content, message):
+    if content is not None:
+        Path(words[1]).write_text(content)
+    output = run(*words, code=2 if "--deskew" in words else 1)
+    assert re.search(message, output) and "Error: " in output
+
+
+def test_arrays_of_objects_are_not_unpickled():
+    np.savez("f.npz", X=np.array([{}], object), y=[0])
+    assert "can't be read as an .npz file of plain arrays" in run("train", "f.npz", code=1)
+
+
+def test_a_model_and_data_that_do_not_fit():
+    X, y = blobs()
+    np.savez("a.npz", X=X, y=y)
+    np.savez("b.npz", X=X, y=y + 7)
+    np.savez("c.npz", X=X)
+    run("train", "a.npz", "--standardize")
+    assert "takes 2 features, X has 64" in run("evaluate", "model.safetensors", "digits", code=1)
+    assert "is none of the model's classes, 0, 1, 2" in run("evaluate", "model.safetensors", "b.npz", code=1)
+    assert "holds X; the arrays X and y are expected" in run("train", "c.npz", code=1)
+    Path("p.png").write_bytes(b"")
+    assert "was not trained on images" in run("predict", "model.safetensors", "p.png", code=1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="another way to interrupt")
+def test_an_interrupt_keeps_the_best_model():
+    X, y = blobs(3000)
+    np.savez("a.npz", X=X, y=y)
+    words = [sys.executable, "-m", "ag", "train", "a.npz", "--epochs", "100000"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    assert "to train" in process.stdout.readline()
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert re.search(r"stopped after epoch \d+: the best weights so far, of epoch \d+, are kept", output)
+    assert "Traceback" not in output
+    assert shares(run("evaluate", "model.safetensors", "a.npz"))[0] > 0.95
 
 
 @pytest.mark.parametrize("options", [
@@ -62,7 +180,7 @@ def test_tables_as_programs_write_them(options):
     write_csv(["rot", "grün", '"b, l"'], **options)
     run("train", "f.csv", "--epochs", 100)
     assert ag.learn.load("model.safetensors")[0].classes_.tolist() == ["b, l", "grün", "rot"]
-    assert accuracy(run("evaluate", "model.safetensors", "f.csv"))[0] > 0.97
+    assert shares(run("evaluate", "model.safetensors", "f.csv"))[0] > 0.97
 
 
 @pytest.mark.parametrize("header, place", [("x,Class,z", 1), ("target,x,z", 0), ("x,y,label", 2), ("x,y,z", 1), ("u,v,w", 2)])
@@ -92,7 +210,7 @@ def test_a_table_with_some_of_the_names():
     write_csv(["1", "2", "x"])
     run("train", "f.csv", "--epochs", 100)
     Path("g.csv").write_text("a,b,kind\n0,0,1\n8,0,2\n")
-    assert accuracy(run("evaluate", "model.safetensors", "g.csv"))[0] == 1
+    assert shares(run("evaluate", "model.safetensors", "g.csv"))[0] == 1
     Path("g.csv").write_text("a,b,kind\n0,0,1\n8,0,3\n")
     assert "the label '3' is none of the model's classes, 1, 2, x" in run("evaluate", "model.safetensors", "g.csv", code=1)
 
@@ -115,12 +233,9 @@ def test_tables_that_can_not_be_read(content, message):
     assert re.search(message, run("train", "f.csv", code=1))
 
 
-# ---------------------------------------------------------------------- arrays
-
-
 @pytest.mark.parametrize("names", [["a", "b", "c"], [True, False, True], [0.0, 1.0, 7.0]], ids=str)
 def test_arrays_of_labels_of_any_type(names):
-    X, y = blobs()
+    X, y = blobs(60)
     np.savez("f.npz", X=X, y=np.array(names)[y])
     run("train", "f.npz", "--epochs", 50)
     run("evaluate", "model.safetensors", "f.npz")
@@ -158,11 +273,8 @@ def test_a_damaged_file_of_arrays(save, damage):
     (lambda X, y: {"images": X, "labels": y}, "holds images, labels; the arrays X and y are expected"),
 ])  # fmt: skip
 def test_arrays_that_do_not_go_together(change, message):
-    np.savez("f.npz", **change(*blobs()))
+    np.savez("f.npz", **change(*blobs(60)))
     assert message in run("train", "f.npz", code=1)
-
-
-# ---------------------------------------------------------------------- training
 
 
 def test_what_is_standardized_in_training_is_so_afterwards():
@@ -171,16 +283,16 @@ def test_what_is_standardized_in_training_is_so_afterwards():
     X[:, 1] = 1e6 + 1e3 * X[:, 1]
     np.savez("f.npz", X=X, y=y, X_test=X, y_test=y)
     output = run("train", "f.npz", "--standardize", "--epochs", 50)
-    assert accuracy(output)[1] > 0.97 and accuracy(run("evaluate", "model.safetensors", "f.npz"))[0] == accuracy(output)[1]
+    assert shares(output)[1] > 0.97 and shares(run("evaluate", "model.safetensors", "f.npz"))[0] == shares(output)[1]
     _, kept = ag.learn.load("model.safetensors")
     np.testing.assert_allclose(kept["mean"], X.mean(axis=0))
     np.testing.assert_allclose(kept["scale"], 1 / X.std(axis=0))
 
 
 def test_a_constant_feature():
-    X, y = blobs()
+    X, y = blobs(60)
     np.savez("f.npz", X=np.c_[X, np.full(60, 3.0)], y=y)
-    assert accuracy(run("train", "f.npz", "--standardize", "--epochs", 50))[0] > 0.97
+    assert shares(run("train", "f.npz", "--standardize", "--epochs", 50))[0] > 0.97
 
 
 def test_a_seed_reproduces_the_file():
@@ -214,7 +326,7 @@ def test_the_epoch_of_the_weights_that_reached_the_target():
 
 
 def test_a_test_part_of_its_own():
-    X, y = blobs()
+    X, y = blobs(60)
     np.savez("f.npz", X=X, y=y)
     assert "30 examples to train, 30 to test" in run("train", "f.npz", "--test-fraction", 0.5, "--epochs", 5)
 
@@ -271,6 +383,32 @@ def pictures(monkeypatch):
     return image, drawing
 
 
+def test_predict():
+    image = pytest.importorskip("PIL.Image")
+    data = ag.datasets.mnist()
+    run("train", "mnist", "--epochs", 2, "--folder", ROOT / "data/mnist")
+    pixels = (255 * data.X_test[0].reshape(28, 28)).astype(np.uint8)  # a seven
+    image.fromarray(pixels).save("exact.png")
+    image.fromarray(255 - pixels).save("paper.png")
+    image.fromarray(255 - np.pad(pixels, ((10, 90), (70, 3)))).resize((505, 640)).save("photo.jpg")
+    transparent = np.zeros((28, 28, 4), np.uint8)
+    transparent[..., 3] = pixels
+    image.fromarray(transparent).save("ink.png")
+    output = run("predict", "model.safetensors", "exact.png", "paper.png", "photo.jpg", "ink.png")
+    assert re.findall(r"^(\S+): (\d)", output, re.M) == [("exact.png", "7"), ("paper.png", "7"), ("photo.jpg", "7"), ("ink.png", "7")]
+    bars = re.findall(r"^ +(\d) +([\d.]+) %", output, re.M)[:10]
+    assert [int(k) for k, _ in bars] == list(range(10)) and sum(float(p) for _, p in bars) == pytest.approx(100, abs=0.06)
+
+
+def test_what_is_no_image():
+    image = pytest.importorskip("PIL.Image")
+    run("train", "digits")
+    Path("p.png").write_text("not an image")
+    assert "p.png: not an image that can be read" in run("predict", "model.safetensors", "p.png", code=1)
+    image.new("L", (50, 50), 255).save("blank.png")
+    assert "blank.png: nothing is drawn on it" in run("predict", "model.safetensors", "blank.png", code=1)
+
+
 def test_a_drawing_is_the_same_wherever_it_stands(pictures):
     """Size of the paper, place on it, and which of pen and paper is dark do not change the probabilities."""
     image, drawing = pictures
@@ -311,9 +449,6 @@ def test_a_damaged_image_is_named(pictures, damage):
 
 def test_an_image_that_is_not_there(pictures):
     assert "absent.png: No such file or directory" in run("predict", "m", "absent.png", code=1)
-
-
-# ---------------------------------------------------------------------- the screen
 
 
 def test_tables_stand_in_columns():
@@ -387,3 +522,25 @@ def test_help_at_once():
         output = run(name, "-h")
         assert max(map(len, output.splitlines())) <= 80 and f"ag {name} " in output
     assert not os.listdir()
+
+
+def test_bars_are_in_proportion():
+    assert bar(1.0) == "█" * 40 and bar(0.5) == "█" * 20 and bar(0.0) == "" and bar(1 / 320) == "▏"
+
+
+def test_help_shows_examples():
+    output = run("--help")
+    assert "ag train mnist" in output and "ag predict model.safetensors seven.png" in output
+    for name in ("train", "evaluate", "predict"):
+        assert "Example" in run(name, "--help")
+
+
+def test_the_module_is_the_command():
+    output = subprocess.run([sys.executable, "-m", "ag", "--version"], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == f"ag, version {ag.__version__}"
+
+
+def test_what_to_install_for_the_command():
+    code = "import sys; sys.modules['click'] = None; from ag.cli.main import main; main()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 2 and "pip install 'ag-autodiff[cli]'" in result.stderr and "Traceback" not in result.stderr

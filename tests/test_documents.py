@@ -69,33 +69,39 @@ def test_honesty_is_tested():
     assert not missing
 
 
+def the_row_of_contributing():
+    """The row that the first section of CONTRIBUTING.md adds."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    return textwrap.dedent(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
+
+
+def tried_with(row, folder, chosen, public=None):
+    """Run the chosen tests of the table in a copy of the library with one more row, and a line more of public names."""
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(Path(__file__).parent / "test_table.py", folder)
+    with open(folder / "src/ag/operators/elementwise.py", "a", encoding="utf-8") as file:
+        file.write("\n" + row)
+    if public:
+        names = folder / "src/ag/__init__.py"
+        first = "from .operators.elementwise import (\n"
+        names.write_text(names.read_text(encoding="utf-8").replace(first, f"{first}    {public}\n"), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_table.py", "-k", chosen]
+    return subprocess.run(command, cwd=folder, env={"PYTHONPATH": str(folder / "src")}, capture_output=True, text=True)
+
+
 def test_adding_an_operator_is_as_easy_as_it_says(tmp_path):
     """The first section of CONTRIBUTING.md, followed to the letter in a copy."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    row = textwrap.dedent(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
-    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(Path(__file__).parent / "test_table.py", tmp_path)
-    with open(tmp_path / "src/ag/operators/elementwise.py", "a", encoding="utf-8") as file:
-        file.write("\n" + row)
-    public = tmp_path / "src/ag/__init__.py"
-    source = public.read_text(encoding="utf-8")
-    first, line = "from .operators.elementwise import (\n", "gaussian as gaussian,"
-    assert line in text
-    public.write_text(source.replace(first, f"{first}    {line}\n"), encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_table.py", "-k", "gaussian or public_name"]
-    result = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "src")}, capture_output=True, text=True)
+    line = "gaussian as gaussian,"
+    assert line in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    result = tried_with(the_row_of_contributing(), tmp_path, "gaussian or public_name", public=line)
     assert result.returncode == 0, result.stdout
     assert int(re.search(r"(\d+) passed", result.stdout)[1]) > 20
 
 
 def test_a_wrong_row_is_caught(tmp_path):
     """The same with a derivative that is wrong by 0.1 %: the tests must fail."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("-2 * x * ans", "-2.002 * x * ans")
-    row = textwrap.dedent(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
-    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(Path(__file__).parent / "test_table.py", tmp_path)
-    with open(tmp_path / "src/ag/operators/elementwise.py", "a", encoding="utf-8") as file:
-        file.write("\n" + row)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_table.py", "-k", "gaussian and differences"]
-    result = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "src")}, capture_output=True, text=True)
+    row = the_row_of_contributing()
+    wrong = row.replace("-2 * x * ans", "-2.002 * x * ans")
+    assert wrong != row
+    result = tried_with(wrong, tmp_path, "gaussian and differences")
     assert result.returncode == 1 and "failed" in result.stdout

@@ -1,26 +1,232 @@
-"""The classifier, its losses and its files at their edges: what `test_classifier.py` leaves out."""
+"""The linear classifier: what it learns, from what, and what it is asked afterwards."""
 
-import json
-import os
-import pickle
-import struct
+import math
 import sys
-import warnings
 
 import numpy as np
 import pytest
 
 import ag
-from ag.learn import LinearClassifier, ModelFileError, confusion_table, expected_calibration_error, load, save
+from ag.learn import LinearClassifier, load, save
 from ag.learn.examples import checked_examples
 from ag.learn.solvers import Adam, Sgd
 
-special = pytest.importorskip("scipy.special")
+sklearn_linear = pytest.importorskip("sklearn.linear_model")
 DIGITS = ag.datasets.digits()
-X, Y = DIGITS.X_train, DIGITS.y_train
+X, Y = DIGITS.X_train.astype(float), DIGITS.y_train
 
 
-# ---------------------------------------------------------------------- training
+def loss_of(W, b, l2=0.0):
+    """The objective, written by hand."""
+    z = X @ W + b
+    top = z.max(axis=1, keepdims=True)
+    log_p = z - top - np.log(np.exp(z - top).sum(axis=1, keepdims=True))
+    return -log_p[np.arange(len(Y)), Y].mean() + l2 / 2 * (W**2).sum()
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """Scikit-learn minimises C Σ loss + ½ ΣW²: the same minimum for C = 1/(n l2)."""
+    l2 = 1e-3
+    model = sklearn_linear.LogisticRegression(C=1 / (l2 * len(X)), tol=1e-8, max_iter=5000).fit(X, Y)
+    return l2, model
+
+
+def test_lbfgs_finds_scikit_learns_minimum(reference):
+    l2, peer = reference
+    model = LinearClassifier("lbfgs", l2=l2, validation_fraction=0, epochs=2000).fit(X, Y)
+    assert loss_of(model.coef_, model.intercept_, l2) <= loss_of(peer.coef_.T, peer.intercept_, l2) + 1e-6
+    np.testing.assert_allclose(model.predict_proba(DIGITS.X_test), peer.predict_proba(DIGITS.X_test), atol=2e-3)
+
+
+@pytest.mark.parametrize("solver, options", [("sgd", {}), ("sgd", {"momentum": 0.9}), ("adam", {"learning_rate": 0.01})])
+def test_mini_batches_come_close_to_it(reference, solver, options):
+    l2, peer = reference
+    model = LinearClassifier(solver, l2=l2, validation_fraction=0, random_state=0, **options).fit(X, Y)
+    assert loss_of(model.coef_, model.intercept_, l2) < loss_of(peer.coef_.T, peer.intercept_, l2) * 1.05
+
+
+def test_the_gradient_is_x_times_p_minus_e():
+    rng = np.random.default_rng(0)
+    W, b = rng.normal(size=(64, 10)), rng.normal(size=10)
+    value, (gW, gb) = ag.value_and_grad(LinearClassifier(l2=0.5)._loss)([W, b], X, Y)
+    z = X @ W + b
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    residual = (p - np.eye(10)[Y]) / len(X)
+    assert value == pytest.approx(loss_of(W, b, 0.5), rel=1e-12)
+    np.testing.assert_allclose(gW, X.T @ residual + 0.5 * W, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(gb, residual.sum(axis=0), rtol=1e-10, atol=1e-12)
+
+
+def test_float32_stays():
+    model = LinearClassifier(random_state=0, epochs=2).fit(DIGITS.X_train, Y)
+    assert model.coef_.dtype == model.intercept_.dtype == model.predict_proba(DIGITS.X_test).dtype == np.float32
+
+
+NAMES = [
+    np.array(["zero", "one", "two", "three"]), np.array([-7, 3, 10**12, -1]), np.array([0.0, 5.0, 2.0, -1.0]),
+    np.array(["b", "a", "d", "c"], object), np.array([9, 1, 5, 3], np.uint8),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", NAMES, ids=lambda n: n.dtype.str)
+def test_class_names_of_any_type(names, tmp_path):
+    few = Y < 4
+    model = LinearClassifier(random_state=0, epochs=30).fit(X[few], names[Y[few]])
+    assert model.classes_.tolist() == sorted(names.tolist())
+    assert model.score(X[few], names[Y[few]]) > 0.97
+    assert set(model.sample(X[few])) <= set(names.tolist())
+    save(model, tmp_path / "m")
+    other, _ = load(tmp_path / "m")
+    assert other.predict(X[few]).tolist() == model.predict(X[few]).tolist()
+
+
+def test_two_booleans():
+    model = LinearClassifier(random_state=0, epochs=30).fit(X, Y == 0)
+    assert model.classes_.tolist() == [False, True] and model.score(X, Y == 0) > 0.99
+
+
+def test_without_an_intercept():
+    model = LinearClassifier(random_state=0, epochs=2, fit_intercept=False).fit(X, Y)
+    assert (model.intercept_ == 0).all() and model.intercept_.shape == (10,)
+
+
+def test_a_seed_reproduces():
+    def weights(seed):
+        return LinearClassifier(random_state=seed, epochs=2).fit(X, Y).coef_
+
+    np.testing.assert_array_equal(weights(3), weights(3))
+    assert not np.array_equal(weights(3), weights(4))
+
+
+def test_the_best_epoch_is_that_of_the_smallest_validation_loss():
+    rng = np.random.default_rng(0)
+    noise, labels = rng.normal(size=(300, 50)), rng.integers(0, 3, 300)
+    model = LinearClassifier(random_state=0, epochs=60, validation_fraction=0.3, batch_size=30).fit(noise, labels)
+    losses = [e.loss for e in model.history_]
+    assert len(losses) == model.epochs_ == 60
+    assert model.history_[int(np.argmin(losses))].epoch == model.best_epoch_ < 60
+    held = np.random.default_rng(0).permutation(300)[:90]
+    np.testing.assert_allclose(ag.cross_entropy(model.decision_function(noise[held]), labels[held]), min(losses), rtol=1e-12)
+
+
+def test_several_evaluations_in_an_epoch():
+    model = LinearClassifier(random_state=0, epochs=2, evaluations_per_epoch=4, batch_size=50).fit(X, Y)
+    epochs = [e.epoch for e in model.history_]
+    assert len(epochs) == 8 and epochs[3] == 1 and epochs[-1] == 2 and epochs == sorted(epochs)
+
+
+def test_a_callback_stops():
+    seen = []
+    model = LinearClassifier(random_state=0, epochs=9, callback=lambda e, m: seen.append(m.coef_.copy()) or e.epoch == 3).fit(X, Y)
+    assert len(model.history_) == len(seen) == 3
+
+
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_an_interrupt_keeps_the_best_weights(solver):
+    def interrupt(evaluation, model):
+        if evaluation.epoch == 3:
+            raise KeyboardInterrupt
+
+    model = LinearClassifier(solver, random_state=0, callback=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y)
+    assert model.interrupted_ and model.best_epoch_ <= 3 and model.score(X, Y) > 0.5
+
+
+def test_samples_have_the_frequencies_of_p():
+    stats = pytest.importorskip("scipy.stats")
+    model = LinearClassifier(random_state=0, epochs=1).fit(X, Y)
+    example = X[5:6] / 4
+    p = model.predict_proba(example)[0]
+    drawn = model.sample(np.repeat(example, 20_000, axis=0), np.random.default_rng(1))
+    assert stats.chisquare(np.bincount(drawn, minlength=10), 20_000 * p).pvalue > 1e-3
+    assert (model.sample(X[:50]) == model.sample(X[:50])).all(), "the same random_state, the same draw"
+
+
+def test_parameters():
+    model = LinearClassifier("adam", l2=0.5)
+    assert model.get_params()["l2"] == 0.5 and model.get_params()["solver"] == "adam"
+    assert repr(model) == "LinearClassifier(solver='adam', l2=0.5)" and repr(LinearClassifier()) == "LinearClassifier()"
+    assert model.set_params(l2=2.0) is model and model.l2 == 2.0
+    with pytest.raises(ValueError, match="no argument 'lambda'; its arguments are solver, epochs"):
+        model.set_params(**{"lambda": 1})
+    clone = pytest.importorskip("sklearn.base").clone
+    assert clone(model).get_params() == model.get_params()
+
+
+BAD = np.array([[1.0, 2.0], [np.nan, 1.0], [0.0, np.inf]])
+
+
+@pytest.mark.parametrize("error, words, arguments, X, y", [
+    (ValueError, "solver='newton' is none of 'sgd', 'adam', 'lbfgs'", {"solver": "newton"}, X, Y),
+    (ValueError, "epochs=0: expected an integer, at least 1", {"epochs": 0}, X, Y),
+    (ValueError, "batch_size=1.5: expected an integer", {"batch_size": 1.5}, X, Y),
+    (ValueError, "learning_rate=-1: expected a positive", {"learning_rate": -1}, X, Y),
+    (ValueError, r"momentum=1: expected a number in \[0, 1\)", {"momentum": 1}, X, Y),
+    (ValueError, "l2=-1: expected", {"l2": -1}, X, Y),
+    (ValueError, r"validation_fraction=1: expected a number in \[0, 1\)", {"validation_fraction": 1}, X, Y),
+    (ValueError, r"X has the shape \(64,\).*X\[None, :\]", {}, X[0], Y),
+    (ValueError, r"X has the shape \(2, 3, 4\).*X.reshape\(len\(X\), -1\)", {}, np.zeros((2, 3, 4)), Y),
+    (TypeError, "X holds <U1, numbers are expected", {}, np.array([["a", "b"]]), [0]),
+    (ValueError, r"X of shape \(0, 3\) is empty", {}, np.zeros((0, 3)), []),
+    (ValueError, r"X has nan in row 1, column 0 \(2 such in all\)", {}, BAD, [0, 1, 0]),
+    (ValueError, r"y has the shape \(1437, 10\).*argmax", {}, X, np.eye(10)[Y]),
+    (ValueError, r"y has the shape \(1437, 1\).*y\[:, 0\]", {}, X, Y[:, None]),
+    (ValueError, "1437 examples in X, 1436 labels in y", {}, X, Y[:-1]),
+    (ValueError, "numbers that are no integers.*regression", {}, X, Y + 0.5),
+    (TypeError, "y mixes labels of the types int, str", {}, X[:2], np.array([1, "a"], object)),
+    (ValueError, "holds np.int64\\(3\\) alone", {}, X, np.full(len(X), 3)),
+])  # fmt: skip
+def test_what_can_not_be_learned_from(error, words, arguments, X, y):
+    with pytest.raises(error, match=words):
+        LinearClassifier(**arguments).fit(X, y)
+
+
+def test_sparse_matrices_are_named():
+    sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises(TypeError, match=r"sparse matrix.*X.toarray\(\)"):
+        LinearClassifier().fit(sparse.csr_array(X), Y)
+
+
+def test_use_before_training_and_on_other_features():
+    with pytest.raises(ag.learn.NotFittedError, match="not trained yet: call fit"):
+        LinearClassifier().predict(X)
+    with pytest.raises(ag.learn.NotFittedError, match="before it is saved"):
+        save(LinearClassifier(), "nowhere")
+    model = LinearClassifier(random_state=0, epochs=1).fit(X, Y)
+    with pytest.raises(ValueError, match="takes 64 features, X has 63"):
+        model.predict(X[:, 1:])
+    with pytest.raises(ValueError, match=r"labels of shape \(1437,\), got \(3,\)"):
+        model.score(X, Y[:3])
+
+
+def test_steps_that_are_too_long():
+    with pytest.raises(FloatingPointError, match="smaller learning_rate"), np.errstate(all="ignore"):
+        LinearClassifier(learning_rate=1e300, random_state=0).fit(DIGITS.X_train, Y)
+
+
+def test_lbfgs_without_scipy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    with pytest.raises(ImportError, match=r"ag-autodiff\[learn\].*solver='sgd'"):
+        LinearClassifier("lbfgs").fit(X, Y)
+
+
+def test_the_average_of_weights():
+    """The mean of all weights so far; then of a window that is at least T steps, and a sixth of all."""
+    from ag.learn.solvers import Average
+
+    w = np.zeros(1)
+    average = Average([w], 4)
+    for k in range(1, 5):
+        w[:] = k
+        average.step()
+    assert average.means[0][0] == pytest.approx(2.5)
+    for _ in range(4000):
+        w[:] = 7.0
+        average.step()
+    assert math.isclose(average.means[0][0], 7.0, rel_tol=1e-9)
 
 
 def test_sgd_is_the_textbooks():
@@ -144,245 +350,3 @@ def test_numbers_that_are_not_finite_but_cancel():
 def test_labels_of_foreign_types_are_merely_wrong():
     model = LinearClassifier(random_state=0, epochs=1).fit(X, Y)
     assert model.score(X, Y.astype(str)) == 0 and model.score(X, Y.astype(float)) > 0.5
-
-
-# ---------------------------------------------------------------------- calibration
-
-
-def test_calibration_error_of_honest_probabilities():
-    """Labels drawn from p itself: the error goes to 0. Sharper probabilities than the truth are found out."""
-    rng = np.random.default_rng(0)
-    z = rng.normal(size=(40_000, 3))
-    y = ag.Categorical(z).sample(rng)
-    assert expected_calibration_error(special.softmax(z, axis=1), y) < 0.015
-    assert expected_calibration_error(special.softmax(3 * z, axis=1), y) > 0.1
-
-
-def test_calibration_error_bin_by_bin():
-    rng = np.random.default_rng(1)
-    p = special.softmax(rng.normal(size=(500, 4)), axis=1)
-    y = rng.integers(0, 4, 500)
-    expected, confidence, right = 0.0, p.max(axis=1), p.argmax(axis=1) == y
-    for low in np.arange(10) / 10:
-        inside = (confidence >= low) & (confidence < low + 0.1)
-        if inside.any():
-            expected += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
-    assert expected_calibration_error(p, y, 10) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("p, y", [([0.5, 0.5], [0]), (np.zeros((0, 2)), []), ([[0.5, 0.5]], [[0]])])
-def test_calibration_error_of_other_shapes(p, y):
-    with pytest.raises(ValueError, match=r"p of shape \(examples, K\)"):
-        expected_calibration_error(p, y)
-
-
-def test_confusion_is_not_symmetrical():
-    """Rows are the truth; the order of classes is the given one, and the prediction may be foreign too."""
-    assert confusion_table([2, 2, 1], [1, 1, 1], [2, 1]).tolist() == [[0, 2], [0, 1]]
-    with pytest.raises(ValueError, match=r"label 3 is none of the classes \[2, 1\]"):
-        confusion_table([2], [3], [2, 1])
-
-
-# ---------------------------------------------------------------------- losses and the distribution of a label
-
-
-@pytest.mark.parametrize("shape", [(4,), (5, 3), (2, 3, 7), (3, 100)])
-@pytest.mark.parametrize("reduction, reduce", [("mean", np.mean), ("sum", np.sum), ("none", np.asarray)])
-def test_cross_entropy_of_any_shape(shape, reduction, reduce):
-    rng = np.random.default_rng(0)
-    z, y = 5 * rng.normal(size=shape), rng.integers(0, shape[-1], shape[:-1])
-    log_p = special.log_softmax(z, axis=-1)
-    each = -np.take_along_axis(log_p, np.asarray(y)[..., None], axis=-1)[..., 0]
-    np.testing.assert_allclose(ag.cross_entropy(z, y, reduction), reduce(each), rtol=1e-12)
-    p = rng.dirichlet(np.ones(shape[-1]), shape[:-1])
-    np.testing.assert_allclose(ag.cross_entropy(z, p, reduction, probabilities=True), reduce(-(p * log_p).sum(axis=-1)), rtol=1e-12)
-
-
-def test_impossible_classes():
-    """0 · log 0 = 0, in silence, and what is left has the derivative p - y."""
-    z = ag.Tensor([[0.0, -np.inf, 1.0]])
-    loss = ag.cross_entropy(z, [[0.5, 0.0, 0.5]], probabilities=True)
-    loss.backward()
-    p = special.softmax([0.0, 1.0])
-    assert loss.value == pytest.approx(-np.log(p).mean())
-    np.testing.assert_allclose(z.grad, [[p[0] - 0.5, 0, p[1] - 0.5]], atol=1e-15)
-    assert ag.cross_entropy([[0.0, -np.inf]], [1]) == np.inf
-
-
-@pytest.mark.parametrize("reduction, expected", [("mean", 2.5), ("sum", 5.0), ("none", [1.0, 4.0])])
-def test_squared_error(reduction, expected):
-    np.testing.assert_allclose(ag.squared_error([1.0, 2.0], [2.0, 4.0], reduction), expected)
-    x = ag.Tensor([1.0, 2.0])
-    ag.squared_error(x, [2.0, 4.0], "sum").backward()
-    np.testing.assert_allclose(x.grad, [-2.0, -4.0])
-
-
-def test_squared_error_does_not_broadcast():
-    with pytest.raises(ValueError, match=r"shape \(3, 1\), the target \(3,\).*prediction\[:, 0\]"):
-        ag.squared_error(np.zeros((3, 1)), np.zeros(3))
-    with pytest.raises(ValueError, match="squared_error: reduction='avg'"):
-        ag.squared_error([1.0], [1.0], "avg")
-    assert ag.squared_error([1.0, 3.0], 0.0) == 5.0, "a number is a target for all"
-
-
-def test_one_hot_of_any_shape():
-    labels = np.array([[0, 2], [1, 1], [2, 0]])
-    result = ag.one_hot(labels, 3, np.float32)
-    assert result.dtype == np.float32
-    np.testing.assert_array_equal(result, np.eye(3)[labels])
-    assert ag.one_hot(1, 2).tolist() == [0, 1]
-    with pytest.raises(TypeError, match=r"one_hot: the labels have dtype float64.*y.astype\(int\)"):
-        ag.one_hot([0.0, 1.0], 2)
-
-
-def test_accuracy():
-    z = np.array([[[0.0, 2.0], [3.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]])
-    assert ag.accuracy(z, [[1, 0], [1, 0]]) == 0.75
-    assert ag.accuracy(ag.Tensor(z), [[1, 0], [0, 0]]) == 0.5
-    with pytest.raises(ValueError, match=r"accuracy needs at least one example.*\(0, 2\)"):
-        ag.accuracy(np.zeros((0, 2)), np.zeros(0, int))
-
-
-def test_the_warning_points_at_the_users_line():
-    with pytest.warns(UserWarning, match=r"never fall below 0\.313") as caught:
-        ag.cross_entropy([[0.2, 0.8]], [1])
-    assert caught[0].filename == __file__
-    assert -special.log_softmax([0.0, 1.0])[1] == pytest.approx(0.313, abs=5e-4), "the best that such logits can do"
-
-
-@pytest.mark.parametrize("z", [[[0.2, 0.7]], [[0.5, 0.5], [0.5, 0.6]], [[1.5, -0.5]], [[1.0], [1.0]]])
-def test_logits_are_not_taken_for_probabilities(z):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        ag.cross_entropy(z, [0] * len(z))
-
-
-def test_what_is_known_of_a_label_can_be_derived():
-    """∂ log p_y = e_y - p, and the entropy -Σ p log p falls by p (log p + H)."""
-    z = np.array([0.5, -1.0, 2.0])
-    p = special.softmax(z)
-    np.testing.assert_allclose(ag.grad(lambda z: ag.Categorical(z).log_prob(1))(z), np.eye(3)[1] - p, rtol=1e-12)
-    entropy = -(p * np.log(p)).sum()
-    np.testing.assert_allclose(ag.grad(lambda z: ag.Categorical(z).entropy())(z), -p * (np.log(p) + entropy), rtol=1e-12)
-
-
-def test_draws_from_several_distributions():
-    """Each row has its own frequencies, and a class without probability is never drawn."""
-    stats = pytest.importorskip("scipy.stats")
-    p = np.array([[[0.7, 0.2, 0.1], [0.25, 0.25, 0.5]], [[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]])
-    with np.errstate(divide="ignore"):
-        drawn = ag.Categorical(np.log(p)).sample(np.random.default_rng(0), (100, 50))
-    assert drawn.shape == (100, 50, 2, 2)
-    for row in np.ndindex(2, 2):
-        counts, possible = np.bincount(drawn[(..., *row)].ravel(), minlength=3), p[row] > 0
-        assert not counts[~possible].any()
-        if possible.sum() > 1:
-            assert stats.chisquare(counts[possible], 5000 * p[row][possible]).pvalue > 1e-3
-
-
-def test_what_is_no_distribution():
-    with pytest.raises(ValueError, match="a single number"):
-        ag.Categorical(1.0)
-    for z in ([0.0, np.nan], [[0.0, 1.0], [-np.inf, -np.inf]]):
-        with pytest.raises(ValueError, match="no distribution"):
-            ag.Categorical(z).sample(np.random.default_rng(0))
-    with pytest.raises(TypeError, match=r"np.random.default_rng\(seed\), got int"):
-        ag.Categorical([0.0, 1.0]).sample(0)
-    with pytest.raises(ValueError, match="log_prob: label 2 at position 0 is out of range"):
-        ag.Categorical([[0.0, 1.0]]).log_prob([2])
-    assert repr(ag.Categorical(np.zeros((4, 3)))) == "Categorical(3 classes, batch (4,))"
-    assert repr(ag.Categorical([0.0, 0.0])) == "Categorical(2 classes)"
-
-
-# ---------------------------------------------------------------------- files
-
-
-@pytest.fixture(scope="module")
-def model():
-    return LinearClassifier(random_state=0, epochs=1).fit(X, Y)
-
-
-@pytest.mark.parametrize("names", [[False, True], [-5, 2**40], [-1.0, 2.0], ["ja", "nein ü"], np.array([1, 2], np.float32)])
-def test_names_come_back_as_they_were(names, tmp_path):
-    names = np.asarray(names)
-    model = LinearClassifier(random_state=0, epochs=1).fit(X, names[(Y > 4).astype(int)])
-    save(model, tmp_path / "m")
-    classes = load(tmp_path / "m")[0].classes_
-    assert classes.dtype == names.dtype and classes.tolist() == names.tolist()
-
-
-def test_arguments_of_numpys_types_are_kept(tmp_path):
-    arguments = {"epochs": np.int64(1), "l2": np.float32(0.5), "random_state": np.int32(3)}
-    save(LinearClassifier(**arguments).fit(X, Y), tmp_path / "m")
-    assert {name: load(tmp_path / "m")[0].get_params()[name] for name in arguments} == arguments
-
-
-def test_preprocessing_comes_back(model, tmp_path):
-    kept = {"frame": [8, 8], "note": "ü", "nothing": None, "mean": np.arange(4.0), "T": np.arange(6).reshape(2, 3).T}
-    save(model, tmp_path / "m", preprocessing=kept)
-    _, back = load(tmp_path / "m")
-    assert back.keys() == kept.keys()
-    for name, value in kept.items():
-        np.testing.assert_array_equal(back[name], value)
-
-
-def test_a_file_is_replaced(model, tmp_path):
-    (tmp_path / "m").write_bytes(b"an older one")
-    save(model, tmp_path / "m")
-    assert load(tmp_path / "m")[0].coef_.shape == (64, 10) and os.listdir(tmp_path) == ["m"]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="other rights")
-def test_others_may_read_it(model, tmp_path):
-    """A temporary file is for its owner alone; the model has the rights of any new file."""
-    save(model, tmp_path / "m")
-    (tmp_path / "n").touch()
-    assert (tmp_path / "m").stat().st_mode == (tmp_path / "n").stat().st_mode
-
-
-def test_a_file_that_is_not_there(model, tmp_path):
-    with pytest.raises(FileNotFoundError):
-        load(tmp_path / "absent")
-    with pytest.raises(FileNotFoundError):
-        save(model, tmp_path / "absent" / "m")
-
-
-class Trap:
-    """Unpickling it would call `print` with a word that the test looks for."""
-
-    def __reduce__(self):
-        return print, ("unpickled",)
-
-
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_nothing_is_unpickled(tmp_path, capsys, wrapped):
-    content = pickle.dumps(Trap())
-    pickle.loads(content)
-    assert "unpickled" in capsys.readouterr().out, "the trap works"
-    (tmp_path / "m").write_bytes(struct.pack("<Q", len(content)) + content if wrapped else content)
-    with pytest.raises(ModelFileError, match="not a model of this library"):
-        load(tmp_path / "m")
-    assert "unpickled" not in capsys.readouterr().out
-
-
-def tampered(path, **fields):
-    """Change the metadata of a model file."""
-    library = pytest.importorskip("safetensors")
-    with library.safe_open(path, "numpy") as file:
-        metadata = json.loads(file.metadata()["ag"])
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-    content = sys.modules["safetensors.numpy"].save(arrays, {"ag": json.dumps({**metadata, **fields})})
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize("fields", [
-    {"classes": list(range(9))}, {"classes": None}, {"classes": [300] * 10, "classes_dtype": "|u1"}, {"shape": [10, 64]},
-    {"preprocessing": 5}, {"best_epoch": "soon"}, {"parameters": []}, {"parameters": {"callback_": 1}}, {"classes_dtype": "bogus"},
-], ids=str)  # fmt: skip
-def test_parts_that_do_not_fit(model, tmp_path, fields):
-    save(model, tmp_path / "m")
-    tampered(tmp_path / "m")
-    load(tmp_path / "m")  # with nothing changed it is still a model
-    tampered(tmp_path / "m", **fields)
-    with pytest.raises(ModelFileError, match="damaged, its parts do not fit together"):
-        load(tmp_path / "m")
