@@ -213,6 +213,8 @@ NAMES = {
     "sigmoid": lambda x: 1 / (1 + math.exp(-x)), "softplus": lambda x: math.log1p(math.exp(x)),
     "xlogy": lambda x, y: x * math.log(y) if x else 0.0,
     **{n: getattr(np, n) for n in ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]},
+    **{n: getattr(np, n) for n in ["logical_and", "logical_or", "logical_xor", "logical_not"]},
+    **{n: getattr(np, n) for n in ["isfinite", "isinf", "isnan", "signbit"]},
 }  # fmt: skip
 
 

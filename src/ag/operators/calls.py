@@ -17,6 +17,7 @@ from ..capture import capture, constant
 from ..node import Node, describe, made, next_stamp, relocate
 from ..scalar import Scalar
 from ..source import user_frame
+from ..symbol import Symbol
 from ..tensor import Tensor
 
 if TYPE_CHECKING:
@@ -181,6 +182,8 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
             face = Tensor
         elif kind is Scalar and face is None:
             face = Scalar
+        elif kind is Symbol:
+            return symbolic(op, inputs, params)
     if face is None:
         return op.plain(inputs, params)
     if op.scalar is None:
@@ -217,6 +220,15 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     node = made(face, value, op, kept)
     if params:
         node._params = params
+    return node
+
+
+def symbolic(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Symbol:
+    """op(*inputs, **params) as a part of a formula."""
+    values = [x._value if isinstance(x, Node) else x for x in inputs]
+    values = [np.float64(x) if type(x) is float else x for x in values]  # Python's floats raise where IEEE has an answer
+    node = made(Symbol, np.asarray(op.forward(*values, **params))[()], op, inputs)
+    node._params = params
     return node
 
 

@@ -8,8 +8,9 @@ import operator
 import numpy as np
 
 from .domains import ABOVE_ONE, POSITIVE, REAL, UNIT, apart, on
-from .rules import Elementwise, Zero, value_of
-from .table import ANY, ATOM, CALL, POWER, PRODUCT, SUM, compose, constant_of, define
+from .piecewise import equal, floor_divide, greater, less, less_equal, logical_and, logical_or, not_equal, sign
+from .rules import Elementwise
+from .table import ANY, ATOM, CALL, POWER, PRODUCT, SUM, define
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
 INF, NAN = math.inf, math.nan
@@ -257,7 +258,7 @@ def _log_of_second(ans, x, y):
 
 xlogy = define(
     "xlogy", _xlogy,
-    Elementwise((_log_of_second, lambda ans, x, y: where(value_of(x) == 0, 0.0, x / where(value_of(x) == 0, 1.0, y)))),
+    Elementwise((_log_of_second, lambda ans, x, y: where(equal(x, 0), 0.0, x / where(equal(x, 0), 1.0, y)))),
     scalar=lambda x, y: 0.0 if x == 0 and y == y else x * math.log(y), latex=r"{0} \log {1}", precedence=(CALL, ATOM, ATOM),
     kernel="xlogy(x, y)", samples=on(REAL, POSITIVE), special=(((0.0, 0.0), (-INF, 0.0)), ((0.0, 2.0), (LN2, 0.0))),
     convention="0 · log y is 0 for every y, also for y = 0; ∂/∂x = log y, so at x = y = 0 it is -inf.",
@@ -314,67 +315,13 @@ where = define(
     doc="x where the condition holds, y elsewhere",
 )
 
-# ---------------------------------------------------------------------- piecewise constant
+# ---------------------------------------------------------------------- with steps
 
-floor = define(
-    "floor", np.floor, Zero(), scalar=lambda x: float(np.floor(x)), methods=("__floor__",),
-    latex=r"\lfloor {0} \rfloor", precedence=(ATOM, ANY), kernel="floor(x)", samples=on((0.1, 0.9)), doc="⌊x⌋",
-)
-ceil = define(
-    "ceil", np.ceil, Zero(), scalar=lambda x: float(np.ceil(x)), methods=("__ceil__",),
-    latex=r"\lceil {0} \rceil", precedence=(ATOM, ANY), kernel="ceil(x)", samples=on((0.1, 0.9)), doc="⌈x⌉",
-)
-trunc = define(
-    "trunc", np.trunc, Zero(), scalar=lambda x: float(np.trunc(x)), methods=("__trunc__",), numpy=(np.fix,),
-    kernel="trunc(x)", samples=on((0.1, 0.9)), doc="x rounded towards 0",
-)
-rint = define(
-    "rint", np.rint, Zero(), scalar=lambda x: float(np.rint(x)), kernel="rint(x)", samples=on((0.1, 0.4)),
-    doc="x rounded to the nearest integer, halves to even",
-)
-sign = define(
-    "sign", np.sign, Zero(), scalar=lambda x: x if x != x else float((x > 0) - (x < 0)),
-    latex=r"\operatorname{{sign}} {0}", kernel="sign(x)", samples=on(POSITIVE),
-    convention="sign(0) = 0, and its derivative is 0 everywhere.", doc="-1, 0 or 1",
-)
-floor_divide = define(
-    "floor_divide", np.floor_divide, Zero(), scalar=operator.floordiv, methods=("__floordiv__", "__rfloordiv__"),
-    symbol="//", latex=r"\left\lfloor \frac{{{0}}}{{{1}}} \right\rfloor", precedence=(ATOM, ANY, ANY),
-    kernel="floor(x / y)", samples=on((0.1, 0.9), (1.1, 1.9)), doc="⌊x / y⌋",
-)
 remainder = define(
     "remainder", np.remainder, Elementwise((1, lambda ans, x, y: -floor_divide(x, y))), scalar=operator.mod,
     methods=("__mod__", "__rmod__"), symbol="mod", latex=r"{0} \bmod {1}", precedence=(PRODUCT, PRODUCT, CALL),
     kernel="x % y", samples=on((1.6, 1.9), (0.7, 0.75)), doc="x - y ⌊x / y⌋, with the sign of y",
 )
-
-
-
-def _compare(name, ufunc, scalar, method, symbol):
-    """A comparison: plain booleans, even of nodes."""
-    return define(
-        name, ufunc, Zero(), scalar=scalar, methods=(method,), symbol=symbol, latex=f"{{0}} {symbol} {{1}}",
-        precedence=(ANY, SUM, SUM), kernel=f"{name}(x, y)", samples=on(REAL, REAL), records=False,
-        doc=f"x {symbol} y as plain booleans, also of nodes",
-    )
-
-
-equal = _compare("equal", np.equal, operator.eq, "__eq__", "=")
-not_equal = _compare("not_equal", np.not_equal, operator.ne, "__ne__", r"\neq")
-less = _compare("less", np.less, operator.lt, "__lt__", "<")
-less_equal = _compare("less_equal", np.less_equal, operator.le, "__le__", r"\leq")
-greater = _compare("greater", np.greater, operator.gt, "__gt__", ">")
-greater_equal = _compare("greater_equal", np.greater_equal, operator.ge, "__ge__", r"\geq")
-
-# Booleans and integers: computed from the values, plain.
-logical_and = constant_of("logical_and", np.logical_and)
-logical_or = constant_of("logical_or", np.logical_or)
-logical_xor = constant_of("logical_xor", np.logical_xor)
-logical_not = constant_of("logical_not", np.logical_not)
-isfinite = constant_of("isfinite", np.isfinite)
-isinf = constant_of("isinf", np.isinf)
-isnan = constant_of("isnan", np.isnan)
-signbit = constant_of("signbit", np.signbit)
 
 
 def _clip(x, min=None, max=None):
@@ -401,13 +348,3 @@ clip = define(
     special=(((0.0, 0.0, 1.0), (1.0, 0.0, 0.0)), ((2.0, 0.0, 1.0), (0.0, 0.0, 1.0)), ((-1.0, 0.0, 1.0), (0.0, 1.0, 0.0))),
     convention="at a bound the derivative is that of x: 1.",
 )
-
-
-def _samples_of_round(rng):
-    return [((rng.uniform(0.011, 0.014, shape),), {"decimals": 2}) for shape in ((), (2, 3))]
-
-
-@compose("round", forward=np.round, samples=_samples_of_round, numpy=(np.round,), methods=("round", "__round__"))
-def round(x, decimals=0):
-    """x rounded to the given number of decimals, halves to even; its derivative is 0."""
-    return rint(x) if not decimals else rint(x * 10.0**decimals) / 10.0**decimals

@@ -9,8 +9,9 @@ import numpy as np
 
 from .axes import Axis, normalized, one_axis
 from .domains import arrays
-from .elementwise import equal, exp, isfinite, where
+from .elementwise import exp, maximum, where
 from .joining import concat, flip
+from .piecewise import equal, isfinite
 from .rules import Custom, Linear, Reduction, broadcast, expanded, shape_of, value_of
 from .shaping import astype, moveaxis, reshape
 from .table import ANY, ATOM, compose, row
@@ -107,10 +108,8 @@ def prod(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = Fa
 
 
 def _extreme_weights(ans, x, axis, keepdims):
-    values = np.asarray(value_of(x))
-    chosen = values == value_of(ans)
-    share = chosen / np.maximum(chosen.sum(axis=axis, keepdims=True), 1)
-    return share.astype(values.dtype)
+    chosen = equal(x, ans)
+    return chosen / maximum(sum(chosen, axis, keepdims=True), 1)
 
 
 @row(
