@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 import ag
+from ag.explanation.formula import Formula
+from ag.explanation.names import Name
 from ag.node import Node
 from ag.operators.rules import FUNCTIONS, Bilinear, Custom, Elementwise, Linear, Reduction, Zero
 from ag.operators.table import COMPOSITES, NUMPY, TABLE
+from ag.symbol import Symbol
 from ag.testing import check_grads
 from ag.transforms.containers import leaves, rebuilt
 
@@ -233,8 +236,11 @@ def test_a_row_is_complete(name):
     assert function.op is op and repr(op) == name
     assert inspect.getdoc(function), "what the operator computes"
     assert op.symbol
-    formula = op.latex.format(*"xyz")
-    assert formula.count("{") == formula.count("}")
+    for args, params in samples(op):
+        inputs, params = op.signature(*args, **params) if op.signature else (args, params)
+        names = (Name.of(name) for name in "xyzuvw")
+        formula = Formula(op.apply(tuple(Symbol(next(names), x) for x in inputs), params)).latex()
+        assert formula and formula.count("{") == formula.count("}") and formula.count(r"\left") == formula.count(r"\right")
     if isinstance(op.rule, Elementwise):
         assert len(op.precedence) == 1 + len(op.rule.partials)
         assert op.kernel, "an elementwise row has a kernel"

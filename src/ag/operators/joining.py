@@ -11,7 +11,7 @@ from .axes import Axis, normalized, one_axis
 from .domains import arrays, sequences
 from .rules import FUNCTIONS, Linear, shape_of, zeros_like
 from .shaping import lengths, reshape
-from .table import compose, define, rewrite, row
+from .table import ANY, ATOM, compose, define, rewrite, row
 
 
 def _concat_transpose(i, g, *xs, axis):
@@ -27,7 +27,7 @@ def _along(axis: int, index: Any) -> tuple[Any, ...]:
 
 @row(
     "concat", lambda *xs, axis: np.concatenate(xs, axis), Linear(_concat_transpose), numpy=(np.concatenate,),
-    symbol="⊕", latex=r"\operatorname{{concat}}({0})",
+    symbol="⊕",
     samples=sequences((((2,), (3,)), {"axis": 0}), (((2, 1), (2, 2), (2, 0)), {"axis": 1})),
 )
 def concat(arrays: Any, /, axis: int | None = 0) -> Any:
@@ -53,7 +53,7 @@ def _sequence(arrays: Any, name: str) -> list[Any]:
 
 @row(
     "stack", lambda *xs, axis: np.stack(xs, axis), Linear(lambda i, g, *xs, axis: g[_along(axis, i)]),
-    numpy=(np.stack,), symbol="≡", latex=r"\operatorname{{stack}}({0})",
+    numpy=(np.stack,), symbol="≡", latex=lambda *xs, axis: rf"({', '.join(xs)})", precedence=(ATOM, ANY),
     samples=sequences((((2,), (2,)), {"axis": 0}), (((2, 3), (2, 3)), {"axis": -1}), (((), ()), {"axis": 0})),
 )
 def stack(arrays: Any, /, axis: int = 0) -> Any:

@@ -12,7 +12,7 @@ from .domains import arrays
 from .rules import Bilinear, shape_of, value_of
 from .selecting import index_add
 from .shaping import reshape
-from .table import PRODUCT, compose, define, row
+from .table import CALL, PRODUCT, compose, define, row
 
 
 def _matmul_left(g, x, y):
@@ -35,7 +35,7 @@ def _matmul_right(g, x, y):
 
 matmul = define(
     "matmul", np.matmul, Bilinear((_matmul_left, _matmul_right)), methods=("__matmul__", "__rmatmul__"), symbol="@",
-    latex="{0} {1}", precedence=(PRODUCT, PRODUCT, PRODUCT),
+    latex=r"{0} \cdot {1}", precedence=(PRODUCT, PRODUCT, CALL),
     samples=arrays(
         (((2, 3), (3, 4)), {}), (((3,), (3,)), {}), (((3,), (3, 2)), {}), (((2, 3), (3,)), {}),
         (((2, 2, 3), (3, 2)), {}), (((2, 3), (2, 3, 2)), {}), (((2, 1, 2, 3), (2, 3, 2)), {}), (((2, 2, 3), (3,)), {}),
@@ -156,7 +156,7 @@ def _einsum_transpose(i: int, g: Any, *operands: Any, subscripts: str) -> Any:
 
 @row(
     "einsum", lambda *xs, subscripts: np.einsum(subscripts, *xs, optimize=len(xs) > 2),
-    Bilinear(_einsum_transpose), numpy=(np.einsum,), symbol="Σ", latex=r"\operatorname{{einsum}}({0})",
+    Bilinear(_einsum_transpose), numpy=(np.einsum,), symbol="Σ",
     samples=lambda rng: [
         ((text, *(rng.normal(size=shape) for shape in shapes)), {})
         for text, shapes in (

@@ -11,7 +11,7 @@ from .axes import one_axis
 from .domains import arrays
 from .elementwise import exp, log as natural_log
 from .rules import Custom, Reduction, shape_of
-from .table import ANY, ATOM, define, rewrite, row
+from .table import ANY, ATOM, CALL, SUM, define, rewrite, row
 
 # ---------------------------------------------------------------------- softmax
 
@@ -68,11 +68,17 @@ def _softmax_rule(t, p, axis):
     return p * (t - (p * t).sum(axis=axis, keepdims=True))
 
 
+def _axis_formula(axis):
+    return "" if axis == -1 else rf", \text{{axis}}={axis}"
+
+
 @row(
     "softmax", _softmax,
     Custom(lambda tangents, ans, z, axis: _softmax_rule(tangents[0], ans, axis),
            lambda i, g, ans, z, axis: _softmax_rule(g, ans, axis)),
-    latex=r"\operatorname{{softmax}} {0}", samples=arrays(((3,), {}), ((2, 3), {}), ((2, 3), {"axis": 0}), ((0, 2), {})),
+    latex=lambda z, axis: rf"\operatorname{{softmax}}({z}{_axis_formula(axis)})", precedence=(ATOM, ANY),
+    jacobian=r"\operatorname{{diag}}({ans}) - {ans} \cdot {ans}^{{\top}}",
+    samples=arrays(((3,), {}), ((2, 3), {}), ((2, 3), {"axis": 0}), ((0, 2), {})),
     convention="-inf stands for a class of probability 0; logits that are all -inf give nan.",
 )
 def softmax(z: Any, /, axis: int = -1) -> Any:
@@ -90,7 +96,8 @@ def softmax(z: Any, /, axis: int = -1) -> Any:
     "log_softmax", _log_softmax,
     Custom(lambda tangents, ans, z, axis: tangents[0] - (exp(ans) * tangents[0]).sum(axis=axis, keepdims=True),
            lambda i, g, ans, z, axis: g - exp(ans) * g.sum(axis=axis, keepdims=True)),
-    latex=r"\log \operatorname{{softmax}} {0}", samples=arrays(((3,), {}), ((2, 3), {}), ((2, 3), {"axis": 0}), ((0, 2), {})),
+    latex=lambda z, axis: rf"\log \operatorname{{softmax}}({z}{_axis_formula(axis)})", precedence=(CALL, ANY),
+    samples=arrays(((3,), {}), ((2, 3), {}), ((2, 3), {"axis": 0}), ((0, 2), {})),
     convention="the logarithm of a softmax node is recorded as this row: its derivative is exact where p rounds to 0.",
 )
 def log_softmax(z: Any, /, axis: int = -1) -> Any:
@@ -170,18 +177,24 @@ def _loss(z, y, reduction):
     return (z, y), {"axis": axes, "reduction": reduction, "kept": {}}
 
 
+def _loss_formula(z, y, axis, reduction, kept):
+    loss = rf"-\log \operatorname{{softmax}}({z})_{{{y}}}"
+    return {"none": loss, "mean": rf"\operatorname{{mean}} \left({loss}\right)", "sum": rf"\sum \left({loss}\right)"}[reduction]
+
+
 _residual_row = define(
     "residual", _residual,
     Custom(lambda tangents, ans, z, y: _softmax_rule(tangents[0], softmax(z), -1),
            lambda i, g, ans, z, y: _softmax_rule(g, softmax(z), -1)),
-    symbol="p − e_y", latex=r"p - e_{{y}}", precedence=(0, ATOM), samples=_labelled,
+    symbol="p − e_y", latex=r"p - e_{{y}}", precedence=(SUM, ANY),
+    given=r"p = \operatorname{{softmax}}({0}), y = {1}", samples=_labelled,
     doc="softmax(z) - e_y: the derivative of the cross-entropy with respect to the logits",
 )
 
 cross_entropy_of_labels = define(
     "cross_entropy_of_labels", _cross_entropy,
     _CrossEntropy(_cross_entropy_weights), signature=_loss,
-    symbol="cross-entropy", latex=r"-\log \operatorname{{softmax}}({0})_{{{1}}}", precedence=(ATOM, ANY, ANY),
+    symbol="cross-entropy", latex=_loss_formula, precedence=(SUM, ANY, ANY),
     samples=_reduced, convention="∂L/∂z = p - e_y; -inf stands for a class of probability 0.",
     doc="-log softmax(z)_y along the last axis for labels y in 0..K-1: one for each example, their mean or their sum",
 )

@@ -39,7 +39,7 @@ def _sum_transpose(g, x, axis, keepdims):
 
 
 @row(
-    "sum", np.add.reduce, Linear((_sum_transpose,)), numpy=(np.sum,), methods=("sum",), symbol="Σ", latex=r"\sum {0}",
+    "sum", np.add.reduce, Linear((_sum_transpose,)), numpy=(np.sum,), methods=("sum",), symbol="Σ", latex=r"\sum_{{{axis}}} {0}",
     samples=arrays(*AXES, *EMPTY),
 )
 def sum(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
@@ -61,7 +61,8 @@ def _mean(x, axis, keepdims):
 
 @row(
     "mean", _mean, Linear((lambda g, x, axis, keepdims: _sum_transpose(g / count(x, axis), x, axis, keepdims),)),
-    numpy=(np.mean,), methods=("mean",), symbol="mean", latex=r"\overline{{{0}}}", precedence=(ATOM, ANY),
+    numpy=(np.mean,), methods=("mean",), symbol="mean",
+    latex=r"\operatorname{{mean}}_{{{axis}}} {0}",
     samples=arrays(*AXES),
 )
 def mean(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
@@ -93,7 +94,7 @@ def _shifted(x):
 
 @row(
     "prod", np.multiply.reduce, Reduction(_prod_weights), numpy=(np.prod,), methods=("prod",), symbol="Π",
-    latex=r"\prod {0}", samples=arrays(*AXES),
+    latex=r"\prod_{{{axis}}} {0}", samples=arrays(*AXES),
     convention="exact with zeros among the factors: the derivative is the product of the others.",
 )
 def prod(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
@@ -114,7 +115,8 @@ def _extreme_weights(ans, x, axis, keepdims):
 
 @row(
     "max", np.maximum.reduce, Reduction(_extreme_weights, selects=True), numpy=(np.max, np.amax), methods=("max",),
-    latex=r"\max {0}", samples=arrays(*AXES), convention="elements that tie for the maximum share the derivative equally.",
+    latex=r"\max_{{{axis}}} {0}", samples=arrays(*AXES),
+    convention="elements that tie for the maximum share the derivative equally.",
 )
 def max(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """The largest element along ``axis``; nan if one is nan. Raises ValueError for no elements.
@@ -129,7 +131,8 @@ def max(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
 
 @row(
     "min", np.minimum.reduce, Reduction(_extreme_weights, selects=True), numpy=(np.min, np.amin), methods=("min",),
-    latex=r"\min {0}", samples=arrays(*AXES), convention="elements that tie for the minimum share the derivative equally.",
+    latex=r"\min_{{{axis}}} {0}", samples=arrays(*AXES),
+    convention="elements that tie for the minimum share the derivative equally.",
 )
 def min(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """The smallest element along ``axis``; nan if one is nan. Raises ValueError for no elements."""
@@ -159,7 +162,7 @@ SPREAD: tuple[Any, ...] = (((4,), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": 
 @row(
     "var", _var,
     Reduction(lambda ans, x, axis, keepdims, correction: _centred(x, axis) * (2 / (count(x, axis) - correction))),
-    numpy=(np.var,), methods=("var",), latex=r"\operatorname{{var}} {0}", samples=arrays(*SPREAD),
+    numpy=(np.var,), methods=("var",), samples=arrays(*SPREAD),
 )
 def var(x: Any, /, axis: Axis = None, *, correction: float = 0, keepdims: bool = False, ddof: float | None = None) -> Any:
     """Σ (x - mean)² / (n - correction) over ``axis``; ``ddof`` is NumPy's name for the correction."""
@@ -172,7 +175,7 @@ def _std_weights(ans, x, axis, keepdims, correction):
 
 
 @row(
-    "std", _std, Reduction(_std_weights), numpy=(np.std,), methods=("std",), latex=r"\operatorname{{std}} {0}",
+    "std", _std, Reduction(_std_weights), numpy=(np.std,), methods=("std",),
     samples=arrays(*SPREAD), convention="the gradient at equal elements, where std is 0 and has a kink, is 0.",
 )
 def std(x: Any, /, axis: Axis = None, *, correction: float = 0, keepdims: bool = False, ddof: float | None = None) -> Any:
@@ -195,7 +198,7 @@ def _logsumexp_weights(ans, x, axis, keepdims):
 
 
 @row(
-    "logsumexp", _logsumexp, Reduction(_logsumexp_weights), methods=("logsumexp",), latex=r"\log \sum e^{{{0}}}",
+    "logsumexp", _logsumexp, Reduction(_logsumexp_weights), methods=("logsumexp",), latex=r"\log \sum_{{{axis}}} e^{{{0}}}",
     precedence=(ATOM, ANY), samples=arrays(*AXES),
     convention="-inf stands for a term of 0; of -inf alone the sum is -inf, its gradient 0.",
 )
@@ -223,7 +226,8 @@ def _norm_weights(ans, x, axis, keepdims):
 
 
 @row(
-    "norm", _norm, Reduction(_norm_weights), numpy=(np.linalg.vector_norm,), latex=r"\left\|{0}\right\|", precedence=(ATOM, ANY),
+    "norm", _norm, Reduction(_norm_weights), numpy=(np.linalg.vector_norm,),
+    latex=r"\left\|{0}\right\|_{{{axis}}}", precedence=(ATOM, ANY),
     samples=arrays(*AXES), convention="the gradient at 0, where the norm has a kink, is 0.",
 )
 def norm(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
@@ -260,7 +264,7 @@ def _one_line(x: Any, axis: int | None) -> tuple[tuple[Any, ...], dict[str, Any]
 @row(
     "cumulative_sum", lambda x, axis: np.cumsum(x, axis),
     Linear((lambda g, x, axis: flip(cumsum(flip(g, axis), axis), axis),)), numpy=(np.cumsum, np.cumulative_sum),
-    methods=("cumsum",), latex=r"\operatorname{{cumsum}} {0}", samples=arrays(*CUMULATIVE),
+    methods=("cumsum",), samples=arrays(*CUMULATIVE),
 )
 def cumsum(x: Any, /, axis: int | None = None) -> Any:
     """yₖ = x₁ + ... + xₖ along ``axis`` (None: of x flattened)."""
@@ -293,7 +297,7 @@ def _cumprod_vjp(i, g, ans, x, axis):
 
 @row(
     "cumulative_prod", lambda x, axis: np.cumprod(x, axis), Custom(_cumprod_jvp, _cumprod_vjp),
-    numpy=(np.cumprod, np.cumulative_prod), methods=("cumprod",), latex=r"\operatorname{{cumprod}} {0}",
+    numpy=(np.cumprod, np.cumulative_prod), methods=("cumprod",),
     samples=arrays(*CUMULATIVE), convention="exact with zeros among the factors.",
 )
 def cumprod(x: Any, /, axis: int | None = None) -> Any:

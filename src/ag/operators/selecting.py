@@ -16,7 +16,7 @@ from .axes import one_axis
 from .domains import REAL, arrays, distinct
 from .rules import Linear, shape_of, value_of, zeros_like
 from .shaping import moveaxis, reshape
-from .table import ANY, ATOM, TABLE, compose, constant_of, define
+from .table import ANY, ATOM, SUM, TABLE, compose, constant_of, define
 
 HERE = "array"  # stands in a template for an index array
 
@@ -114,6 +114,21 @@ def _added(inputs: tuple[Any, ...], template: Template) -> Any:
     return TABLE["index_add"].apply(inputs, {"template": template})
 
 
+def _index_formula(template: Template, found: tuple[str, ...]) -> str:
+    """An index as people write it: [1:3, 0]."""
+    rest = iter(found)
+    parts = []
+    for part in template:
+        if part is HERE:
+            parts.append(next(rest))
+        elif isinstance(part, slice):
+            ends = ["" if n is None else str(n) for n in (part.start, part.stop)]
+            parts.append(":".join(ends if part.step is None else [*ends, str(part.step)]))
+        else:
+            parts.append("..." if part is Ellipsis else str(part))
+    return f"[{', '.join(parts)}]"
+
+
 class _Take(Linear):
     """Linear in the array alone."""
 
@@ -123,7 +138,7 @@ class _Take(Linear):
 
 getitem = define(
     "getitem", _take, _Take(_index_transpose, selects=True), signature=_indexing, methods=("__getitem__",),
-    symbol="[ ]", latex="{0}_{{[\\,]}}", precedence=(ATOM, ATOM),
+    symbol="[ ]", latex=lambda x, *found, template: x + _index_formula(template, found), precedence=(ATOM, ATOM, ANY),
     samples=lambda rng: [
         ((rng.normal(size=shape), index), {})
         for shape, index in (
@@ -183,13 +198,16 @@ def _samples_with_value(rng):
 
 index_set = define(
     "index_set", _put, _Put((_set_transpose_x, _gathered), selects=True), signature=_indexing_with,
-    latex=r"\operatorname{{set}}({0}, {1})", precedence=(ATOM, ANY, ANY), samples=_samples_with_value,
+    latex=lambda x, v, *found, template: rf"{x} \text{{ with }} {_index_formula(template, found)} = {v}",
+    precedence=(ANY, ATOM, SUM, ANY), samples=_samples_with_value,
     convention="an index array that names an element twice keeps one of the values, as NumPy does; such an index is refused.",
     doc="a copy of x with v at the index: x.at[index].set(v)",
 )
 index_add = define(
     "index_add", _accumulate, _Put((lambda g, x, v, *found, template: g, _gathered), selects=True),
-    signature=_indexing_with, latex=r"\operatorname{{add}}({0}, {1})", precedence=(ATOM, ANY, ANY),
+    signature=_indexing_with,
+    latex=lambda x, v, *found, template: rf"{x} \text{{ with }} {_index_formula(template, found)} \mathrel{{+}}= {v}",
+    precedence=(ANY, ATOM, SUM, ANY),
     samples=_samples_with_value, doc="a copy of x with v added at the index, as often as it is named: x.at[index].add(v)",
 )
 

@@ -85,7 +85,7 @@ def lengths(shape: Shape, x: Any = None) -> tuple[int, ...]:
 
 @row(
     "reshape", lambda x, shape: np.reshape(x, shape), Linear((lambda g, x, shape: reshape(g, shape_of(x)),)),
-    numpy=(np.reshape,), latex=r"\operatorname{{reshape}}({0})",
+    numpy=(np.reshape,),
     samples=arrays(((2, 3), {"shape": (6,)}), ((), {"shape": (1, 1)}), ((4,), {"shape": (2, -1)}), ((0, 2), {"shape": (2, 0)})),
 )
 def reshape(x: Any, /, shape: Shape, *, copy: bool | None = None) -> Any:
@@ -137,9 +137,15 @@ def broadcast_arrays(*arrays: Any) -> Any:
     return [broadcast_to(x, shape) for x in arrays]
 
 
+def _transpose_formula(x, axes):
+    if axes[-2:] == (-1, -2) and list(axes[:-2]) == list(range(-len(axes), -2)):
+        return rf"{{{x}}}^{{\top}}"
+    return rf"\operatorname{{permute\_dims}}({x}, \text{{axes}}={axes})"
+
+
 @row(
     "permute_dims", lambda x, axes: np.transpose(x, axes),
-    Linear((lambda g, x, axes: permute_dims(g, _inverse(axes)),)), symbol="ᵀ", latex=r"{{{0}}}^{{\top}}",
+    Linear((lambda g, x, axes: permute_dims(g, _inverse(axes)),)), symbol="ᵀ", latex=_transpose_formula,
     precedence=(ATOM, ATOM), numpy=(np.transpose,),
     samples=arrays(((2, 3), {}), ((2, 3, 4), {"axes": (1, 2, 0)}), ((3,), {}), ((), {})),
 )

@@ -29,7 +29,8 @@ ATOM, POWER, PRODUCT, CALL, SUM, ANY = 5, 4, 3, 2, 1, 0
 
 DEFAULTS: dict[str, Any] = {
     "scalar": None, "signature": None, "numpy": (), "methods": (), "symbol": "", "latex": "", "precedence": (CALL, ATOM),
-    "kernel": None, "batch": None, "output": None, "samples": None, "special": (), "convention": "", "doc": "",
+    "given": "", "jacobian": "", "kernel": None, "batch": None,
+    "output": None, "samples": None, "special": (), "convention": "", "doc": "",
     "records": True, "face": None,
 }
 
@@ -47,7 +48,10 @@ class Operator:
     numpy      the NumPy functions it answers to
     methods    its names as a method of nodes; a name after "r" with two underscores has its arguments swapped
     symbol     in the drawing
-    latex      the formula, {0}, {1} its arguments; precedence: of the result, then what each argument must reach
+    latex      the formula, {0}, {1} its arguments, {axis} the axes; or a function of the texts of its arguments and of the
+               parameters; empty: name(arguments, parameters). precedence: of the result, then what each argument must reach
+    jacobian   the matrix of the local partials of a vector, where it has a name; {ans} is the result
+    given      what letters of the formula stand for, {0}, {1} the arguments
     kernel     one Python expression of x, y, z (None: through NumPy), printed for the compiler and the page
     batch      how it acts on a leading batch axis (None: the default of its kind)
     output     its shape and dtype from those of the inputs (None: by trying it on zeros)
@@ -66,7 +70,9 @@ class Operator:
     numpy: tuple[Any, ...]
     methods: tuple[str, ...]
     symbol: str
-    latex: str
+    latex: str | Callable[..., str]
+    given: str
+    jacobian: str
     precedence: tuple[int, ...]
     kernel: str | None
     batch: Callable[..., Any] | None
@@ -123,7 +129,6 @@ def define(name: str, forward: Callable[..., Any], rule: Rule, **fields: Any) ->
     if fields.get("samples") is None:
         raise ValueError(f"the operator {name!r} has no samples: every test looks there")
     fields.setdefault("symbol", name)
-    fields.setdefault("latex", rf"\operatorname{{{{{name}}}}}({{0}})")
     if isinstance(forward, np.ufunc):
         fields["numpy"] = (forward, *fields.get("numpy", ()))
     op = TABLE[name] = Operator(name, forward, rule, **fields)

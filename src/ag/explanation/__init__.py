@@ -1,0 +1,1 @@
+"""Seeing through a graph: its quantities, the chain rule with its numbers, the drawing, the page."""

@@ -1,0 +1,35 @@
+"""What quantities are called: z1, z2, ... in order, or their labels; and the derivatives that bear their names."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from .plain_text import SYMBOLS
+
+GREEK = {name for name, letter in SYMBOLS.items() if name.isalpha() and "Α" <= letter <= "ω" and len(letter) == 1}
+ESCAPES = str.maketrans({c: rf"\{c}" for c in "%&#$_{}"} | {"\\": r"\backslash ", "~": r"\sim ", "^": r"\hat{\ }"})
+
+
+class Name(NamedTuple):
+    """A name as text and in LaTeX."""
+
+    text: str
+    latex: str
+
+    @classmethod
+    def of(cls, label: str) -> Name:
+        """The name for a label: ``x1`` is set as x₁, ``alpha`` as α, a word as a word."""
+        label = " ".join(label.split())
+        if label in GREEK:
+            return cls(label, rf"\{label}")
+        stem = re.fullmatch(r"([A-Za-z]|[a-z]+)_?(\d+)", label)
+        if len(label) == 1 and label.isalpha():
+            return cls(label, label if label.isascii() else rf"\text{{{label}}}")
+        if stem and (len(stem[1]) == 1 or stem[1] in GREEK):
+            return cls(label, f"{stem[1] if len(stem[1]) == 1 else chr(92) + stem[1]}_{{{stem[2]}}}")
+        return cls(label, rf"\text{{{label.translate(ESCAPES)}}}")
+
+    def derivative(self, of: Name) -> Name:
+        """∂ of / ∂ self."""
+        return Name(f"∂{of.text}/∂{self.text}", rf"\frac{{\partial {of.latex}}}{{\partial {self.latex}}}")
