@@ -8,6 +8,8 @@
 -0.09369026795895842
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import adjoint as adjoint, datasets as datasets, learn as learn, testing as testing
 from .capture import debug as debug
 from .learn.categorical import (
@@ -160,6 +162,26 @@ from .transforms import (
     value_and_grad as value_and_grad,
     vjp as vjp,
 )
+
+if TYPE_CHECKING:
+    from .explanation.explained import explain as explain
+
+# What is not needed to compute is imported when it is asked for first.
+_LATER = {"explain": "explained"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'ag' has no attribute {name!r}")
+    import importlib
+
+    value = globals()[name] = getattr(importlib.import_module(f".explanation.{_LATER[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
+
 
 # The array API standard's names, where NumPy's older ones stand in the modules.
 abs, pow = absolute, power

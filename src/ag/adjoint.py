@@ -28,8 +28,10 @@ Adjoints = dict[Node, Any]
 
 
 
-def pull(seeds: Adjoints, reach: Reach, record: bool = False) -> Adjoints:
-    """The adjoint of every node in ``reach``: the cotangents of the outputs carried back (None: no dependence)."""
+def pull(seeds: Adjoints, reach: Reach, record: bool = False, masks: Adjoints | None = None) -> Adjoints:
+    """The adjoint of every node in ``reach``: the cotangents of the outputs carried back (None: no dependence).
+
+    ``masks``, if given, receives where each node can depend at all, when that had to be found out."""
     adjoints = reach.nodes
     adjoints.update(seeds)
     with np.errstate(all="ignore"):
@@ -40,7 +42,9 @@ def pull(seeds: Adjoints, reach: Reach, record: bool = False) -> Adjoints:
         if reach.selecting and not _finite(adjoints):
             adjoints = {node: absent if g is absent else None for node, g in adjoints.items()}
             adjoints.update(seeds)
-            _exact(reach.order, adjoints, {root: np.ones(shape_of(root), bool) for root in seeds}, record)
+            masks = {} if masks is None else masks
+            masks.update((root, np.ones(shape_of(root), bool)) for root in seeds)
+            _exact(reach.order, adjoints, masks, record)
     return adjoints
 
 

@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..node import Node
 from ..operators.table import ANY, ATOM, CALL, SUM, TABLE, Operator
 from ..symbol import Symbol
-from .names import Name
+from .names import ONE, Name
 from .plain_text import plain_text
 
+DIGITS = 6
 PRIVATE = 0xE000  # names stand in a formula as characters of Unicode's private area until it has become text
 TRANSPARENT = "{0}"  # the formula of rows that only change shape, face or dtype
 
 Typeset = tuple[str, int]  # LaTeX, and how tightly it binds
+
+
+class Pattern(NamedTuple):
+    """A formula that a row states with the names of its arguments and its result: a matrix, or what a letter stands for."""
+
+    latex: str
+    applied: Any
+    ans: Any
 
 
 class Formula:
@@ -30,13 +39,16 @@ class Formula:
     ``latex()``   with the names in LaTeX
     ``text()``    as one line
     ``value``     its number(s)
+
+    ``as_recorded``: nothing is simplified; ``digits`` of its numbers.
     """
 
-    __slots__ = ("digits", "symbol")
+    __slots__ = ("as_recorded", "digits", "symbol")
 
-    def __init__(self, symbol: Any, digits: int = 6) -> None:
+    def __init__(self, symbol: Any, digits: int = DIGITS, as_recorded: bool = False) -> None:
         self.symbol = symbol
         self.digits = digits
+        self.as_recorded = as_recorded
 
     @property
     def value(self) -> Any:
@@ -44,7 +56,7 @@ class Formula:
 
     def latex(self, within: int = ANY) -> str:
         """In LaTeX; in parentheses if it binds less than ``within``."""
-        return _slot(_Setter(lambda name: name.latex, self.digits).set(self.symbol), within)
+        return _slot(_Setter(lambda name: name.latex, self.digits, self.as_recorded).set(self.symbol), within)
 
     def text(self, within: int = ANY) -> str:
         """As one line of text."""
@@ -54,8 +66,19 @@ class Formula:
             names.append(name)
             return chr(PRIVATE + len(names) - 1)
 
-        line = plain_text(_slot(_Setter(mark, self.digits).set(self.symbol), within))
+        line = plain_text(_slot(_Setter(mark, self.digits, self.as_recorded).set(self.symbol), within))
         return re.sub("(/ )?[\ue000-\uf8ff](?=([ᵀ⁰¹²³⁴-⁹^[])?)", lambda m: _named(m, names), line)
+
+    def given(self) -> list[Formula]:
+        """What the letters of the rows in it stand for."""
+        found, stack = [], [self.symbol]
+        while stack:
+            x = stack.pop()
+            if isinstance(x, Node) and x.op is not None:
+                if x.op.given:
+                    found.append(Formula(Pattern(x.op.given, x, x), self.digits))
+                stack.extend(x.inputs)
+        return found
 
     def __str__(self) -> str:
         return self.text()
@@ -67,7 +90,7 @@ def _named(match: re.Match[str], names: list[Name]) -> str:
     return (match[1] or "") + (f"({name})" if "/" in name and (match[1] or match[2]) else name)
 
 
-def number(x: Any, digits: int = 6) -> str:
+def number(x: Any, digits: int = DIGITS) -> str:
     """A number in LaTeX, short: 0.5, 1.2 · 10⁻⁵, ∞."""
     if isinstance(x, (bool, np.bool_)):
         return "1" if x else "0"
@@ -85,14 +108,27 @@ def number(x: Any, digits: int = 6) -> str:
     return rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
 
 
+def constant_name(array: Any) -> Name:
+    """An array that is a constant: its elements if they are few, else its shape."""
+    if array.ndim == 1 and array.size <= 6:
+        text = f"({', '.join(number(v) for v in array)})"
+        return Name(plain_text(text), text)
+    shape = "×".join(map(str, array.shape))
+    return Name(f"const({shape})", rf"\text{{const}}({shape.replace('×', chr(92) + 'times ')})")
+
+
 class _Setter:
     """Sets symbols in LaTeX; ``named`` writes the names."""
 
-    def __init__(self, named: Callable[[Name], str], digits: int) -> None:
+    def __init__(self, named: Callable[[Name], str], digits: int, as_recorded: bool) -> None:
         self.named = named
         self.digits = digits
+        self.as_recorded = as_recorded
 
     def set(self, x: Any) -> Typeset:
+        if isinstance(x, Pattern):
+            args = [_slot(self.set(y), ATOM) for y in x.applied.inputs]
+            return x.latex.format(*args, ans=_slot(self.set(x.ans), ATOM)), SUM
         if not isinstance(x, Node):
             return self.constant(x)
         if x.op is None:
@@ -101,21 +137,21 @@ class _Setter:
         return self.applied(x.op, x.inputs, x.params)
 
     def constant(self, x: Any) -> Typeset:
+        if isinstance(x, (bool, np.bool_)) and self.as_recorded:
+            return r"\text{true}" if x else r"\text{false}", ATOM
         value = np.asarray(x)
         if value.size == 1:
             text = number(value.reshape(())[()], self.digits)
             return text, SUM if text.startswith("-") else ATOM if "cdot" not in text else CALL
-        if value.size and (value == value.flat[0]).all():
-            return number(value.flat[0], self.digits), ATOM
-        if value.ndim == 1 and value.size <= 6:
-            return rf"({', '.join(number(v, self.digits) for v in value)})", ATOM
-        return rf"\text{{const}}({' × '.join(map(str, value.shape))})", ATOM
+        if value.size and not value.any():
+            return "0", ATOM
+        return constant_name(value).latex, ATOM
 
     def applied(self, op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Typeset:
         """An operator on its inputs."""
         if op.latex == TRANSPARENT:
             return self.set(inputs[0])
-        special = REWRITTEN.get(op.name)
+        special = None if self.as_recorded else REWRITTEN.get(op.name)
         if special is not None:
             rewritten = special(inputs, params)
             if rewritten is not None:
@@ -194,9 +230,15 @@ def _quotient(inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
 def _product(inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """1 · a as a, and (-a) · b as -(a · b)."""
     for one, other in (inputs, inputs[::-1]):
-        if isinstance(one, (int, float)) and one == 1:
+        if _is_one(one):
             return other
     return _signed("multiply", inputs)
+
+
+def _is_one(x: Any) -> bool:
+    if isinstance(x, Symbol):
+        return x.op is None and x.name is ONE
+    return isinstance(x, (int, float)) and x == 1
 
 
 def _signed(name: str, inputs: tuple[Any, ...]) -> Any:

@@ -33,3 +33,6 @@ class Name(NamedTuple):
     def derivative(self, of: Name) -> Name:
         """∂ of / ∂ self."""
         return Name(f"∂{of.text}/∂{self.text}", rf"\frac{{\partial {of.latex}}}{{\partial {self.latex}}}")
+
+
+ONE = Name("1", "1")  # the derivative of the output with respect to itself

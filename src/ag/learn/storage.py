@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..files import write
 from .linear import LinearClassifier, NotFittedError
 
 FORMAT = "ag.LinearClassifier"
@@ -57,26 +58,7 @@ def save(model: LinearClassifier, path: str | os.PathLike[str], *, preprocessing
     }
     text = json.dumps(metadata, default=np.generic.item)
     content = library.save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, {"ag": text})
-    import tempfile  # here, as `import ag` is to stay light
-
-    folder = os.path.dirname(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(prefix=".ag-", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    write(path, content)
 
 
 def load(path: str | os.PathLike[str]) -> tuple[LinearClassifier, dict[str, Any]]:

@@ -1,0 +1,177 @@
+"""The chain rule of one quantity, written out: the same number several times, first in symbols, then in numbers.
+
+The sides are written in one of two notations, a line of text or LaTeX, by the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..operators.table import PRODUCT
+from .formula import Formula, Pattern, number
+from .names import Name
+from .numerals import factor, kind, numeral, summary
+from .plain_text import enclosed
+from .quantities import Quantity, Term
+
+DIGITS = 5
+TERMS = 4  # of a sum, that are written out
+
+
+class Text:
+    """A line of text."""
+
+    dot, plus, equals = " · ", " + ", " = "
+
+    @staticmethod
+    def name(name: Name) -> str:
+        return name.text
+
+    @staticmethod
+    def formula(formula: Formula, within: int = 0) -> str:
+        return formula.text(within)
+
+    @staticmethod
+    def number(x: Any) -> str:
+        return numeral(x)
+
+    @staticmethod
+    def factor(x: Any) -> str:
+        return factor(x)
+
+    @staticmethod
+    def partial(formula: Formula) -> str:
+        return enclosed(formula.text(PRODUCT))
+
+    @staticmethod
+    def words(text: str) -> str:
+        return text
+
+
+class Latex:
+    """LaTeX."""
+
+    dot, plus, equals = r" \cdot ", " + ", " = "
+
+    @staticmethod
+    def name(name: Name) -> str:
+        return name.latex
+
+    @staticmethod
+    def formula(formula: Formula, within: int = 0) -> str:
+        return formula.latex(within)
+
+    @staticmethod
+    def number(x: Any) -> str:
+        return number(x, DIGITS)
+
+    @staticmethod
+    def factor(x: Any) -> str:
+        text = number(x, DIGITS)
+        return rf"\left({text}\right)" if text.startswith("-") else text
+
+    @staticmethod
+    def partial(formula: Formula) -> str:
+        return formula.latex(PRODUCT)
+
+    @staticmethod
+    def words(text: str) -> str:
+        return rf"\text{{{text}}}"
+
+
+Notation = type[Text] | type[Latex]
+
+
+def definition(q: Quantity, notation: Notation = Text) -> str:
+    """What a quantity is computed as; of a leaf its label, if it has one."""
+    if q.op is not None:
+        return notation.formula(q.definition)
+    return notation.name(Name.of(q.label)) if q.label and q.label != q.name.text else ""
+
+
+def value(q: Quantity) -> str:
+    """The value of a quantity in a few words."""
+    return " ".join(filter(None, (kind(q.value), summary(q.value))))
+
+
+def gradient(q: Quantity) -> str:
+    """The derivative with respect to a quantity in a few words."""
+    return " ".join(filter(None, (kind(q.adjoint), summary(q.adjoint))))
+
+
+def is_output(q: Quantity) -> bool:
+    """Does the chain rule start from here?"""
+    return not q.terms and q.adjoint is not None and bool(np.any(q.adjoint != 0))
+
+
+def chain(q: Quantity, notation: Notation = Text) -> list[str]:
+    """∂f/∂q as equal sides: ∂f/∂z7, ∂f/∂z8 · ∂z8/∂z7, 1 · z3, 3. Of an array the sides are in matrix form."""
+    sides = [notation.name(q.derivative)]
+    scalar = q.shape == () and all(term.consumer.shape == () and term.partial is not None for term in q.terms)
+    if not q.terms:
+        return [*sides, notation.number(q.adjoint) if q.shape == () else notation.words(summary(q.adjoint))]
+    if scalar:
+        sides.append(_sum(q, notation, lambda t: _symbols(t, notation)))
+        sides.append(_sum(q, notation, lambda t: _half(t, notation)))
+        sides.append(_sum(q, notation, lambda t: _numbers(t, notation)))
+        if len(q.terms) > 1:
+            sides.append(_sum(q, notation, lambda t: notation.factor(t.value)))
+    else:
+        if any(_jacobian(t, notation) for t in q.terms):
+            sides.append(_sum(q, notation, lambda t: _jacobian(t, notation) or notation.formula(t.contribution, PRODUCT)))
+        sides.append(_sum(q, notation, lambda t: notation.formula(t.contribution, 1)))
+    if q.shape == ():
+        sides.append(notation.number(q.adjoint))
+    return [side for i, side in enumerate(sides) if i == 0 or side != sides[i - 1]]
+
+
+def _sum(q: Quantity, notation: Notation, side: Callable[[Term], str]) -> str:
+    shown = q.terms if len(q.terms) <= TERMS + 1 else q.terms[:TERMS]
+    sides = [side(term) if term.depends else "0" for term in shown]
+    if len(shown) < len(q.terms):
+        sides.append(notation.words(f"{len(q.terms) - len(shown):,} more"))
+    return notation.plus.join(sides)
+
+
+def _symbols(term: Term, notation: Notation) -> str:
+    """∂f/∂z8 · ∂z8/∂z7."""
+    of = Name.derivative(term_name(term), term.consumer.name)
+    return notation.name(term.consumer.derivative) + notation.dot + notation.name(of)
+
+
+def term_name(term: Term) -> Name:
+    """The name of the quantity that a term belongs to."""
+    quantity: Quantity = term.consumer.inputs[term.position]
+    return quantity.name
+
+
+def _half(term: Term, notation: Notation) -> str:
+    """1 · z3: the number that arrives, and the local partial in symbols."""
+    assert term.partial is not None
+    plain = isinstance(term.partial.symbol, (int, float))
+    partial = notation.factor(term.partial.value) if plain else notation.partial(term.partial)
+    return notation.factor(term.consumer.adjoint) + notation.dot + partial
+
+
+def _numbers(term: Term, notation: Notation) -> str:
+    """1 · 3."""
+    assert term.partial is not None
+    return notation.factor(term.consumer.adjoint) + notation.dot + notation.factor(term.partial.value)
+
+
+def _jacobian(term: Term, notation: Notation) -> str:
+    """The matrix of local partials, where the row names it, times what arrives."""
+    template = term.consumer.op.jacobian
+    if not template:
+        return ""
+    matrix = Formula(Pattern(template, term.consumer.definition.symbol, term.consumer.symbol))
+    return notation.formula(matrix, PRODUCT) + notation.dot + notation.name(term.consumer.derivative)
+
+
+def given(q: Quantity, notation: Notation = Text) -> list[str]:
+    """What the letters in the terms of a quantity stand for: p = softmax(z)."""
+    found = [notation.formula(formula) for term in q.terms for formula in term.contribution.given()]
+    return list(dict.fromkeys(found))

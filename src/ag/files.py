@@ -1,0 +1,39 @@
+"""Files that are either written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+
+def write(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file under another name first, and move it when it is complete."""
+    import tempfile  # here, as `import ag` is to stay light
+
+    folder = os.path.dirname(os.path.abspath(path))
+    handle, temporary = tempfile.mkstemp(prefix=".ag-", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_by_ending(path: str | os.PathLike[str], writers: Mapping[str, Callable[[], str | bytes]]) -> None:
+    """Write what the writer for the path's ending returns. Raises ValueError, naming the endings, for another one."""
+    ending = os.path.splitext(os.fspath(path))[1].lower()
+    if ending not in writers:
+        raise ValueError(f"{os.fspath(path)}: the ending says what to write; it is one of {', '.join(writers)}")
+    content = writers[ending]()
+    write(path, content.encode() if isinstance(content, str) else content)
