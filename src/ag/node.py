@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .advice import advice, storing
 from .source import Source, locate, user_frame
 
 # One integer orders a node and tells where it was made: creation number · 2²⁰ + instruction offset.
@@ -163,7 +164,11 @@ class Node:
         return plain(self, "complex(x)", complex)
 
     def __format__(self, specification: str) -> str:
-        return format(self._value if specification else self, specification) if specification else repr(self)
+        if not specification:
+            return repr(self)
+        if isinstance(self._value, np.ndarray):
+            return np.array2string(self._value, separator=", ", formatter={"all": lambda x: format(x, specification)})
+        return format(self._value, specification)
 
     # ------------------------------------------------------------------ what a node is not
 
@@ -173,7 +178,7 @@ class Node:
         raise TypeError(
             f"{describe(self)} can't become a plain array: its derivative would be lost without a word. "
             f"Write x.value for its numbers, ag.stack([x, y]) for an array of nodes, "
-            f"and NumPy functions or ag's (np.exp(x), ag.exp(x)) to compute with it"
+            f"and NumPy functions or ag's (np.exp(x), ag.exp(x)) to compute with it{advice()}"
         )
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
@@ -238,10 +243,16 @@ def describe(x: Any) -> str:
 
 def plain(node: Node, what: str, convert: Any) -> Any:
     """The value as a Python number, unless a running transform would lose its derivative by it."""
-    if cut(node):
+    inside = cut(node)
+    if inside or storing():
+        how = (
+            f"keep the node and use ag's functions (ag.sin(x), not math.sin(x); x > 0, not bool(x)){advice()}"
+            if inside and not storing()
+            else "build the array from nodes, ag.stack([x, y]), or make a new one, ag.Tensor(a).at[index].set(x)"
+        )
         raise TypeError(
-            f"{what} of {describe(node)} inside a transform would cut its gradient: keep the node and use "
-            f"ag's functions (ag.sin(x), not math.sin(x); x > 0, not bool(x)), or ag.stop_gradient(x) if that is meant"
+            f"{what} of {describe(node)} {'inside a transform' if inside else 'stored in a plain array'} would cut its "
+            f"gradient: {how}; write ag.stop_gradient(x) or x.value if that is meant"
         )
     value = node._value
     if np.size(value) != 1:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..advice import instead
 from ..node import Node, describe
 from .table import NUMPY
 
@@ -72,9 +73,10 @@ def unknown(f: Any) -> TypeError:
     """What to say of a NumPy function without a row."""
     module = getattr(f, "__module__", None) or "numpy"
     name = module.replace("numpy", "np", 1) + "." + f.__name__
+    rewrite = instead(f.__name__)
     return TypeError(
-        f"{name} has no rule, so it can't be applied to a node: its derivative would be lost. "
-        f"Write it with operators that have one, or use x.value if it needs no derivative"
+        f"{name} has no rule, so it can't be applied to a node: its derivative would be lost. Write "
+        f"{rewrite or 'it with operators that have one'}, or use x.value if it needs no derivative"
     )
 
 

@@ -1,0 +1,120 @@
+"""What to write instead: the call in the user's program that would lose a derivative, and the one that keeps it."""
+
+from __future__ import annotations
+
+from sys import _getframe
+from types import FrameType
+
+from .source import PACKAGE
+
+# By the name of the function that was called. What stands in a line below is written about x, a node.
+REWRITES = {
+    "array": "ag.stack([x, y])",
+    "asarray": "x itself, or ag.stack([x, y])",
+    "asanyarray": "x itself, or ag.stack([x, y])",
+    "full": "x * np.ones(shape), or ag.broadcast_to(x, shape)",
+    "full_like": "x * np.ones_like(a)",
+    "fill": "a = x * np.ones_like(a)",
+    "linspace": "a + (b - a) * np.linspace(0, 1, n)",
+    "logspace": "10 ** (a + (b - a) * np.linspace(0, 1, n))",
+    "geomspace": "a * (b / a) ** np.linspace(0, 1, n)",
+    "arange": "a + step * np.arange(n)",
+    "fromiter": "ag.stack(list(values))",
+    "vectorize": "the function on the whole array, or ag.stack([f(v) for v in x])",
+    "frompyfunc": "the function on the whole array, or ag.stack([f(v) for v in x])",
+    "copyto": "a = ag.where(mask, x, a)",
+    "put": "a = ag.Tensor(a).at[index].set(x)",
+    "place": "a = ag.where(mask, x, a)",
+    "putmask": "a = ag.where(mask, x, a)",
+    "put_along_axis": "a = ag.Tensor(a).at[index].set(x)",
+    "fill_diagonal": "a * (1 - np.eye(n)) + x * np.eye(n)",
+    "normal": "mean + scale * rng.normal(size=shape): the noise must not depend on x",
+    "standard_normal": "rng.standard_normal(shape) * scale + mean",
+    "lognormal": "ag.exp(mean + sigma * rng.normal(size=shape))",
+    "uniform": "low + (high - low) * rng.random(shape)",
+    "exponential": "scale * rng.exponential(size=shape)",
+    "laplace": "loc + scale * rng.laplace(size=shape)",
+    "gumbel": "loc + scale * rng.gumbel(size=shape)",
+    "logistic": "loc + scale * rng.logistic(size=shape)",
+    "multivariate_normal": "mean + np.linalg.cholesky(covariance) @ rng.normal(size=n)",
+    "choice": "rng.choice(n, p=p.value): a draw has no derivative; weight its log-probability instead",
+    "poisson": "rng.poisson(x.value): a draw of integers has no derivative",
+    "binomial": "rng.binomial(n, p.value): a draw of integers has no derivative",
+    "fsum": "ag.sum(ag.stack(values))",
+    "fmean": "ag.mean(ag.stack(values))",
+    "stdev": "ag.std(ag.stack(values), ddof=1)",
+    "dot": "a @ x",
+    "save": "np.save(path, x.value)",
+    "savetxt": "np.savetxt(path, x.value)",
+    "savez": "np.savez(path, x=x.value)",
+}  # fmt: skip
+
+FOREIGN = ("numpy", "scipy", "math", "statistics", "pandas", "sklearn", "matplotlib")
+
+
+def instead(name: str) -> str:
+    """What keeps the derivative in place of a call of ``name``; empty if nothing is known."""
+    if name in REWRITES:
+        return REWRITES[name]
+    import ag
+
+    for prefix, home in (("ag", ag), ("ag.linalg", getattr(ag, "linalg", None)), ("ag.special", getattr(ag, "special", None))):
+        if callable(getattr(home, name, None)):
+            return f"{prefix}.{name}(...)"
+    return ""
+
+
+def advice() -> str:
+    """The call that the user's program is making at this moment, and what to write instead; empty if that can't be told."""
+    frame = _users()
+    text, name = _call(frame) if frame is not None else ("", "")
+    rewrite = instead(name) if name else ""
+    return f"; in place of {text} write {rewrite}" if rewrite else ""
+
+
+def storing() -> bool:
+    """Is the user's program just now storing something into an array, ``a[i] = x``?"""
+    import dis
+
+    frame = _users()
+    return frame is not None and dis.opname[frame.f_code.co_code[frame.f_lasti]] == "STORE_SUBSCR"
+
+
+def _users() -> FrameType | None:
+    """The innermost frame that is neither ours nor of a library of numbers."""
+    frame: FrameType | None = _getframe(1)
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "").partition(".")[0]
+        if module not in FOREIGN and not frame.f_code.co_filename.startswith(PACKAGE):
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def _call(frame: FrameType) -> tuple[str, str]:
+    """The call that a frame is making: its text and the name of the function."""
+    import ast
+    import linecache
+
+    places = list(frame.f_code.co_positions())
+    first, last, start, end = places[frame.f_lasti // 2]
+    if first is None or last is None or start is None or end is None:
+        return "", ""
+    lines = [linecache.getline(frame.f_code.co_filename, n) for n in range(first, last + 1)]
+    if not all(lines):
+        return "", ""
+    raw = [line.encode() for line in lines]  # columns are counted in bytes
+    raw[-1] = raw[-1][:end]
+    raw[0] = raw[0][start:]
+    text = " ".join(b"".join(raw).decode().split())
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return "", ""
+    if not isinstance(tree, ast.Call):
+        return "", ""
+    f = tree.func
+    while isinstance(f, ast.Call):  # np.vectorize(f)(x)
+        f = f.func
+    name = f.attr if isinstance(f, ast.Attribute) else f.id if isinstance(f, ast.Name) else ""
+    return text, name

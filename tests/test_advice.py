@@ -1,0 +1,102 @@
+"""Where a derivative would be lost, the error shows the call and what to write instead; and what it advises works."""
+
+import math
+import re
+import statistics
+
+import numpy as np
+import pytest
+
+import ag
+
+rng = np.random.default_rng(0)
+
+
+def in_a_gradient(f):
+    return lambda: ag.grad(f)(2.0)
+
+
+def stores(x):
+    y = np.zeros(2)
+    y[0] = x * 1.0
+    return ag.Tensor(y).sum()
+
+
+CASES = [
+    (lambda x: np.array([x, x]), r"in place of np\.array\(\[x, x\]\) write ag\.stack"),
+    (lambda x: np.full(3, x), r"in place of np\.full\(3, x\) write x \* np\.ones\(shape\)"),
+    (lambda x: np.full_like(np.zeros(3), x), r"np\.copyto has no rule.*Write a = ag\.where"),
+    (lambda x: np.linspace(0, x, 3), r"np\.linspace has no rule.*Write a \+ \(b - a\) \* np\.linspace\(0, 1, n\)"),
+    (lambda x: rng.normal(x), r"in place of rng\.normal\(x\) write mean \+ scale \* rng\.normal"),
+    (lambda x: rng.normal(x, size=2), r"in place of rng\.normal\(x, size=2\) write mean"),
+    (lambda x: rng.uniform(0, x), r"write low \+ \(high - low\) \* rng\.random"),
+    (lambda x: np.vectorize(lambda v: v * 2)(x), r"in place of np\.vectorize\(.*write the function on the whole array"),
+    (lambda x: np.ones(2).dot(x), r"write a @ x"),
+    (lambda x: np.asarray(x, dtype=object), "write x itself, or ag.stack"),
+    (lambda x: memoryview(np.asarray(x)), "write x itself, or ag.stack"),
+]
+
+
+@pytest.mark.parametrize("call,words", CASES)
+@pytest.mark.parametrize("x", [ag.Scalar(2.0, "x"), ag.Tensor([1.0, 2.0], "x")], ids=["scalar", "tensor"])
+def test_a_call_that_would_lose_the_derivative_is_shown_with_its_rewrite(call, words, x):
+    with pytest.raises(TypeError, match=words):
+        call(x)
+
+
+@pytest.mark.parametrize("f,words", [
+    (lambda x: math.sin(x) * x, r"in place of math\.sin\(x\) write ag\.sin"),
+    (lambda x: math.fsum([x, x]), r"in place of math\.fsum\(\[x, x\]\) write ag\.sum\(ag\.stack\(values\)\)"),
+    (lambda x: float(x) * x, r"inside a transform.*keep the node.*write ag\.stop_gradient\(x\)"),
+    (lambda x: int(x) * x, "inside a transform would cut its gradient"),
+    (lambda x: np.fromiter((v for v in [x]), float).sum(), "write ag.stack"),
+])  # fmt: skip
+def test_inside_a_transform_numbers_are_not_taken(f, words):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        in_a_gradient(f)()
+    text = " ".join(str(error) for error in (caught.value, caught.value.__cause__) if error)
+    assert re.search(words, text), text
+
+
+@pytest.mark.parametrize("run", [lambda: stores(ag.Scalar(2.0)), in_a_gradient(stores)], ids=["outside", "inside"])
+def test_storing_a_node_in_a_plain_array_says_how_to_build_one(run):
+    """NumPy puts its own words in front; the cause has ours."""
+    with pytest.raises((TypeError, ValueError)) as caught:
+        run()
+    text = f"{caught.value} {caught.value.__cause__}"
+    assert "would cut its gradient: build the array from nodes, ag.stack([x, y])" in text
+
+
+def test_outside_a_transform_a_number_is_a_number():
+    x = ag.Scalar(2.0)
+    y = np.zeros(2)
+    y[0] = float(x)
+    y[1] = x.value
+    assert math.sin(x) == math.sin(2.0) and (y == 2.0).all()
+    assert statistics.fmean([x.value]) == 2.0
+
+
+def test_a_function_of_another_library_is_named_by_the_users_own_call():
+    linalg = pytest.importorskip("scipy.special")
+    with pytest.raises(TypeError, match=r"in place of linalg\.softmax\(.*write ag\.softmax"):
+        linalg.softmax(ag.Tensor([1.0, 2.0]))
+
+
+def test_the_advice_is_sound():
+    """What is advised computes the same, with a derivative."""
+    x = ag.Scalar(2.0)
+    noise = np.random.default_rng(1).normal(size=3)
+    np.testing.assert_array_equal((x * np.ones(3)).value, np.full(3, 2.0))
+    np.testing.assert_allclose((x + (5.0 - x) * np.linspace(0, 1, 4)).value, np.linspace(2.0, 5.0, 4))
+    np.testing.assert_allclose((x * (3.0 / x) ** np.linspace(0, 1, 3)).value, np.geomspace(2.0, 3.0, 3))
+    np.testing.assert_array_equal((x + 0.5 * noise).value, np.random.default_rng(1).normal(2.0, 0.5, 3))
+    np.testing.assert_array_equal(ag.Tensor(np.zeros(2)).at[0].set(x).value, [2.0, 0.0])
+    a = np.zeros((2, 2))
+    np.testing.assert_array_equal((a * (1 - np.eye(2)) + x * np.eye(2)).value, np.diag([2.0, 2.0]))
+    covariance = np.array([[2.0, 0.5], [0.5, 1.0]])
+    draws = np.linalg.cholesky(covariance) @ np.random.default_rng(2).normal(size=(2, 200_000))
+    np.testing.assert_allclose(np.cov(draws), covariance, atol=0.02)
+
+
+def test_a_specification_formats_each_element():
+    assert f"{ag.Tensor([1.0, 2.5]):.2f} {ag.Scalar(0.25):.1%}" == "[1.00, 2.50] 25.0%"
