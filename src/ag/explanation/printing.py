@@ -143,6 +143,7 @@ def markdown(graph: Graph, fold: bool = True) -> str:
 
 
 def _cell(text: str) -> str:
+    text = text.replace(r"\operatorname{", r"\mathrm{")  # which GitHub refuses
     return text.replace("|", r"\vert ") if "$" not in text else text
 
 
