@@ -931,3 +931,9 @@ def test_a_scalar_has_no_elements():
 def test_a_face_has_no_subclasses(face):
     with pytest.raises(TypeError, match="can't be subclassed.*keep a node in an attribute"):
         type("Other", (face,), {})
+
+
+def test_clip_to_a_bound_that_is_nan():
+    """As NumPy: nan, for numbers as for arrays."""
+    for args in ((2.0, np.nan, 3.0), (2.0, 1.0, np.nan), (np.nan, 1.0, 3.0)):
+        assert np.isnan(ag.clip(ag.Scalar(args[0]), *args[1:]).value) and np.isnan(ag.clip(ag.Tensor(args[0]), *args[1:]).value)

@@ -253,3 +253,255 @@ def test_every_row_that_can_be_called_is_called_by_its_name(name):
     result = parse(f"[x, 1] @ [1, 1] - 2 + {call}", {"x": 1.0}).value
     expected = getattr(ag, name, None) or vocabulary.FUNCTIONS[name]
     np.testing.assert_allclose(result, expected(*args), rtol=1e-12)
+
+
+# ---------------------------------------------------------------------- what is no expression
+
+ERRORS = [
+    # Python's grammar beyond expressions
+    ("x^2", "^ is no power here: write ** (x**2)", "^^^"),
+    ("x & y", "& has no meaning for numbers: of two conditions write logical_and(x > 0, y > 0)", "^^^^^"),
+    ("|x", "this can't stand here: write numbers, variables and functions with operators between them", "^"),
+    ("x|y", "| has no meaning for numbers: write abs(x) for an absolute value, logical_or(x > 0, y > 0) of two conditions", "^^^"),
+    ("~x", "~ has no meaning for numbers: of a condition write logical_not(x > 0)", "^^"),
+    ("x<<y", "<< has no meaning for numbers: write x * 2**n", "^^^^"),
+    ("x>>y", ">> has no meaning for numbers: write x / 2**n", "^^^^"),
+    ("x is y", "'is' compares no numbers: write ==", "^^^^^^"),
+    ("x is not y", "'is not' compares no numbers: write !=", "^^^^^^^^^^"),
+    ("x in y", "'in' has no meaning for numbers: compare with ==, <, <=, > or >=", "^^^^^^"),
+    ("x not in y", "'not in' has no meaning for numbers: compare with ==, <, <=, > or >=", "^^^^^^^^^^"),
+    ("x + (lambda: y)()", "only functions are called, by their names: for a product write (lambda: y)*()", "    ^^^^^^^^^^^^^"),
+    ("lambda: x", "an expression defines no functions: write the formula itself", "^^^^^^^^^"),
+    ("sum([x for x in y])", "an expression has no loops: write the elements out, [x, y, z]", "    ^^^^^^^^^^^^^^"),
+    ("sum(x for x in y)", "an expression has no loops: write the terms out, x + y + z", "   ^^^^^^^^^^^^^^"),
+    ("{x for x in y}", "an expression has no loops: write the elements out, [x, y, z]", "^^^^^^^^^^^^^^"),
+    ("{x: y for x in y}", "an expression has no loops: write the elements out, [x, y, z]", "^^^^^^^^^^^^^^^^^"),
+    ("{x + y}", "braces have no meaning here: write ( ) around a formula, [ ] around a vector", "^^^^^^^"),
+    ("{x: y}", "braces have no meaning here: write ( ) around a formula, [ ] around a vector", "^^^^^^"),
+    ("x, y", "several numbers make a vector in brackets: write [x, y]", "^^^^"),
+    ("[*x, y]", "a star unpacks nothing here: write the elements out, [x, y, z]", " ^^"),
+    ("max(*x)", "a star unpacks nothing here: write the elements out, [x, y, z]", "    ^^"),
+    ("(z := x)", "an expression sets no variables: what occurs several times is computed once anyway", " ^^^^^^"),
+    ("await x", "an expression awaits nothing: write the formula itself", "^^^^^^^"),
+    ("(yield x)", "an expression yields nothing: write the formula itself", " ^^^^^^^"),
+    ("(yield from x)", "an expression yields nothing: write the formula itself", " ^^^^^^^^^^^^"),
+    ("x + f'{y}'", "this is no part of an expression: write numbers, variables and functions", "    ^^^^^^"),
+    ("x + 'y'", "text is no number: variables are written without quotes", "    ^^^"),
+    ("x + b'y'", "text is no number: variables are written without quotes", "    ^^^^"),
+    ("x + None", "None is no number: write one, or the name of a variable", "    ^^^^"),
+    ("x + ...", "... is no number: write one, or the name of a variable", "    ^^^"),
+    ("x + True", "True is no number: write 1, or a condition such as x > 0", "    ^^^^"),
+    ("x + 2j", "only real numbers are differentiated: leave out the j", "    ^^"),
+    ("x if y > 0 else 0", "a choice is written where(y > 0, x, 0)", "^^^^^^^^^^^^^^^^^"),
+    ("where(x > 0 and y > 0, x, y)", "conditions are joined by logical_and(x > 0, y > 0)", "      ^^^^^^^^^^^^^^^"),
+    ("where(x > 0 or y > 0, x, y)", "conditions are joined by logical_or(x > 0, y > 0)", "      ^^^^^^^^^^^^^^"),
+    ("where(not x > 0, x, y)", "a condition is negated by logical_not(x > 0)", "      ^^^^^^^^^"),
+    ("where(0 < x <= y, x, y)", "one comparison at a time: write logical_and(0 < x, x <= y)", "      ^^^^^^^^^^"),
+    ("x.value + y", "nothing has attributes here: write functions and variables by their names alone", "^^^^^^^"),
+    ("x + np.exp(y)", "functions are called by their own names: write exp(...)", "    ^^^^^^"),
+    ("x.__class__.__bases__[0]", "nothing has attributes here: write functions and variables by their names alone", "^^^^^^^^^^^^^^^^^^^^^"),
+    # names
+    ("x + z", "the variable z has no value: add z=...", "    ^"),
+    ("z + x*w", "the variables z and w have no values: add z=... w=...", "^"),
+    ("z + u*w", "the variables z, u and w have no values: add z=... u=... w=...", "^"),
+    ("x + sin", "sin is a function: write sin(...); or for a variable of that name add sin=...", "    ^^^"),
+    ("x + sni(y)", "there is no function sni: did you mean sin?", "    ^^^"),
+    ("x + Exp(y)", "there is no function Exp: did you mean exp or exp2?", "    ^^^"),
+    ("ln(x) + y", "there is no function ln: did you mean log?", "^^"),
+    ("x + __import__('os')", "there is no function __import__: there are the operators of the table, such as exp, log, sin, sqrt and softmax", "    ^^^^^^^^^^"),
+    ("reshape(x, y)", "there is no function reshape: there are the operators of the table, such as exp, log, sin, sqrt and softmax", "^^^^^^^"),
+    ("x(y + 1)", "x is a variable, not a function: for a product write x*(y + 1)", "^"),
+    ("pi(x)", "pi is a number, not a function: for a product write pi*(x)", "^^"),
+    ("x(y, 1)", "x is a variable, not a function: for a product write x*(...)", "^"),
+    ("2(x + y)", "only functions are called, by their names: for a product write 2*(x + y)", "^^^^^^^^"),
+    ("(x + y)(x - y)", "only functions are called, by their names: for a product write (x + y)*(x - y)", "^^^^^^^^^^^^^^"),
+    # arguments
+    ("clip(x, min=0)", "arguments have no names here: write clip(x, y, z)", "        ^^^^^"),
+    ("atan2(x)", "atan2 takes 2 arguments, got 1: write atan2(x, y)", "^^^^^^^^"),
+    ("x + exp()", "exp takes 1 argument, got 0: write exp(x)", "    ^^^^^"),
+    ("clip(x, 0, 1, y)", "clip takes 1 to 3 arguments, got 4: write clip(x, y, z)", "^^^^^^^^^^^^^^^^"),
+    ("where(x, y)", "where takes 3 arguments, got 2: write where(x > 0, x, y)", "^^^^^^^^^^^"),
+    ("cross_entropy([x, y])", "cross_entropy takes 2 arguments, got 1: write cross_entropy([x, y], 0)", "^^^^^^^^^^^^^^^^^^^^^"),
+    ("softmax(x, y)", "softmax takes 1 argument, got 2: write softmax([x, y])", "^^^^^^^^^^^^^"),
+    ("max(x, y)", "max takes 1 argument, got 2: write max([x, y]) or maximum(x, y)", "^^^^^^^^^"),
+    ("softmax(x + y)", "softmax takes a vector, x + y is a number: write softmax([x + y, ...])", "        ^^^^^"),
+    ("x @ y", "matmul takes a vector, x is a number: write * for numbers", "^"),
+    ("cross_entropy(x, 1) + y", "cross_entropy takes a vector, x is a number: write cross_entropy([x, ...])", "              ^"),
+    ("where(x, x, y)", "x is a number, not a condition: compare it, as in x > 0", "      ^"),
+    ("(x > y) * x", "x > y is a condition, not a number: write where(x > y, 1, 0) for 1 or 0", " ^^^^^"),
+    ("[x, x > y]", "x > y is a condition, not a number: write where(x > y, 1, 0) for 1 or 0", "    ^^^^^"),
+    ("isnan(x) + y", "isnan(x) is a condition, not a number: write where(isnan(x), 1, 0) for 1 or 0", "^^^^^^^^"),
+    ("(x == y)[0]", "x == y is a condition, not a number: write where(x == y, 1, 0) for 1 or 0", " ^^^^^^"),
+    ("(x > 0) > y", "x > 0 is a condition, not a number: write where(x > 0, 1, 0) for 1 or 0", " ^^^^^"),
+    ("[x, y] + [1, 2, 3]", "a vector of 2 and a vector of 3 do not go together: elements are paired one by one", "^^^^^^^^^^^^^^^^^^"),
+    ("[x, y] @ [1, 2, 3]", "a vector of 2 and a vector of 3 have no product: a row of the one must be as long as a column of the other", "^^^^^^^^^^^^^^^^^^"),
+    ("[x, y] @ [[1, 2, 3]]", "a vector of 2 and a matrix of 1×3 have no product: a row of the one must be as long as a column of the other", "^^^^^^^^^^^^^^^^^^^^"),
+    ("[x, [y, 1]]", "the elements of a vector are of one kind; this is a vector of 2, the first is a number", "    ^^^^^^"),
+    ("[[[x, y]]]", "a matrix is a vector of vectors, and nothing goes deeper", "^^^^^^^^^^"),
+    ("sum([])*x", "a vector has at least one element: write [x, y]", "    ^^"),
+    ("x[0] + y", "an index is one too many: x is a number", "^^^^"),
+    ("[x, y][0, 1]", "2 indices are one too many: [x, y] is a vector of 2", "^^^^^^^^^^^^"),
+    ("[x, y][2]", "there is no element 2: this is a vector of 2, counted from 0 to 1", "       ^"),
+    ("[[x, y]][0, -3]", "there is no element -3: this is a matrix of 1×2, counted from 0 to 1", "            ^^"),
+    ("[x, y][x]", "an index is an integer, counted from 0: write p[0], or W[0, 1] for a matrix", "       ^"),
+    ("[x, y][0:1]", "an index is an integer, counted from 0: write p[0], or W[0, 1] for a matrix", "       ^^^"),
+    ("[x, y][1.0]", "an index is an integer, counted from 0: write p[0], or W[0, 1] for a matrix", "       ^^^"),
+    ("[x, y][10**9]", "an index is an integer, counted from 0: write p[0], or W[0, 1] for a matrix", "       ^^^^^"),
+    ("[x, y][99999999999999999999]", "an index is an integer, counted from 0: write p[0], or W[0, 1] for a matrix", "       ^^^^^^^^^^^^^^^^^^^^"),
+    ("cross_entropy([x, y], 0.5)", "a label is an integer, counted from 0, or a variable: write cross_entropy([x, y], 0)", "                      ^^^"),
+    ("cross_entropy([x, 1], y)", "a label is an integer, counted from 0; y is -0.75", "                      ^"),
+    ("cross_entropy([x, y], 2)", "labels of 2 classes are counted from 0 to 1, got 2", "                      ^"),
+    ("cross_entropy([x, y], -1)", "labels of 2 classes are counted from 0 to 1, got -1", "                      ^^"),
+    ("cross_entropy([x, y], [0, 1])", "a vector of 2 takes one label", "                      ^^^^^^"),
+    ("cross_entropy([[x, y], [y, x]], 0)", "a matrix of 2×2 takes 2 labels in brackets", "                                ^"),
+    # numbers
+    ("x + 1e400*y", "this number is too large: the largest is about 1.8e308, and infinity is written inf", "    ^^^^^"),
+    ("x + 0x" + "F" * 300, "this number is too large: the largest is about 1.8e308, and infinity is written inf", None),
+    ("x + " + "9" * 5000, "this number is too large: the largest is about 1.8e308, and infinity is written inf", None),
+    ("2 * 3", "no variable occurs here, so there is nothing to differentiate", "^^^^^"),
+    ("cross_entropy([1, 2], y)", "no variable occurs here, so there is nothing to differentiate", "^^^^^^^^^^^^^^^^^^^^^^^^"),
+    # syntax
+    ("", "the expression is empty: write one such as x*y", None),
+    ("x + ", "the expression ends too early: something must follow", "   ^"),
+    ("x * (y", "'(' is never closed", "    ^"),
+    ("sum([x, y)", "')' closes nothing that was opened with '('", "         ^"),
+    ("x * y]", "']' closes nothing that was opened with '['", "     ^"),
+    ("2x + y", "a product is written with *: 2*x", "^^"),
+    ("y + 2.5x", "a product is written with *: 2.5*x", "    ^^^^"),
+    ("2 x + y", "an operator is missing here: write 2*x for a product", "  ^"),
+    ("2π + y", "an operator is missing here: write 2*π for a product", " ^"),
+    ("x + sin y", "a function is called with parentheses: sin(y)", "        ^"),
+    ("f(x) = x + y", "an expression has no '=': the values of variables are given beside it, as in x=2", "     ^"),
+    ("x <= y = 2", "an expression has no '=': the values of variables are given beside it, as in x=2", "       ^"),
+    ("x + 007", "this can't stand here (leading zeros in decimal integer literals are not permitted; use an 0o prefix for octal integers): write numbers, variables and functions with operators between them", None),
+    ("x; y", "this can't stand here: write numbers, variables and functions with operators between them", " ^"),
+    ("x*y # the product", "an expression has no comments: leave out # and what follows", "    ^"),
+    ("x\0y", "this character can't be read", " ^"),
+    ("x\ud800", "this character can't be read", " ^"),
+    ("x + y²", "'²' can't be read: write **2", "     ^"),
+    ("x − y", "'−' can't be read: write -", "  ^"),
+    ("x · y", "'·' can't be read: write *", "  ^"),
+    ("(" * 10_000, "the parentheses are nested too deeply: at most 200 levels are read", None),
+    ("(" * 4000 + "x" + ")" * 4000, "the parentheses are nested too deeply: at most 200 levels are read", None),
+    ("-" * 9999 + "x", "the expression is nested too deeply, or has too many terms: shorten it", None),
+    ("x**" * 3000 + "x", "the expression is nested too deeply, or has too many terms: shorten it", None),
+    ("x" * 10_001, "the expression has 10,001 characters, at most 10,000 are read", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text, message, caret", ERRORS, ids=[repr(text)[:40] for text, _, _ in ERRORS])
+def test_errors_show_the_place(text, message, caret):
+    with pytest.raises(ExpressionError) as caught:
+        parse(text, {"x": 2.0, "y": -0.75})
+    error = caught.value
+    assert error.message == message
+    lines = str(error).splitlines()
+    assert lines[0] == message and (len(lines) == 3 or not text)
+    if caret is not None:
+        assert lines[1].strip() == "".join(c if c.isprintable() else "\ufffd" for c in text).strip()
+        assert lines[2] == "  " + caret
+    assert all(len(line) < 80 for line in lines[1:])
+
+
+def test_every_refusal_was_tried():
+    from ag.explanation.syntax import REFUSED
+
+    assert {message for message in REFUSED.values()} <= {message for _, message, _ in ERRORS}
+
+
+def test_the_message_is_one_line_and_the_place_is_data():
+    with pytest.raises(ValueError, match=r"^there is no function lgo: did you mean log\?\n  1 \+ lgo\(x\)\n      \^\^\^$") as caught:
+        parse("1 + lgo(x)", {"x": 1.0})
+    assert (caught.value.text, caught.value.start, caught.value.stop) == ("1 + lgo(x)", 4, 7)
+
+
+@pytest.mark.parametrize("text, lines", [
+    ("α + β*lgo(γ)", ["α + β*lgo(γ)", "      ^^^"]),
+    ("日本 + lgo(γ)", ["日本 + lgo(γ)", "       ^^^"]),  # two columns each
+    ("e\u0301 + lgo(γ)", ["e\u0301 + lgo(γ)", "    ^^^"]),  # a letter and its accent: one column
+    ("  α\n+ lgo(β)", ["α + lgo(β)", "    ^^^"]),
+    ("x+" * 100 + "lgo(x)" + "+x" * 100, ["…" + "+" * 0 + ("x+" * 100)[-34:] + "lgo(x)+" + ("x+" * 100)[:31] + "…", None]),
+])  # fmt: skip
+def test_carets_stand_under_the_place(text, lines):
+    with pytest.raises(ExpressionError) as caught:
+        parse(text, dict.fromkeys(["α", "β", "γ", "日本", "é", "x"], 1.0))
+    shown, carets = (line[2:] for line in str(caught.value).splitlines()[1:])
+    if lines[1] is None:
+        assert shown[0] == shown[-1] == "…" and len(shown) == 74
+        assert shown[carets.index("^") :].startswith("lgo") and carets.strip() == "^^^"
+    else:
+        assert [shown, carets] == lines
+
+
+@pytest.mark.parametrize("values, message", [
+    ({"x": 1.0}, "the variable y has no value: add y=..."),
+    ({}, "the variables x and y have no values: add x=... y=..."),
+    ({"x": 1.0, "Y": 2.0}, "the variable y has no value: add y=..."),
+    ({"x": 1.0, "y": 1.0, "z": 2.0}, "z does not occur in the expression, its variables are x, y: leave out z=..."),
+    ({"x": 1.0, "y": 1.0, "z": 2.0, "w": 2.0}, "z and w do not occur in the expression, its variables are x, y: leave out z=... w=..."),
+    ({"x": "1", "y": 1.0}, "the value of x: a Scalar holds one real number, got '1': for arrays write ag.Tensor(array)"),
+    ({"x": ["a"], "y": 1.0}, "the value of x: expected an array of real numbers, got one of dtype <U1: convert it to numbers first"),
+    ({"x": np.ones(2), "y": np.ones(3)}, "a vector of 2 and a vector of 3 do not go together: elements are paired one by one"),
+])  # fmt: skip
+def test_values(values, message):
+    with pytest.raises(ExpressionError) as caught:
+        parse("x*y", values)
+    assert caught.value.message == message
+
+
+def test_values_of_odd_shapes():
+    with pytest.raises(ExpressionError, match=r"^max of Tensor 'x' of shape \(0,\): zero-size array to reduction operation maximum which has no identity\n  max\(x\)\n  \^\^\^\^\^\^"):
+        parse("max(x)", {"x": []})
+    with pytest.raises(ExpressionError, match=r"^the variable alpha has no value: add alpha=...; alhpa was given: is that it\?"):
+        parse("alpha*x", {"alhpa": 1.0, "x": 1.0})
+    with pytest.raises(ExpressionError, match=r"^x does not occur in the expression, its variable is y: leave out x=..."):
+        parse("y", {"x": 1.0, "y": 1.0})
+    with pytest.raises(TypeError, match=r"^an expression is a string, got int: write parse\('x\*y', {'x': 2.0, 'y': 1.0}\)"):
+        parse(3, {})
+
+
+def test_a_loss_of_probabilities_warns_as_ever():
+    with pytest.warns(UserWarning, match="probabilities"):
+        parse("cross_entropy(softmax([x, 1, 2]), 0)", {"x": 1.0})
+
+
+# ---------------------------------------------------------------------- values from the command line
+
+
+def test_assignments():
+    found = assignments(["x=2", "y = -1.5e-3", "α=pi/4", "x₁=1/3", "z=1,2,3", "w=[0.5, -inf]", "W=[[1,2],[3,4]]", "s=log(2)", "i=inf"])
+    for name, value in {
+        "x": 2.0, "y": -0.0015, "α": math.pi / 4, "x₁": 1 / 3, "z": [1, 2, 3], "w": [0.5, -math.inf], "W": [[1, 2], [3, 4]], "s": math.log(2), "i": math.inf,
+    }.items():  # fmt: skip
+        np.testing.assert_array_equal(found.pop(name), value)
+    assert not found
+    assert type(assignments(["x=2"])["x"]) is float and assignments(["z=1,2"])["z"].dtype == float
+    assert assignments([]) == {}
+
+
+@pytest.mark.parametrize("words, message, caret", [
+    (["x"], "a value is given as NAME=NUMBER, such as x=2", "^"),
+    (["x="], "x has no value: write a number after =, as in x=2", "  ^"),
+    (["2=x"], "left of = stands the name of a variable, as in x=2; this is no name", "^"),
+    (["x+y=2"], "left of = stands the name of a variable, as in x=2; this is no name", "^^^"),
+    (["=2"], "left of = stands the name of a variable, as in x=2; this is empty", "^"),
+    (["lambda=2"], "left of = stands the name of a variable, as in x=2; this is a word of Python's grammar", "^^^^^^"),
+    (["x=1", "y=2", "x=3"], "x is given twice, as x=1 and as x=3", "^"),
+    (["x₁=1", "x1=3"], "x1 is given twice, as x₁=1 and as x1=3", "^^"),
+    (["x=abc"], "x: abc is not a number", "  ^^^"),
+    (["x=sin"], "x: sin is not a number", "  ^^^"),
+    (["αβ=1, y"], "αβ: y is not a number", "      ^"),
+    (["x==2"], "x: an expression has no '=': the values of variables are given beside it, as in x=2", "  ^"),
+    (["x=1,5e"], "x: a product is written with *: 5*e", "    ^^"),
+    (["x=1 2"], "x: an operator is missing here: write 1*2 for a product", "    ^"),
+    (["x='2'"], "x: text is no number: variables are written without quotes", "  ^^^"),
+    (["x=1>0"], "x: 1>0 is a condition, not a number: write where(1>0, 1, 0) for 1 or 0", "  ^^^"),
+    (["x=1/0"], "x would be inf: give a finite number, or inf by its name", "  ^^^"),
+    (["x=nan"], "x: nan is not a number", "  ^^^"),
+    (["x=inf-inf"], "x would be nan: give a finite number, or inf by its name", "  ^^^^^^^"),
+    (["x=1e999"], "x: this number is too large: the largest is about 1.8e308, and infinity is written inf", "  ^^^^^"),
+])  # fmt: skip
+def test_errors_of_assignments(words, message, caret):
+    with pytest.raises(ExpressionError) as caught:
+        assignments(words)
+    assert str(caught.value).splitlines() == [message, f"  {words[-1]}", f"  {caret}"]

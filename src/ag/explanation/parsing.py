@@ -335,7 +335,7 @@ def _nowhere() -> None:
 
 def _floats(value: Any) -> Any:
     array = np.asarray(value)
-    return array if array.dtype.kind == "f" else array.astype(float)
+    return array.astype(float) if array.dtype.kind in "iub" else array
 
 
 def _kind(x: Any) -> str:

@@ -38,7 +38,6 @@ REFUSED: dict[type[ast.AST], str] = {
     ast.Tuple: "several numbers make a vector in brackets: write [x, y]",
     ast.Starred: "a star unpacks nothing here: write the elements out, [x, y, z]",
     ast.NamedExpr: "an expression sets no variables: what occurs several times is computed once anyway",
-    ast.JoinedStr: "text is no number: variables are written without quotes",
     ast.Await: "an expression awaits nothing: write the formula itself",
     ast.Yield: "an expression yields nothing: write the formula itself",
     ast.YieldFrom: "an expression yields nothing: write the formula itself",
