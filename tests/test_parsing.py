@@ -13,6 +13,7 @@ import ag
 from ag.explanation import vocabulary
 from ag.explanation.parsing import assignments, parse, read
 from ag.explanation.pointing import ExpressionError
+from ag.explanation.syntax import REFUSED
 from ag.operators.table import TABLE
 
 RUNNING = "log(1+exp(-(x+y)))*(x+y)"
@@ -100,7 +101,7 @@ def test_vectors_and_matrices_as_values():
 
 
 def test_names_beyond_ascii():
-    e = read("α*x₁ + 日本·".replace("·", "*2"), {"α": 2.0, "x1": 3.0, "日本": 1.0})
+    e = read("α*x₁ + 日本*2", {"α": 2.0, "x1": 3.0, "日本": 1.0})
     assert e.node.value == 8.0 and list(e.leaves) == ["α", "x1", "日本"]
     assert parse("x₁ + x1", {"x₁": 1.0}).value == 2.0, "one variable, as Python reads it"
     assert parse("π*r**2", {"r": 2.0}).value == 4 * math.pi
@@ -149,7 +150,8 @@ def ieee(name):
     return call
 
 
-EXACT = {name: (ieee(name), 1) for name in "exp log sin cos tan sqrt tanh sinh cosh expm1 log1p log2 log10".split()} | {
+SAME = ("exp", "log", "sin", "cos", "tan", "sqrt", "tanh", "sinh", "cosh", "expm1", "log1p", "log2", "log10")
+EXACT = {name: (ieee(name), 1) for name in SAME} | {
     "hypot": (ieee("hypot"), 2), "abs": (np.abs, 1), "fabs": (np.abs, 1), "relu": (lambda x: np.maximum(x, 0), 1), "square": (np.square, 1),
     "maximum": (np.maximum, 2), "minimum": (np.minimum, 2), "clip": (np.clip, 3), "sign": (np.sign, 1), "floor": (np.floor, 1),
 }  # fmt: skip
@@ -241,12 +243,13 @@ def test_every_row_that_can_be_called_is_called_by_its_name(name):
     function = vocabulary.find(name)
     args, params = TABLE[name].samples(np.random.default_rng(0))[0]
     if vocabulary.VECTOR in function.arguments:
-        args = tuple(np.array([0.3, -1.25, 2.0]) for _ in function.arguments)
-        params = {}
+        args, params = [np.array([0.3, -1.25, 2.0]) for _ in function.arguments], {}
     assert not params
-    texts = [f"{'>' if kind == vocabulary.CONDITION else ''}{np.asarray(x, float).tolist()!r}" for x, kind in zip(args, function.arguments, strict=True)]
-    texts = [f"1{text}" if text.startswith(">") else text for text in texts]
-    args = [1 > np.asarray(x, float) if kind == vocabulary.CONDITION else x for x, kind in zip(args, function.arguments, strict=True)]
+    texts = [repr(np.asarray(x, float).tolist()) for x in args]
+    for i, kind in enumerate(function.arguments):
+        if kind == vocabulary.CONDITION:
+            texts[i] += " < 1"
+            args = (*args[:i], args[i] < 1, *args[i + 1 :])
     call = f"{name}({', '.join(texts)})"
     if function.conditional:
         call = f"where({call}, 1, 0)"
@@ -404,9 +407,7 @@ def test_errors_show_the_place(text, message, caret):
 
 
 def test_every_refusal_was_tried():
-    from ag.explanation.syntax import REFUSED
-
-    assert {message for message in REFUSED.values()} <= {message for _, message, _ in ERRORS}
+    assert set(REFUSED.values()) <= {message for _, message, _ in ERRORS}
 
 
 def test_the_message_is_one_line_and_the_place_is_data():
@@ -420,13 +421,13 @@ def test_the_message_is_one_line_and_the_place_is_data():
     ("日本 + lgo(γ)", ["日本 + lgo(γ)", "       ^^^"]),  # two columns each
     ("e\u0301 + lgo(γ)", ["e\u0301 + lgo(γ)", "    ^^^"]),  # a letter and its accent: one column
     ("  α\n+ lgo(β)", ["α + lgo(β)", "    ^^^"]),
-    ("x+" * 100 + "lgo(x)" + "+x" * 100, ["…" + "+" * 0 + ("x+" * 100)[-34:] + "lgo(x)+" + ("x+" * 100)[:31] + "…", None]),
+    ("x+" * 100 + "lgo(x)" + "+x" * 100, None),  # of a long one a part is shown
 ])  # fmt: skip
 def test_carets_stand_under_the_place(text, lines):
     with pytest.raises(ExpressionError) as caught:
         parse(text, dict.fromkeys(["α", "β", "γ", "日本", "é", "x"], 1.0))
     shown, carets = (line[2:] for line in str(caught.value).splitlines()[1:])
-    if lines[1] is None:
+    if lines is None:
         assert shown[0] == shown[-1] == "…" and len(shown) == 74
         assert shown[carets.index("^") :].startswith("lgo") and carets.strip() == "^^^"
     else:
