@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 import ag
 from ag.explanation import vocabulary
+from ag.explanation.names import Name
 from ag.explanation.parsing import assignments, parse, read
 from ag.explanation.pointing import ExpressionError
 from ag.explanation.syntax import REFUSED
@@ -104,6 +105,8 @@ def test_names_beyond_ascii():
     e = read("α*x₁ + 日本*2", {"α": 2.0, "x1": 3.0, "日本": 1.0})
     assert e.node.value == 8.0 and list(e.leaves) == ["α", "x1", "日本"]
     assert parse("x₁ + x1", {"x₁": 1.0}).value == 2.0, "one variable, as Python reads it"
+    for label, latex in {"α": r"\alpha", "α₁": r"\alpha_{1}", "Ω2": r"\Omega_{2}", "x₁": "x_{1}", "W_1": "W_{1}", "ab1": r"\text{ab1}"}.items():
+        assert Name.of(label) == (label, latex)
     assert parse("π*r**2", {"r": 2.0}).value == 4 * math.pi
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import NamedTuple
 
 from .plain_text import SYMBOLS
 
-GREEK = {name for name, letter in SYMBOLS.items() if name.isalpha() and "Α" <= letter <= "ω" and len(letter) == 1}
+LETTERS = {letter: name for name, letter in SYMBOLS.items() if "Α" <= letter <= "ω" and len(letter) == 1}
+GREEK = set(LETTERS.values())
 ESCAPES = str.maketrans({c: rf"\{c}" for c in "%&#$_{}"} | {"\\": r"\backslash ", "~": r"\sim ", "^": r"\hat{\ }"})
 
 
@@ -19,11 +21,12 @@ class Name(NamedTuple):
 
     @classmethod
     def of(cls, label: str) -> Name:
-        """The name for a label: ``x1`` is set as x₁, ``alpha`` as α, a word as a word."""
+        """The name for a label: ``x1`` and ``x₁`` are set as x₁, ``alpha`` and ``α`` as α, a word as a word."""
         label = " ".join(label.split())
-        if label in GREEK:
-            return cls(label, rf"\{label}")
-        stem = re.fullmatch(r"([A-Za-z]|[a-z]+)_?(\d+)", label)
+        spelled = "".join(LETTERS.get(c, c) for c in unicodedata.normalize("NFKC", label))
+        if spelled in GREEK:
+            return cls(label, rf"\{spelled}")
+        stem = re.fullmatch(r"([A-Za-z]|[A-Za-z][a-z]+)_?(\d+)", spelled)
         if len(label) == 1 and label.isalpha():
             return cls(label, label if label.isascii() else rf"\text{{{label}}}")
         if stem and (len(stem[1]) == 1 or stem[1] in GREEK):
