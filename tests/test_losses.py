@@ -204,3 +204,14 @@ def test_logits_are_not_taken_for_probabilities(z):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ag.cross_entropy(z, [0] * len(z))
+
+
+def test_the_loss_of_one_example_is_recorded_without_a_mean():
+    """So its derivative is read as p - e_y."""
+    z = ag.Tensor([1.0, 2.0, 0.5])
+    for reduction in ("mean", "sum", "none"):
+        loss = ag.cross_entropy(z, 1, reduction)
+        assert loss.params["reduction"] == "none"
+        loss.backward()
+        p = np.exp(z.value) / np.exp(z.value).sum()
+        np.testing.assert_allclose(z.grad, p - np.eye(3)[1], rtol=1e-12)

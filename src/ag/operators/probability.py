@@ -173,6 +173,8 @@ def _reduced(rng):
 
 
 def _loss(z, y, reduction):
+    if len(shape_of(z)) == 1:
+        reduction = "none"  # of one example: its loss is its mean and its sum
     axes = tuple(range(-len(shape_of(z)), 0)) if reduction != "none" else (-1,)
     return (z, y), {"axis": axes, "reduction": reduction, "kept": {}}
 
