@@ -165,9 +165,10 @@ from .transforms import (
 
 if TYPE_CHECKING:
     from .explanation.explained import explain as explain
+    from .explanation.quizzing import quiz as quiz
 
 # What is not needed to compute is imported when it is asked for first.
-_LATER = {"explain": "explained"}
+_LATER = {"explain": "explained", "quiz": "quizzing"}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..operators.rules import computed, fit
 from .quantities import Graph, Quantity
 
 
@@ -53,17 +52,11 @@ def paths(graph: Graph, q: Quantity, k: int = 5) -> Paths:
         if consumer is q or consumer not in between or consumer.op is None:
             continue
         kept = _largest(carried.pop(consumer, []), k)
-        rule, step, mask = consumer.op.rule, computed(consumer.node), graph.masks.get(consumer.node)
         for i, x in enumerate(consumer.inputs):
-            if isinstance(x, Quantity) and x in between and rule.depends_on(i):
+            if isinstance(x, Quantity) and x in between and consumer.op.rule.depends_on(i):
                 ways[x] += ways[consumer]
-                for path in kept:
-                    with np.errstate(all="ignore"):
-                        if mask is None:
-                            c = fit(rule.vjp(i, path.value, step), step.args[i])
-                        else:
-                            c = rule.exact_vjp(i, path.value, mask, step)[0]
-                    carried.setdefault(x, []).append(Path((x, *path.quantities), c))
+                found = [Path((x, *path.quantities), graph.carried(consumer, i, path.value)) for path in kept]
+                carried.setdefault(x, []).extend(found)
     largest = _largest(carried.get(q, []), k)
     complete = ways[q] == len(largest)
     total = sum((path.value for path in largest), start=np.zeros_like(q.adjoint))

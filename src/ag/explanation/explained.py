@@ -119,29 +119,29 @@ def explain(f: Any, *args: Any, cotangent: Any = None) -> Explanation:
       ∂f/∂z2 = ∂f/∂z4 · ∂z4/∂z2 = 1 · z3 = 1 · 0.69315 = 0.69315
       ∂f/∂z1 = ∂f/∂z3 · ∂z3/∂z1 = 1 · (1 / z1) = 1 · 0.5 = 0.5
     """
+    return Explanation(output_of(f, args, "ag.explain"), cotangent)
+
+
+def output_of(f: Any, args: tuple[Any, ...], name: str) -> Node:
+    """A node; or the output of a function on labelled leaves. ``name`` is the function that was called, for errors."""
     if isinstance(f, Node):
         if args:
-            raise TypeError("ag.explain(node) takes no further arguments: a node knows its inputs")
-        return Explanation(f, cotangent)
+            raise TypeError(f"{name}(node) takes no further arguments: a node knows its inputs")
+        return f
     if not callable(f):
-        raise TypeError(f"ag.explain takes a node, or a function and its arguments, got {describe(f)}")
-    y = _traced(f, args)
-    return Explanation(y, cotangent)
-
-
-def _traced(f: Callable[..., Any], args: tuple[Any, ...]) -> Node:
-    """The output of f on labelled leaves."""
+        raise TypeError(f"{name} takes a node, or a function and its arguments, got {describe(f)}")
     names = _parameters(f, len(args))
     given = []
-    for name, x in zip(names, args, strict=True):
+    for parameter, x in zip(names, args, strict=True):
         parts = leaves(x)
         single = len(parts) == 1 and parts[0] is x
-        given.append(rebuilt(x, [_leaf(part, name if single else f"{name}{i}") for i, part in enumerate(parts, 1)]))
+        labels = [parameter if single else f"{parameter}{i}" for i in range(1, len(parts) + 1)]
+        given.append(rebuilt(x, [_leaf(part, label) for part, label in zip(parts, labels, strict=True)]))
     y = f(*given)
     if not isinstance(y, Node):
         what = describe(y) if not isinstance(y, (tuple, list, dict)) else f"a {type(y).__name__}"
         raise TypeError(
-            f"ag.explain: the function returned {what}, which does not depend on its arguments in any way that ag could "
+            f"{name}: the function returned {what}, which does not depend on its arguments in any way that ag could "
             f"see: return one number or array that is computed from them"
         )
     return y

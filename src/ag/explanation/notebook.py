@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
 
 from . import printing, steps
+from .folding import Block
 from .numerals import times
 from .quantities import Graph, Quantity
 from .steps import Text
+
+if TYPE_CHECKING:
+    from .quizzing import Quiz
 
 STYLE = (
     "<style>.ag-explained{border-collapse:collapse;font:14px/1.5 system-ui,sans-serif}"
@@ -20,18 +25,36 @@ STYLE = (
 def explanation_html(graph: Graph, marks: dict[Quantity, str]) -> str:
     """An explanation as a table."""
     blocks = printing.blocks_of(graph, True)
-    rows = [f"<tr><th colspan='3'>{escape(printing.title(graph))}</th></tr>"]
-    rows += [
-        _row(printing.equation(b.first, Text), printing.words(b), printing.place(b.first)) for b in blocks
-    ]
+    rows = _forward(graph, blocks)
     if graph.differentiated:
-        rows.append("<tr><th colspan='3'>The chain rule, backward</th></tr>")
+        rows.append(_heading("The chain rule, backward"))
         for b in reversed(blocks):
             notes = [f"({times(b.last.shape)})"] if b.last.shape else []
             notes += [f"× {b.size:,}"] if b.size > 1 else []
             notes += steps.given(b.last, Text)
             rows.append(_row(" = ".join(steps.chain(b.last, Text)), ", ".join(notes), marks.get(b.last, "")))
+    return _table(rows)
+
+
+def quiz_html(quiz: Quiz) -> str:
+    """A quiz as a table: the forward pass, what is to be found, and how to answer."""
+    rows = _forward(quiz.graph, printing.blocks_of(quiz.graph, True))
+    rows.append(_heading("The chain rule, backward: what is to be found"))
+    rows += [_row(*quiz.cells(q)) for q in quiz.questions]
+    return f"{_table(rows)}<p>{escape(quiz.how)}</p>"
+
+
+def _forward(graph: Graph, blocks: list[Block]) -> list[str]:
+    values = [_row(printing.equation(b.first, Text), printing.words(b), printing.place(b.first)) for b in blocks]
+    return [_heading(printing.title(graph)), *values]
+
+
+def _table(rows: list[str]) -> str:
     return f"{STYLE}<table class='ag-explained'>{''.join(rows)}</table>"
+
+
+def _heading(text: str) -> str:
+    return f"<tr><th colspan='3'>{escape(text)}</th></tr>"
 
 
 def _row(*cells: str) -> str:

@@ -74,6 +74,27 @@ def read(text: str, values: Mapping[str, Any]) -> Expression:
     return Expression(syntax.text, reader.computed(), reader.leaves, reader.spans)
 
 
+def evaluate(text: str, values: Mapping[str, Any]) -> Any:
+    """The number, or the array, that an expression comes to. It may use any of the values, or none.
+
+    Raises `ExpressionError`, as `parse` does.
+
+    >>> from ag.explanation.parsing import evaluate
+    >>> evaluate("1/z6", {"z3": 3.0, "z6": 2.0}), evaluate("1/4", {})
+    (0.5, 0.25)
+    """
+    syntax = Syntax(text)
+    grammar = Grammar(syntax, {normalized(name) for name in values})
+    places = grammar.variables | grammar.labels
+    used = {name: value for name, value in values.items() if normalized(name) in places}
+    for name in places.keys() - {normalized(name) for name in used}:
+        if grammar.function(name) is None:
+            known = ", ".join(list(values)[:20]) + (", ..." if len(values) > 20 else "")
+            message = f"{name} is not known here; these are: {known}" if values else f"{name} is not a number"
+            raise syntax.error(message, places[name])
+    return value_of(_Reader(syntax, used or None).computed())
+
+
 def assignments(words: Iterable[str]) -> dict[str, Any]:
     """The values in words such as ``x=2``, ``x=-pi/4`` or ``z=1,2,3`` (a vector), by name.
 

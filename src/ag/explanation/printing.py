@@ -59,10 +59,9 @@ def words(block: Block) -> str:
 
 def text(graph: Graph, width: int | None = None, fold: bool = True, marks: dict[Quantity, str] | None = None) -> str:
     """All of it for a terminal of ``width`` characters (None: the one at hand)."""
-    width = min(max(width or shutil.get_terminal_size((100, 24)).columns, NARROWEST), WIDEST)
+    width = columns(width)
     blocks = blocks_of(graph, fold)
-    lines = [title(graph), "", "forward"]
-    lines += _columns([(equation(b.first, Text), words(b), place(b.first)) for b in blocks], width)
+    lines = [title(graph), "", *forward(blocks, width)]
     if graph.differentiated:
         lines += ["", "backward"]
         for block in reversed(blocks):
@@ -70,6 +69,16 @@ def text(graph: Graph, width: int | None = None, fold: bool = True, marks: dict[
     else:
         lines += ["", f"no derivative: {graph.output_name.text} has {graph.output.node.value.size} elements; give its cotangent"]
     return "\n".join(lines)
+
+
+def columns(width: int | None) -> int:
+    """How many characters a line may have: as asked for, or as the terminal at hand has."""
+    return min(max(width or shutil.get_terminal_size((100, 24)).columns, NARROWEST), WIDEST)
+
+
+def forward(blocks: list[Block], width: int) -> list[str]:
+    """The quantities with their values and the lines of the program."""
+    return ["forward", *_columns([(equation(b.first, Text), words(b), place(b.first)) for b in blocks], width)]
 
 
 def _columns(rows: list[tuple[str, str, str]], width: int) -> list[str]:
@@ -104,11 +113,11 @@ def _chain(block: Block, width: int, mark: str) -> list[str]:
         note += f"   with {'; '.join(given)}"
     if any(not term.depends for term in q.terms):
         note += "   a branch not taken contributes exactly 0"
-    lines = _wrapped(sides, width - 2, note + (f"   {mark}" if mark else ""))
+    lines = wrapped(sides, width - 2, note + (f"   {mark}" if mark else ""))
     return [f"  {line}" for line in lines]
 
 
-def _wrapped(sides: list[str], width: int, note: str) -> list[str]:
+def wrapped(sides: list[str], width: int, note: str = "") -> list[str]:
     """Equal sides on one line if they fit, else one under the other."""
     line = " = ".join(sides) + note
     if len(line) <= width:

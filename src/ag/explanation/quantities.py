@@ -170,6 +170,14 @@ class Graph:
             raise KeyError(f"{what} is no quantity of this graph; they are called {names}")
         return found
 
+    def carried(self, consumer: Quantity, position: int, adjoint: Any) -> Any:
+        """What a derivative with respect to a quantity contributes to the one with respect to its input: numbers by the rule."""
+        rule, step, mask = consumer.op.rule, computed(consumer.node), self.masks.get(consumer.node)
+        with np.errstate(all="ignore"):
+            if mask is None:
+                return fit(rule.vjp(position, adjoint, step), step.args[position])
+            return rule.exact_vjp(position, adjoint, mask, step)[0]
+
     def _differentiate(self, start: Any) -> None:
         adjoints = pull({self.root: start}, self.reach, masks=self.masks)
         for q in self.quantities:
