@@ -60,7 +60,7 @@ def test_what_was_answered_is_shown_with_its_mark(example):
     text = quiz.text(100)
     assert re.search(r"∂f/∂z8 = 1 +✓\n", text) and re.search(r"∂f/∂z7 = -3 +✗ the sign is wrong", text)
     assert "∂f/∂z6 = ?" in text and "quiz.answer('z6', ...)" in text
-    assert "<td>∂f/∂z7 = -3</td><td class='dim'>✗ the sign is wrong</td>" in quiz._repr_html_()
+    assert "<td>∂f/∂z7 = -3</td><td class='dim' colspan='2'>✗ the sign is wrong</td>" in quiz._repr_html_()
     assert "the first wrong step" in quiz.answer("z7", -3)._repr_html_()
 
 

@@ -40,8 +40,11 @@ def quiz_html(quiz: Quiz) -> str:
     """A quiz as a table: the forward pass, what is to be found, and how to answer."""
     rows = _forward(quiz.graph, printing.blocks_of(quiz.graph, True))
     rows.append(_heading("The chain rule, backward: what is to be found"))
-    rows += [_row(*quiz.cells(q)) for q in quiz.questions]
-    return f"{_table(rows)}<p>{escape(quiz.how)}</p>"
+    rows += [
+        f"<tr><td>{escape(question)}</td><td class='dim' colspan='2'>{escape(note)}</td></tr>"
+        for question, note in map(quiz.cells, quiz.questions)
+    ]
+    return _table([*rows, _heading(quiz.how)])
 
 
 def _forward(graph: Graph, blocks: list[Block]) -> list[str]:
