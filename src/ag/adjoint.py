@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .capture import debug
 from .node import OFFSETS, Node, describe, next_stamp, relocate, running
 from .operators.calls import ARITHMETIC
 from .operators.rules import ANSWER, MINUS, OTHER, PLUS, Step, computed, fit, recorded, shape_of, value_of
@@ -281,7 +282,10 @@ def backward(self: Node, cotangent: Any = None, *, accumulate: bool = False) -> 
         )
     for leaf in reach.leaves:
         _check_float(leaf)
-    adjoints = pull({self: value_of(seed(self, cotangent))}, reach)
+    seeds = {self: value_of(seed(self, cotangent))}
+    adjoints = pull(seeds, reach)
+    if debug.depth:
+        debug.watch.pulled(seeds, reach, adjoints, reach.leaves)
     if accumulate:
         for leaf in reach.leaves:
             if leaf.grad is not None:

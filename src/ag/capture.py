@@ -123,11 +123,25 @@ _digests: dict[int, int] = {}  # id of a view that was locked under debug() -> t
 
 
 class debug:
-    """Find what a lock can't prevent: a write through a view that was made before its array entered a graph.
+    """Look for what can't be seen from outside: numbers that are not finite, and arrays that were changed.
 
-    Under ``with ag.debug():`` a checksum of each large array is kept when it enters a graph, and every derivative pass
-    compares it. Raises RuntimeError, with the line that used the array, when it was changed.
+    Under ``with ag.debug():`` every derivative pass checks what it found. Raises FloatingPointError, when a derivative or the
+    output of the pass is infinite or nan: it tells the first value and the first cotangent that was, the line, the element, and
+    what to write instead (the report is its attribute ``report``). A branch not taken, or an inf that does no harm further on,
+    is no error. Results that are never differentiated are looked at when the block ends, with a RuntimeWarning.
 
+    A lock can't prevent a write through a view that was made before its array entered a graph. So a checksum of each large
+    array is kept when it enters, and every derivative pass compares it. Raises RuntimeError, with the line that used the array,
+    when it was changed.
+
+    While a block runs, the passes of all threads are checked.
+
+    >>> x = ag.Scalar(0.0, label="x")
+    >>> with ag.debug():
+    ...     (x * ag.log(x)).backward()
+    Traceback (most recent call last):
+    FloatingPointError: The output is nan; the derivative by x is nan.
+    ...
     >>> a = np.zeros(10_000)
     >>> view = a[:]
     >>> with ag.debug():
@@ -140,12 +154,30 @@ class debug:
     """
 
     depth = 0  # how many are active: kept here, as it is asked for each array
+    watch: Any = None  # what looks at the passes; it stands above them, and is fetched when the first block begins
+
+    def __init__(self) -> None:
+        self._began: list[int] = []
 
     def __enter__(self) -> None:
-        debug.depth += 1
+        from .explanation import watching
+        from .node import next_stamp
 
-    def __exit__(self, *error: object) -> None:
-        debug.depth -= 1
+        with _guard:
+            debug.watch = watching
+            debug.depth += 1
+        self._began.append(next_stamp())
+
+    def __exit__(self, kind: Any, *error: object) -> None:
+        since = self._began.pop()
+        try:
+            if kind is None:
+                debug.watch.ended(since)
+        finally:
+            with _guard:
+                debug.depth -= 1
+                if not debug.depth:
+                    debug.watch.known.clear()
 
 
 def digest(array: np.ndarray) -> int:

@@ -181,6 +181,10 @@ class Rule:
     def jvp(self, tangents: list[Any], step: Step) -> Any:
         raise NotImplementedError
 
+    def factors(self, i: int, g: Any, step: Step) -> tuple[Any, Any] | None:
+        """g and the local partial, broadcast against each other, whose product is the vjp; None where it is no such product."""
+        return None
+
     def exact_vjp(self, i: int, g: Any, mask: Any, step: Step) -> tuple[Any, Any]:
         """The cotangent of argument i, in its shape, and its mask. For any rule: nan put in at the dependent
         positions shows where this linear map of g carries them, with benign numbers for the arguments."""
@@ -216,6 +220,9 @@ class Elementwise(Rule):
     def vjp(self, i: int, g: Any, step: Step) -> Any:
         return scale(g, self.partial(i, step.ans, step.args))
 
+    def factors(self, i: int, g: Any, step: Step) -> tuple[Any, Any] | None:
+        return g, self.partial(i, step.ans, step.args)
+
     def jvp(self, tangents: list[Any], step: Step) -> Any:
         terms = []
         for i, t in enumerate(tangents):
@@ -249,6 +256,9 @@ class Reduction(Rule):
 
     def _weights(self, step: Step) -> Any:
         return self.weights(self._expanded(step.ans, step), *step.args, **step.params)
+
+    def factors(self, i: int, g: Any, step: Step) -> tuple[Any, Any] | None:
+        return self._expanded(g, step), self._weights(step)
 
     def vjp(self, i: int, g: Any, step: Step) -> Any:
         return self._expanded(g, step) * self._weights(step)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..adjoint import Adjoints, zero
+from ..capture import debug
 from ..node import OFFSETS, Node, next_stamp, relocate, transforming
 from ..operators.rules import computed, fit, recorded, shape_of
 from ..reach import Reach
@@ -31,6 +32,8 @@ def push(tangents: Adjoints, reach: Reach, record: bool) -> Adjoints:
             t = op.rule.jvp(given, recorded(node) if record else computed(node))
             relocate((t,), since, node._code, node._stamp % OFFSETS)
             carried[node] = t
+    if debug.depth and not record:
+        debug.watch.pushed(tangents, reach, carried)
     return carried
 
 

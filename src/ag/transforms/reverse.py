@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..adjoint import Adjoints, pull, seed, zero
+from ..capture import debug
 from ..node import Node, transforming
 from ..reach import Reach
 from .arguments import ArgNums, Fresh, function_of, number, owned, plain, split
@@ -29,6 +30,8 @@ def _pull(seeds: Adjoints, reach: Reach, targets: list[Node]) -> list[Any]:
     """The cotangents of the targets: nodes if the pass is recorded, else arrays that nobody else holds."""
     record = bool(reach.older) or any(isinstance(c, Node) for c in seeds.values())
     adjoints = pull(seeds, reach, record)
+    if debug.depth and not record:
+        debug.watch.pulled(seeds, reach, adjoints, targets)
     cotangents = [zero(leaf) if adjoints.get(leaf) is None else adjoints[leaf] for leaf in targets]
     if record:
         return [c if isinstance(c, Node) else leaf.like(c) for c, leaf in zip(cotangents, targets, strict=True)]

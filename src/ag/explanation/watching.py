@@ -1,0 +1,86 @@
+"""What ``ag.debug()`` looks for: derivatives and results that are not finite. `capture.debug` fetches this module when it begins.
+
+A reverse or forward pass raises when what it was to find, or the output that it started from, is not finite; a value that is
+infinite or nan on the way, and does no harm, does not. A pass that is recorded belongs to an outer one, which sees it.
+What was computed and never differentiated is looked at when the block ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..adjoint import Adjoints
+from ..node import Node, describe, running
+from ..operators.rules import value_of
+from ..reach import Reach, absent
+from ..scalar import Scalar
+from ..source import user_frame
+from ..tensor import Tensor
+from .findings import Report
+from .influence import wrong
+from .nonfinite import inspect_cotangents, inspect_tangents, inspect_values
+
+known: set[int] = set()  # the stamps of nodes that are not finite, and were judged already
+
+
+def pulled(seeds: Adjoints, reach: Reach, adjoints: Adjoints, ends: Sequence[Node]) -> None:
+    """After a reverse pass: raise if a derivative, or the output, is not finite."""
+    lost = any(_is_lost(adjoints.get(x)) for x in ends)
+    if lost or any(_is_lost(root._value) for root in seeds):
+        _raise(inspect_cotangents({root: value_of(g) for root, g in seeds.items()}, reach, ends))
+    _remember(reach.order)
+
+
+def pushed(tangents: Adjoints, reach: Reach, carried: Adjoints) -> None:
+    """After a forward pass: raise if the tangent of an output, or an output, is not finite."""
+    inner = {x for y in reach.order for x in y.inputs if isinstance(x, Node)}
+    outputs = [y for y in reach.order if y not in inner]
+    if any(_is_lost(carried.get(y)) or _is_lost(y._value) for y in outputs):
+        _raise(inspect_tangents(carried, reach, outputs))
+    _remember(reach.order)
+
+
+def ended(since: int) -> None:
+    """At the end of a block: warn of results that are not finite, were made since, and are still there."""
+    if running.leaves:  # what is made inside a transform is used further on
+        return
+    found = []
+    for x in gc.get_objects():
+        kind = type(x)
+        if kind is Scalar or kind is Tensor:
+            try:
+                if x._stamp > since:
+                    found.append((x, x.inputs))
+            except AttributeError:  # another thread is making it
+                continue
+    inner = {y for _, inputs in found for y in inputs if isinstance(y, Node)}
+    results = [x for x, _ in found if x.op is not None and x not in inner and x._stamp not in known and _is_lost(x._value)]
+    for x in sorted(results, key=lambda x: x._stamp):
+        reach = Reach([x])
+        report = inspect_values([x], reach)
+        _remember(reach.order)
+        if report:
+            _warn(f"{describe(x)} is not finite at the end of ag.debug(). {report}")
+
+
+def _is_lost(x: Any) -> bool:
+    return x is not None and x is not absent and bool(wrong(value_of(x)).any())
+
+
+def _remember(order: Iterable[Node]) -> None:
+    known.update(x._stamp for x in order if _is_lost(x._value))
+
+
+def _raise(report: Report) -> None:
+    if report:
+        error = FloatingPointError(str(report))
+        error.report = report  # type: ignore[attr-defined]
+        raise error
+
+
+def _warn(text: str) -> None:
+    frame = user_frame()
+    warnings.warn_explicit(text, RuntimeWarning, frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__"))
