@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from .numerals import numeral
 
 
-class Operand(NamedTuple):
+@dataclass(frozen=True)
+class Operand:
     """An argument of an operator, as far as one element of the result is computed from it.
 
     name    its label, or a letter; of a constant the number
@@ -31,8 +33,8 @@ class Operand(NamedTuple):
     def __str__(self) -> str:
         if self.count == 1:
             return f"{self.name} = {numeral(self.low)}" if self.name != numeral(self.low) else self.name
-        what = f"{self.count:,} elements of {self.name}" if self.name else f"{self.count:,} elements"
-        return f"{what}, from {numeral(self.low)} to {numeral(self.high)}" if self.low != self.high else f"{what}, all {numeral(self.low)}"
+        numbers = f"all {numeral(self.low)}" if self.low == self.high else f"from {numeral(self.low)} to {numeral(self.high)}"
+        return f"{self.count:,} elements of {self.name}, {numbers}"
 
 
 class Cause(NamedTuple):
@@ -76,10 +78,18 @@ BIG = "the result is larger than the largest {dtype}, {largest}"
 SCALE = "compute with smaller numbers (subtract the maximum, divide by a scale, stay with logarithms){wider}"
 OVERFLOW = (Cause(ALWAYS, BIG, SCALE),)
 POWERS = (
-    Cause(lambda x, *y: _large(x), "e to the {0} is larger than the largest {dtype}, {largest}: the exponent may be {exponent} at most",
-          SCALE),
+    Cause(lambda x, *y: _large(x),
+          "e to the {0} is larger than the largest {dtype}, {largest}: the exponent may be {exponent} at most", SCALE),
 )
 UNIT_INTERVAL = (Cause(_outside, "{0} lies outside of [-1, 1]", CLIP.replace("{low}", "-1").replace("{high}", "1")),)
+LEFT_OUT = (
+    Cause(_infinite, "all logits are -inf: no class is left that could have a probability",
+          "leave at least one logit of each row finite"),
+)
+SPREAD = (
+    Cause(ALWAYS, "n - correction is not above 0, or the squares are too large",
+          "give it more elements, or a smaller correction"),
+)
 PERIODIC = (Cause(_infinite, "there is no such value at {0}", CHECK),)
 
 # By operator; the first that holds is said. What is not here is said by CAUSES_OF_ALL.
@@ -97,12 +107,14 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause(lambda x, y: _infinite(x) and _infinite(y), "inf / inf is nan", SCALE),
         *OVERFLOW,
     ),
-    "reciprocal": (Cause(_zero, "1 is divided by 0", "leave out what has no reciprocal: ag.where({x} != 0, 1 / {x}, 0.0)"), *OVERFLOW),
+    "reciprocal": (
+        Cause(_zero, "1 is divided by 0", "leave out what has no reciprocal: ag.where({x} != 0, 1 / {x}, 0.0)"), *OVERFLOW,
+    ),
     "remainder": (Cause(lambda x, y: y == 0, "there is no remainder of a division by 0", "check where {y} comes from"),),
     "floor_divide": (Cause(lambda x, y: y == 0, "{0} is divided by 0", "check where {y} comes from"),),
     "exp": POWERS, "expm1": POWERS, "sinh": POWERS, "cosh": POWERS,
     "pow": (
-        Cause(lambda x, y: x < 0 and y != int(y), "a negative number, {0}, has no power with the fractional exponent {1}",
+        Cause(lambda x, y: x < 0 and y % 1 != 0, "a negative number, {0}, has no power with the fractional exponent {1}",
               CHECK + ": it should not be negative"),
         Cause(lambda x, y: x == 0 and y < 0, "0 to the negative power {1} is a division by 0",
               "leave it out: ag.where({x} != 0, {x} ** {y}, 0.0)"),
@@ -122,12 +134,8 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "select with ag.where(mask, value, 0.0) instead of multiplying with 0"),
         *OVERFLOW,
     ),
-    "softmax": (Cause(_infinite, "all logits are -inf: no class is left that could have a probability",
-                      "leave at least one logit of each row finite"),),
-    "log_softmax": (Cause(_infinite, "all logits are -inf: no class is left that could have a probability",
-                          "leave at least one logit of each row finite"),),
-    "var": (Cause(ALWAYS, "n - correction is not above 0, or the squares are too large", "give it more elements, or a smaller correction"),),
-    "std": (Cause(ALWAYS, "n - correction is not above 0, or the squares are too large", "give it more elements, or a smaller correction"),),
+    "softmax": LEFT_OUT, "log_softmax": LEFT_OUT,
+    "var": SPREAD, "std": SPREAD,
 }  # fmt: skip
 
 
@@ -157,8 +165,9 @@ def said(op: str, operands: tuple[Operand, ...], dtype: Any, other: str) -> Said
     numbers = [x.low if x.count == 1 or not math.isnan(x.low) else math.nan for x in operands]
     bad = next((x for x in operands if x.given and not (math.isfinite(x.low) and math.isfinite(x.high))), None)
     for cause in CAUSES.get(op, ()):
-        if cause.when(*numbers):
+        if cause.when(*numbers) and not (bad and cause.when is ALWAYS):
             return Said(*(text.format(*map(numeral, numbers), **words) for text in (cause.says, cause.advice)))
     if bad is not None:
-        return Said(f"{bad.name} is given as {numeral(bad.low if not math.isfinite(bad.low) else bad.high)}", FINITE_ONLY.format(x=bad.name))
+        number = bad.low if not math.isfinite(bad.low) else bad.high
+        return Said(f"{bad.name} is given as {numeral(number)}", FINITE_ONLY.format(x=bad.name))
     return Said(other or BIG.format(**words), SCALE.format(**words))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from ..adjoint import Adjoints
 from ..node import OFFSETS, Node
 from ..operators.rules import computed, shape_of, value_of
-from .causes import Operand, Said, said
+from .causes import FINITE_ONLY, Operand, Said, said
 from .findings import Finding, Product
 from .influence import first, single, using, wrong
 from .numerals import numeral
@@ -51,8 +52,9 @@ class Describing:
         cause = self._cause(node, operands, number)
         instead = (advise and self._rewrite(node, index)) or Advice(cause.advice)
         return Finding(
-            "value", node, self.words.whole(node), number, index, int(birth.mask.sum()), None if node.op is None else node.op.name,
-            node.source, statement(node, operands), operands, None, cause.cause, instead, True, "",
+            "value", node, self.words.whole(node), number, index, int(birth.mask.sum()),
+            None if node.op is None else node.op.name, node.source, statement(node, operands), operands, None,
+            cause.cause, instead, True,
         )
 
     def spared(self, births: list[Birth], reached: Masks, carried: bool) -> Finding:
@@ -75,7 +77,7 @@ class Describing:
                 source = selecting.source
                 why = f"it {how} {selecting.op.name}{f' (line {source.line})' if source else ''}, and contributes exactly 0"
         count = sum(int(b.mask.sum()) for b in births)
-        return finding._replace(used=is_used, harmless=why, count=count)
+        return replace(finding, used=is_used, harmless=why, count=count)
 
     def _selecting(self, birth: Birth) -> Node | None:
         """The first node that is computed from these elements no more, as it selects others."""
@@ -109,11 +111,13 @@ class Describing:
     def _cause(self, node: Node, operands: tuple[Operand, ...], number: float) -> Said:
         if node.op is None:
             name = self.words.name(node)
-            return Said(f"{name} was given as {numeral(number)}", f"check the data: np.isfinite({name}).all() should hold before they are used")
+            return Said(f"{name} was given as {numeral(number)}", FINITE_ONLY.format(x=name))
         dtype = None if type(node._value) is float else node._value.dtype
         found = said(node.op.name, operands, dtype, "it is not defined there" if np.isnan(number) else "")
         primal = self._primal(node)
-        return found if primal.op is node.op else found._replace(cause=f"{found.cause}, in what was computed for {primal.op.name}")
+        if primal.op is node.op:
+            return found
+        return found._replace(cause=f"{found.cause}, in what was computed for {primal.op.name}")
 
     # ------------------------------------------------------------------ cotangents and tangents
 
@@ -124,12 +128,13 @@ class Describing:
         number = float(np.asarray(numbers[node])[index])
         start = (kind, node, self.words.name(node), number, index, int(birth.mask.sum()))
         if y is None or i is None:
-            cause = f"it was given as {numeral(number)}" if given else "finite contributions add up to more than the largest number"
+            large = "finite contributions add up to more than the largest number"
+            cause = f"it was given as {numeral(number)}" if given else large
             what = f"start from a finite {kind}" if given else "compute with smaller numbers, or in float64"
-            return Finding(*start, None, node.source, "", (), None, cause, Advice(what), True, "")
+            return Finding(*start, None, node.source, "", (), None, cause, Advice(what), True)
         if kind == "cotangent":
             found = product_of_cotangent(birth, numbers[y])
-            place = found.index if found else first(using(computed(y), i, single(shape_of(node), index)))
+            place = found.place if found else first(using(computed(y), i, single(shape_of(node), index)))
         else:
             found = product_of_tangent(birth, numbers[y.inputs[i]])
             place = index
@@ -141,7 +146,7 @@ class Describing:
             instead = Advice(self._cause(y, operands, float(np.asarray(y._value)[place])).advice)
         if instead is None:
             instead = self._singular(y, product)
-        return Finding(*start, y.op.name, y.source, statement(y, operands), operands, product, cause, instead, True, "")
+        return Finding(*start, y.op.name, y.source, statement(y, operands), operands, product, cause, instead, True)
 
     def _singular(self, y: Node, product: Product | None) -> Advice:
         """What to do where the derivative of an operator is infinite, or the numbers are too large."""
@@ -213,7 +218,7 @@ class Describing:
         return found
 
     def _primal(self, node: Node) -> Node:
-        """The first node at the same place of the program: what a recorded pass computed stands at the line of what it derives."""
+        """The first node at the same place of the program, where what a recorded pass computes for it stands, too."""
         here = (node._code, node._stamp % OFFSETS)
         alike = [x for x in self.order if x.op is not None and x._stamp <= node._stamp and (x._code, x._stamp % OFFSETS) == here]
         return min(alike, key=lambda x: x._stamp, default=node)

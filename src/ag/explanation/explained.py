@@ -16,6 +16,7 @@ from ..transforms.containers import leaves, rebuilt
 from . import printing
 from .chain_rule import Paths, contributions, paths
 from .checking import Check, check
+from .findings import Report
 from .quantities import Graph, Quantity
 
 
@@ -65,6 +66,13 @@ class Explanation:
     def failures(self) -> list[Check]:
         """After `check`: the comparisons that failed, each with the row to blame."""
         return [result for result in self._checked.values() if not result.good]
+
+    def nonfinite(self) -> Report:
+        """Where numbers that are infinite or nan came from: the first value and the first cotangent, why, and what to write
+        instead. The `Report` is true if they do harm: if the output or one of its derivatives is not finite."""
+        from .nonfinite import nonfinite
+
+        return nonfinite(self.graph.root, self.output.adjoint if self.graph.differentiated else None)
 
     # ------------------------------------------------------------------ as it is shown
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import textwrap
-from typing import Any, NamedTuple
+from dataclasses import dataclass
 
 from ..node import Node
 from ..source import Source
@@ -17,7 +17,8 @@ WIDTH = 100
 SHOWN = 3  # harmless findings that are written out
 
 
-class Product(NamedTuple):
+@dataclass(frozen=True)
+class Product:
     """What the chain rule multiplied: what arrived, and the local partial."""
 
     arrived: float
@@ -30,7 +31,8 @@ class Product(NamedTuple):
         return self.arrived * self.partial
 
 
-class Finding(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Finding:
     """One number that is not finite, where it came into being, and why.
 
     kind      "value", "cotangent" or "tangent"
@@ -70,7 +72,8 @@ class Finding(NamedTuple):
         return "\n".join(_block(self))
 
 
-class Damage(NamedTuple):
+@dataclass(frozen=True)
+class Damage:
     """A result that is not finite: the output, or the derivative of a leaf."""
 
     what: str  # "the output", "∂/∂x"
@@ -85,7 +88,8 @@ class Damage(NamedTuple):
         return f"{self.what} is {numeral(self.number)}{at}{more}"
 
 
-class Report(NamedTuple):
+@dataclass(frozen=True, eq=False, repr=False)
+class Report:
     """Where numbers that are not finite came from. It is true if any does harm: the output or a derivative is not finite.
 
     value      the first value that is not finite and does harm
@@ -118,20 +122,22 @@ class Report(NamedTuple):
             rest = len(self.damage) - len(shown)
             parts.append(_sentence("; ".join(shown) + (f"; and {rest} more" if rest else "")) + ".")
         else:
-            parts.append("The output and its derivatives are finite." if self.harmless else "All values and cotangents are finite.")
+            parts.append(f"{'The output and its derivatives' if self.harmless else 'All values and cotangents'} are finite.")
         advised: set[Advice] = set()
         for x in found:
             parts.append("\n".join(_block(x, x.advice in advised)))
             advised.add(x.advice)
         if self.others:
-            parts.append(f"Values that do harm come into being in {self.others} other place{'s' if self.others > 1 else ''}, too.")
+            places = "1 other place" if self.others == 1 else f"{self.others} other places"
+            parts.append(f"Values that do harm come into being in {places}, too.")
         if self.harmless:
             parts.append("\n".join(_harmless(self)))
         text = "\n\n".join(parts)
         meant = [f"{letter} = {what}" for letter, what in self.letters if _is_named(letter, found, text)]
         return text + ("\n\n" + "\n".join(_wrapped("where", "; ".join(meant))) if meant else "")
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def place(source: Source | None) -> str:

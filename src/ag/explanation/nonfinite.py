@@ -14,8 +14,7 @@ from ..reach import Reach, absent
 from .describing import Describing
 from .findings import Damage, Finding, Report
 from .influence import first, used, using, wrong
-from .tracing import Birth, Masks, given_as_constant, trace_cotangents, trace_tangents, trace_values
-
+from .tracing import Birth, Masks, given_as_constant, is_number, trace_cotangents, trace_tangents, trace_values
 
 LISTED = 20  # harmless findings that are described
 
@@ -98,7 +97,7 @@ class _Inspection:
         """The first cotangent or tangent that is not finite; what is behind it is added to ``bad``, as is the damage."""
         births: list[Birth] = []
         numbers = self.adjoints or self.tangents
-        ends = {x: wrong(numbers[x]) for x in (self.ends if self.adjoints else self.roots) if _is_number(numbers.get(x))}
+        ends = {x: wrong(numbers[x]) for x in (self.ends if self.adjoints else self.roots) if is_number(numbers.get(x))}
         ends = {x: mask for x, mask in ends.items() if mask.any()}
         if self.adjoints:
             damage += [_damage(f"the derivative by {self.describing.words.name(x)}", numbers[x]) for x in ends]
@@ -164,7 +163,3 @@ def _blame_values(birth: Birth, bad: Masks) -> None:
         lost = wrong(x._value) & mask
         if lost.any():
             bad[x] = bad[x] | lost if x in bad else lost
-
-
-def _is_number(x: Any) -> bool:
-    return isinstance(x, (float, np.ndarray, np.generic))

@@ -49,46 +49,54 @@ NORMS = (*_all(*ROOTS, inner=SQUARES), "norm(x)")
 SIGMOIDS = ("1 / (1 + exp(-x))", "reciprocal(1 + exp(-x))", "sigmoid(x)", "exp(x) / (1 + exp(x))", "exp(x) / (exp(x) + 1)")
 SOFTMAXES = ("exp(z - m) / sum(exp(z - m))", "exp(z) / sum(exp(z))", "softmax(z)")
 
+UNFORMED = "it does not form eˣ, which overflows or rounds to 0"
+AND_NO_OVERFLOW = ", and it does not overflow"
+TRULY = "the derivative there is truly inf"
+
 # The first that matches is advised, so the larger patterns come first.
 REWRITES = (
     Rewrite(_all("log({})", inner=SOFTMAXES), "ag.log_softmax({z})",
             "it never forms the probability, which rounds to 0 or overflows, and is exact for logits of ±10⁴"),
-    Rewrite(_all("log(1 - {})", inner=SIGMOIDS), "-ag.softplus({x})", "log(1 - σ(x)) = -log(1 + eˣ), without forming σ(x), which rounds to 1"),
-    Rewrite(_all("log({})", inner=SIGMOIDS), "-ag.softplus(-{x})", "log σ(x) = -log(1 + e⁻ˣ), without forming σ(x), which rounds to 0"),
-    Rewrite(("log(1 + exp(x))", "log1p(exp(x))"), "ag.softplus({x})", "log(1 + eˣ) without forming eˣ, which overflows"),
-    Rewrite(("log(exp(x) + exp(y))",), "ag.logaddexp({x}, {y})", "it does not form eˣ, which overflows or rounds to 0"),
-    Rewrite(("log(sum(exp(x)))",), "ag.logsumexp({x})", "it does not form eˣ, which overflows or rounds to 0"),
-    Rewrite(("log(mean(exp(x)))",), "ag.logsumexp({x}) - np.log(n)", "for n elements; it does not form eˣ, which overflows or rounds to 0"),
-    Rewrite(("log(prod(p))",), "ag.sum(ag.log({p}))", "a product of many numbers rounds to 0 or overflows, the sum of their logarithms does not"),
+    Rewrite(_all("log(1 - {})", inner=SIGMOIDS), "-ag.softplus({x})",
+            "log(1 - σ(x)) = -log(1 + eˣ), without forming σ(x), which rounds to 1"),
+    Rewrite(_all("log({})", inner=SIGMOIDS), "-ag.softplus(-{x})",
+            "log σ(x) = -log(1 + e⁻ˣ), without forming σ(x), which rounds to 0"),
+    Rewrite(("log(1 + exp(x))", "log1p(exp(x))"), "ag.softplus({x})", f"log(1 + eˣ), but {UNFORMED}"),
+    Rewrite(("log(exp(x) + exp(y))",), "ag.logaddexp({x}, {y})", UNFORMED),
+    Rewrite(("log(sum(exp(x)))",), "ag.logsumexp({x})", UNFORMED),
+    Rewrite(("log(mean(exp(x)))",), "ag.logsumexp({x}) - np.log(n)", f"for n elements; {UNFORMED}"),
+    Rewrite(("log(prod(p))",), "ag.sum(ag.log({p}))",
+            "a product of many numbers rounds to 0 or overflows, the sum of their logarithms does not"),
     Rewrite(("log(exp(x))",), "{x}", "the two cancel"),
     Rewrite(SIGMOIDS[:2] + SIGMOIDS[3:], "ag.sigmoid({x})", "it forms only e^-|x|, which can't overflow"),
-    Rewrite(("(exp(x) - exp(-x)) / (exp(x) + exp(-x))", "(exp(2 * x) - 1) / (exp(2 * x) + 1)"), "ag.tanh({x})",
-            "it does not form eˣ, which overflows"),
+    Rewrite(("(exp(x) - exp(-x)) / (exp(x) + exp(-x))", "(exp(2 * x) - 1) / (exp(2 * x) + 1)"), "ag.tanh({x})", UNFORMED),
     Rewrite(SOFTMAXES[:2], "ag.softmax({z})", "it subtracts the largest logit first, so nothing overflows"),
     Rewrite(_all("a / {}", inner=NORMS), "n = ag.norm({x}); ag.where(n > 0, {a} / n, 0.0)",
             "a vector of zeros has no direction: this keeps it 0, with the derivative 0"),
-    Rewrite(_all(*ROOTS, inner=SQUARES), "ag.norm({x})", "with the same axis: its derivative at 0, where the norm has a kink, is 0, and it does not overflow"),
-    Rewrite(("sqrt(x * x + y * y)", "sqrt(square(x) + square(y))", "sqrt(x ** 2 + y ** 2)"), "ag.hypot({x}, {y})",
-            "its derivative at (0, 0) is 0, and it does not overflow"),
-    Rewrite(("sqrt(square(x))", "sqrt(x * x)", "sqrt(x ** 2)"), "ag.abs({x})", "its derivative at 0 is 0, and it does not overflow"),
-    Rewrite(("sqrt(var(x))", "var(x) ** 0.5"), "ag.std({x})", "its derivative is 0 where all elements are equal"),
+    Rewrite(_all(*ROOTS, inner=SQUARES), "ag.norm({x})",
+            f"with the same axis: its derivative at 0, where the norm has a kink, is 0{AND_NO_OVERFLOW}"),
+    Rewrite(_all("sqrt({})", inner=("x * x + y * y", "square(x) + square(y)", "x ** 2 + y ** 2")), "ag.hypot({x}, {y})",
+            f"its derivative at (0, 0) is 0{AND_NO_OVERFLOW}"),
+    Rewrite(_all("sqrt({})", inner=("square(x)", "x * x", "x ** 2")), "ag.abs({x})",
+            f"its derivative at 0 is 0{AND_NO_OVERFLOW}"),
+    Rewrite(_all(*ROOTS, inner=("var(x)",)), "ag.std({x})", "its derivative is 0 where all elements are equal"),
     Rewrite(("a * log(b)",), "ag.xlogy({a}, {b})",
             "it is 0 where {a} is 0, whatever the logarithm; the derivative by {a} is log {b}, and truly -inf at 0", zero="a"),
     Rewrite(("mask * here",), "ag.where({mask}, {here}, 0.0)",
-            "the mask is the factor that is 0 here: 0 · inf is nan, but a branch that is not taken contributes exactly 0, to the value "
-            "and to the derivatives", zero="mask"),
-)  # fmt: skip
+            "the mask is the factor that is 0 here: 0 · inf is nan, but a branch that is not taken contributes exactly 0, to the "
+            "value and to the derivatives", zero="mask"),
+)
 
 # Where a derivative is infinite and no pattern is found: by operator.
 SINGULAR = {
     "sqrt": Rewrite(("sqrt(x)",), "ag.where({x} > 0, ag.sqrt({x}), 0.0)",
-                    "the derivative at 0 is truly inf; this takes it as 0 there (or keep away from 0: ag.sqrt({x} + 1e-12))"),
-    "cbrt": Rewrite(("cbrt(x)",), "ag.where({x} != 0, ag.cbrt({x}), 0.0)", "the derivative at 0 is truly inf; this takes it as 0 there"),
-    "pow": Rewrite(("x ** y",), "ag.where({x} > 0, {x} ** {y}, 0.0)", "the derivative at 0 is truly inf; this takes it as 0 there"),
-    "asin": Rewrite(("asin(x)",), "ag.asin(ag.clip({x}, -1 + 1e-12, 1 - 1e-12))", "the derivative at ±1 is truly inf"),
-    "acos": Rewrite(("acos(x)",), "ag.acos(ag.clip({x}, -1 + 1e-12, 1 - 1e-12))", "the derivative at ±1 is truly inf"),
-    "acosh": Rewrite(("acosh(x)",), "ag.acosh(ag.maximum({x}, 1 + 1e-12))", "the derivative at 1 is truly inf"),
-}  # fmt: skip
+                    f"{TRULY}; this takes it as 0 there (or keep away from 0: ag.sqrt({{x}} + 1e-12))"),
+    "cbrt": Rewrite(("cbrt(x)",), "ag.where({x} != 0, ag.cbrt({x}), 0.0)", f"{TRULY}; this takes it as 0 there"),
+    "pow": Rewrite(("x ** y",), "ag.where({x} > 0, {x} ** {y}, 0.0)", f"{TRULY}; this takes it as 0 there"),
+    "asin": Rewrite(("asin(x)",), "ag.asin(ag.clip({x}, -1 + 1e-12, 1 - 1e-12))", TRULY),
+    "acos": Rewrite(("acos(x)",), "ag.acos(ag.clip({x}, -1 + 1e-12, 1 - 1e-12))", TRULY),
+    "acosh": Rewrite(("acosh(x)",), "ag.acosh(ag.maximum({x}, 1 + 1e-12))", TRULY),
+}
 
 
 class Advice(NamedTuple):

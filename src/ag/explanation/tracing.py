@@ -63,7 +63,7 @@ def trace_cotangents(bad: Masks, order: list[Node], adjoints: Adjoints, masks: M
     explained: Masks = {}
     for y in reversed(order):
         g = adjoints.get(y)
-        if y.op is None or not isinstance(g, (float, np.ndarray, np.generic)) or not any(x in bad for x in y.inputs if isinstance(x, Node)):
+        if y.op is None or not is_number(g) or not any(x in bad for x in y.inputs if isinstance(x, Node)):
             continue
         step, mask = computed(y), masks.get(y, np.ones(shape_of(y), bool))
         lost = wrong(g) & mask
@@ -98,7 +98,9 @@ def trace_tangents(bad: Masks, order: list[Node], tangents: Adjoints) -> list[Bi
             continue
         step = computed(y)
         known = np.zeros(shape_of(y), bool)
-        given: list[Any] = [tangents.get(x) if isinstance(x, Node) and y.op.rule.depends_on(i) else None for i, x in enumerate(y.inputs)]
+        given: list[Any] = [
+            tangents.get(x) if isinstance(x, Node) and y.op.rule.depends_on(i) else None for i, x in enumerate(y.inputs)
+        ]
         for i, (x, t) in enumerate(zip(y.inputs, given, strict=True)):
             if t is not None and wrong(t).any():
                 source = used(step, i, mask) & wrong(t)
@@ -120,6 +122,11 @@ def trace_tangents(bad: Masks, order: list[Node], tangents: Adjoints) -> list[Bi
     return births
 
 
+def is_number(x: Any) -> bool:
+    """Is there a cotangent or tangent, in numbers?"""
+    return isinstance(x, (float, np.ndarray, np.generic))
+
+
 def _number(x: Any) -> Any:
     return np.float64(x) if type(x) is float else x
 
@@ -127,7 +134,7 @@ def _number(x: Any) -> Any:
 class Product(NamedTuple):
     """g · partial at one element of the result of an operator."""
 
-    index: tuple[int, ...]
+    place: tuple[int, ...]
     g: float
     partial: float
 

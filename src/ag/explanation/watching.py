@@ -28,19 +28,19 @@ known: set[int] = set()  # the stamps of nodes that are not finite, and were jud
 
 def pulled(seeds: Adjoints, reach: Reach, adjoints: Adjoints, ends: Sequence[Node]) -> None:
     """After a reverse pass: raise if a derivative, or the output, is not finite."""
+    _remember(reach.order)
     lost = any(_is_lost(adjoints.get(x)) for x in ends)
     if lost or any(_is_lost(root._value) for root in seeds):
         _raise(inspect_cotangents({root: value_of(g) for root, g in seeds.items()}, reach, ends))
-    _remember(reach.order)
 
 
 def pushed(tangents: Adjoints, reach: Reach, carried: Adjoints) -> None:
     """After a forward pass: raise if the tangent of an output, or an output, is not finite."""
+    _remember(reach.order)
     inner = {x for y in reach.order for x in y.inputs if isinstance(x, Node)}
     outputs = [y for y in reach.order if y not in inner]
     if any(_is_lost(carried.get(y)) or _is_lost(y._value) for y in outputs):
         _raise(inspect_tangents(carried, reach, outputs))
-    _remember(reach.order)
 
 
 def ended(since: int) -> None:

@@ -35,12 +35,14 @@ class Wording:
 
     def letter(self, x: Any) -> str:
         """A letter for what has no other name."""
+        x = _argument(x)
         if id(x) not in self._letters:
             self._letters[id(x)] = (self._free.pop(0), x)
         return self._letters[id(x)][0]
 
     def symbol(self, x: Any, depth: int = DEPTH) -> Any:
         """What stands for ``x`` in a formula."""
+        x = _argument(x)
         if not isinstance(x, Node):
             return numbered(x) if np.ndim(x) == 0 else Symbol(Name.of(self.letter(x)), x)
         if x.label:
@@ -92,6 +94,7 @@ class Wording:
 
     def code(self, x: Any, depth: int = 2) -> str:
         """``x`` as it would be written in Python, if that is short; else a letter."""
+        x = _argument(x)
         if not isinstance(x, Node):
             return numeral(x) if np.ndim(x) == 0 else self.letter(x)
         if x.label or x.op is None:
@@ -109,6 +112,13 @@ class Wording:
         return tuple((letter, _described(x)) for letter, x in self._letters.values())
 
 
+def _argument(x: Any) -> Any:
+    """Behind the argument of a transform: what was given."""
+    while isinstance(x, Node) and x.op is not None and x.op.name == "argument":
+        x = x.inputs[0]
+    return x
+
+
 def _described(x: Any) -> str:
     """A node or a constant in the legend; a leaf without a label by the line that made it."""
     if isinstance(x, Node) and x.op is None:
@@ -118,9 +128,9 @@ def _described(x: Any) -> str:
 
 def numbered(x: Any) -> Any:
     """A number in a formula, short."""
-    if isinstance(x, (bool, np.bool_)) or (float(x) == int(x) if abs(float(x)) < 1e6 else False):
-        return x
     text = numeral(x)
+    if isinstance(x, (bool, np.bool_)) or text.isdigit():
+        return x
     return Symbol(Name(f"({text})", f"({text})") if text.startswith("-") else Name(text, text), x)
 
 

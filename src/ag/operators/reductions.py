@@ -161,7 +161,7 @@ SPREAD: tuple[Any, ...] = (((4,), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": 
 
 @row(
     "var", _var,
-    Reduction(lambda ans, x, axis, keepdims, correction: _centred(x, axis) * (2 / (count(x, axis) - correction))),
+    Reduction(lambda ans, x, axis, keepdims, correction: _centred(x, axis) * float(np.divide(2, count(x, axis) - correction))),
     numpy=(np.var,), methods=("var",), samples=arrays(*SPREAD),
 )
 def var(x: Any, /, axis: Axis = None, *, correction: float = 0, keepdims: bool = False, ddof: float | None = None) -> Any:
