@@ -94,6 +94,7 @@ assert x.grad == 4.0
 for needs, call in (
     ("learn", lambda: ag.learn.LinearClassifier("lbfgs").fit(data.X_train, data.y_train)),
     ("cli", lambda: ag.learn.save(model, "never-written")),
+    ("draw", lambda: ag.draw(x * x).svg()),
 ):
     try:
         call()

@@ -164,11 +164,12 @@ from .transforms import (
 )
 
 if TYPE_CHECKING:
+    from .explanation.drawing import draw as draw
     from .explanation.explained import explain as explain
     from .explanation.quizzing import quiz as quiz
 
 # What is not needed to compute is imported when it is asked for first.
-_LATER = {"explain": "explained", "quiz": "quizzing"}
+_LATER = {"draw": "drawing", "explain": "explained", "quiz": "quizzing"}
 
 
 def __getattr__(name: str) -> Any:

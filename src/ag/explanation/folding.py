@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
+from ..node import OFFSETS
 from ..source import Source
 from .quantities import Quantity
 
 SHOWN = 60  # quantities: up to here every one is shown by itself
+LABELS = 8  # of leaves that one place made: up to here each keeps its own block
 
 
 class Block(NamedTuple):
@@ -37,28 +40,79 @@ class Block(NamedTuple):
 
 
 def folded(quantities: tuple[Quantity, ...], limit: int = SHOWN) -> list[Block]:
-    """The quantities as blocks, in the order of their first ones; every quantity by itself if there are few."""
+    """The quantities as blocks, in the order of their first ones; every quantity by itself if there are few.
+
+    What belongs together is seen ever more coarsely, until there are at most ``limit`` blocks: the place in the line and the
+    shape, the line and the operator, the line, the function, the file; at last there are the leaves, and what is computed.
+    """
     if len(quantities) <= limit:
         return [Block((q,)) for q in quantities]
-    blocks: dict[tuple[object, ...], list[Quantity]] = {}
-    for q in quantities:
-        # Where a quantity was made is told by code and offset alone; reading the line would cost more.
-        place = (q.node._code, q.node._stamp % (1 << 20))
-        key = (*place, None if q.op is None else q.op.name, q.shape, q.label if q.op is None else None)
-        blocks.setdefault(key, []).append(q)
-    if len(blocks) > limit:
-        blocks = _by_line(quantities)
-    return [Block(tuple(block)) for block in blocks.values()]
-
-
-def _by_line(quantities: tuple[Quantity, ...]) -> dict[tuple[object, ...], list[Quantity]]:
-    """Blocks by line and operator, whatever the shape, place in the line and label."""
-    lines: dict[tuple[object, int], tuple[str, int] | None] = {}
-    blocks: dict[tuple[object, ...], list[Quantity]] = {}
-    for q in quantities:
-        place = (q.node._code, q.node._stamp % (1 << 20))
-        if place not in lines:
-            source = q.source
-            lines[place] = (source.file, source.line) if source else None
-        blocks.setdefault((lines[place], None if q.op is None else q.op.name), []).append(q)
+    blocks: list[Block] = []
+    for key in _KEYS:
+        blocks = _grouped(quantities, _remembering(key))
+        if key is _place:
+            blocks = [part for block in blocks for part in _by_label(block)]
+            blocks.sort(key=lambda block: block.first.number)
+        if len(blocks) <= limit:
+            break
     return blocks
+
+
+def _grouped(quantities: Sequence[Quantity], key: Callable[[Quantity], Hashable]) -> list[Block]:
+    groups: dict[Hashable, list[Quantity]] = {}
+    for q in quantities:
+        groups.setdefault(key(q), []).append(q)
+    return [Block(tuple(group)) for group in groups.values()]
+
+
+def _by_label(block: Block) -> list[Block]:
+    """The leaves that one place made, apart by their labels, if those are few: the W1 and W2 of a helper function."""
+    parts = _grouped(block.quantities, lambda q: q.label if q.op is None else None)
+    return parts if len(parts) <= LABELS else [block]
+
+
+def _place(q: Quantity, source: Source | None) -> Hashable:
+    # Where a quantity was made is told by code and offset alone.
+    return q.node._code, q.node._stamp % OFFSETS, _op(q), q.shape
+
+
+def _line_and_operator(q: Quantity, source: Source | None) -> Hashable:
+    return source and (source.file, source.line), _op(q)
+
+
+def _line(q: Quantity, source: Source | None) -> Hashable:
+    return source and (source.file, source.line), q.op is None
+
+
+def _function(q: Quantity, source: Source | None) -> Hashable:
+    return source and (source.file, source.function), q.op is None
+
+
+def _file(q: Quantity, source: Source | None) -> Hashable:
+    return source and source.file, q.op is None
+
+
+def _leaf(q: Quantity, source: Source | None) -> Hashable:
+    return q.op is None
+
+
+def _op(q: Quantity) -> str | None:
+    return None if q.op is None else q.op.name
+
+
+_KEYS = (_place, _line_and_operator, _line, _function, _file, _leaf)
+
+
+def _remembering(key: Callable[[Quantity, Source | None], Hashable]) -> Callable[[Quantity], Hashable]:
+    """The key with the sources of the quantities, each place in the program read once."""
+    if key is _place:
+        return lambda q: key(q, None)
+    sources: dict[tuple[object, int], Source | None] = {}
+
+    def remembered(q: Quantity) -> Hashable:
+        place = (q.node._code, q.node._stamp % OFFSETS)
+        if place not in sources:
+            sources[place] = q.source
+        return key(q, sources[place])
+
+    return remembered

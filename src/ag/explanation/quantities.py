@@ -130,10 +130,11 @@ class Term:
 class Graph:
     """The quantities of a graph, and the chain rule on them if the output has a derivative.
 
-    Arguments: ``root``, the output; ``cotangent``, what its derivative is weighted with, for an output of several elements.
+    Arguments: ``root``, the output; ``cotangent``, what its derivative is weighted with, for an output of several elements;
+    ``caller``, who asks, for errors.
     """
 
-    def __init__(self, root: Node, cotangent: Any = None) -> None:
+    def __init__(self, root: Node, cotangent: Any = None, caller: str = "ag.explain") -> None:
         self.reach = Reach([root])
         nodes = self.reach.order[::-1]
         self.root = root
@@ -149,7 +150,7 @@ class Graph:
         self.masks: Adjoints = {}
         if self.differentiated:
             with np.errstate(all="ignore"):
-                self._differentiate(value_of(seed(root, cotangent, "ag.explain")))
+                self._differentiate(value_of(seed(root, cotangent, caller)))
 
     @property
     def output(self) -> Quantity:
