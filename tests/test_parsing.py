@@ -312,7 +312,7 @@ ERRORS = [
     ("z + u*w", "the variables z, u and w have no values: add z=... u=... w=...", "^"),
     ("x + sin", "sin is a function: write sin(...); or for a variable of that name add sin=...", "    ^^^"),
     ("x + sni(y)", "there is no function sni: did you mean sin?", "    ^^^"),
-    ("x + Exp(y)", "there is no function Exp: did you mean exp or exp2?", "    ^^^"),
+    ("x + Exp(y)", "there is no function Exp: did you mean exp or expi?", "    ^^^"),
     ("ln(x) + y", "there is no function ln: did you mean log?", "^^"),
     ("x + __import__('os')", "there is no function __import__: there are the operators of the table, such as exp, log, sin, sqrt and softmax", "    ^^^^^^^^^^"),
     ("reshape(x, y)", "there is no function reshape: there are the operators of the table, such as exp, log, sin, sqrt and softmax", "^^^^^^^"),

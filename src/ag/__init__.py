@@ -164,12 +164,15 @@ from .transforms import (
 )
 
 if TYPE_CHECKING:
+    from . import special as special
     from .explanation.drawing import draw as draw
     from .explanation.explained import explain as explain
     from .explanation.quizzing import quiz as quiz
 
 # What is not needed to compute is imported when it is asked for first.
-_LATER = {"draw": "drawing", "explain": "explained", "quiz": "quizzing"}
+_LATER = {
+    "draw": "explanation.drawing", "explain": "explanation.explained", "quiz": "explanation.quizzing", "special": "",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -177,7 +180,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'ag' has no attribute {name!r}")
     import importlib
 
-    value = globals()[name] = getattr(importlib.import_module(f".explanation.{_LATER[name]}", __name__), name)
+    module = importlib.import_module(f".{_LATER[name] or name}", __name__)
+    value = globals()[name] = getattr(module, name) if _LATER[name] else module
     return value
 
 

@@ -65,6 +65,8 @@ def operator_function(method: str) -> Function:
 
 
 def _rows() -> dict[str, Operator]:
+    from ..operators import special  # noqa: F401  here, as it is slow to import: its rows join the table
+
     rows = {name: op for name, op in TABLE.items() if _arguments(op) is not None}
     others = {f.__name__: op for op in rows.values() for f in op.numpy}
     return rows | {name: op for name, op in others.items() if name not in rows}

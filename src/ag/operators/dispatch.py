@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,7 @@ def array_ufunc(self: Node, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs
             return below(*inputs)
     _refuse_out(ufunc, inputs, kwargs)
     if method == "__call__":
-        function = NUMPY.get(ufunc)
+        function = NUMPY.get(ufunc) or of_scipy(ufunc)
         if function is None:
             raise unknown(ufunc)
         if kwargs:
@@ -69,9 +70,21 @@ def call(f: Callable[..., Any], function: Callable[..., Any], args: tuple[Any, .
         raise
 
 
+def of_scipy(ufunc: np.ufunc) -> Callable[..., Any] | None:
+    """What a special function of SciPy becomes on nodes. It can only have come here if SciPy was imported."""
+    library = sys.modules.get("scipy.special")
+    if library is None or getattr(library, ufunc.__name__, None) is not ufunc:
+        return None
+    from .special import SCIPY  # here, as few need it
+
+    return SCIPY.get(ufunc.__name__)
+
+
 def unknown(f: Any) -> TypeError:
     """What to say of a NumPy function without a row."""
     module = getattr(f, "__module__", None) or "numpy"
+    if getattr(sys.modules.get("scipy.special"), f.__name__, None) is f:
+        module = "scipy.special"
     name = module.replace("numpy", "np", 1) + "." + f.__name__
     rewrite = instead(f.__name__)
     return TypeError(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -195,6 +195,20 @@ class Rule:
         return masked(reached, fit(self.vjp(i, g, step), step.args[i])), reached
 
 
+class Missing:
+    """In the place of a partial that nobody can state: an error that names it."""
+
+    def __init__(self, name: str, argument: str) -> None:
+        self.name = name
+        self.argument = argument
+
+    def __call__(self, *args: Any) -> NoReturn:
+        raise TypeError(
+            f"∂{self.name}/∂{self.argument} has no rule, as it has no closed form: give {self.argument} as a plain number, "
+            f"or ag.stop_gradient({self.argument})"
+        )
+
+
 class Elementwise(Rule):
     """``partials[i](ans, *args)`` is ∂ans/∂args[i], element by element; 1 and -1 stand as plain numbers, and None
     for an argument without a derivative. ``selects``: see `Rule`."""
@@ -213,7 +227,7 @@ class Elementwise(Rule):
     def written_out(self) -> tuple[Any, ...]:
         """The partials, with marks for those that need no call."""
         marks = {(0, 0): ANSWER, (1, 0): ANSWER, (0, 2): OTHER, (1, 1): OTHER}
-        codes = [partial.__code__.co_code if callable(partial) else None for partial in self.partials]
+        codes = [getattr(getattr(partial, "__code__", None), "co_code", None) for partial in self.partials]
         named = [_NAMES.index(code) if code in _NAMES else None for code in codes]
         return tuple(marks.get((i, k), self.partials[i]) for i, k in enumerate(named))  # type: ignore[arg-type]
 
