@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ..operators import special as special  # whose rows join the table
 from ..operators.rules import FUNCTIONS, Bilinear, Elementwise, Zero
 from ..operators.table import TABLE, Operator
 
@@ -65,8 +66,6 @@ def operator_function(method: str) -> Function:
 
 
 def _rows() -> dict[str, Operator]:
-    from ..operators import special  # noqa: F401  here, as it is slow to import: its rows join the table
-
     rows = {name: op for name, op in TABLE.items() if _arguments(op) is not None}
     others = {f.__name__: op for op in rows.values() for f in op.numpy}
     return rows | {name: op for name, op in others.items() if name not in rows}
