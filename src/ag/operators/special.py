@@ -50,7 +50,7 @@ def special(
         latex=latex or rf"\operatorname{{{{{name}}}}}({', '.join('{%d}' % i for i in range(len(arguments)))})",  # noqa: UP031
         samples=samples, doc=doc, **fields,
     )
-    for known in {name, *scipy}:
+    for known in (name, *scipy):
         SCIPY[known] = function
     return function
 
