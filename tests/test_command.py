@@ -18,6 +18,8 @@ from click.testing import CliRunner
 
 from ag.cli.commands import ag as command
 from ag.cli.screen import bar, table
+from ag.explanation.parsing import parse
+from ag.operators.table import TABLE
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,13 +31,16 @@ def here(tmp_path, monkeypatch):
 
 
 def run(*words, code=0, error=None):
-    """What the command prints; an error (``error=True``, and by itself with the code 1) is one line at the end."""
+    """What the command prints; an error (``error=True``, and by itself with the code 1) is one line at the end, or one that
+    is followed by the place in an expression."""
     result = CliRunner().invoke(command, [str(w) for w in words])
     assert result.exit_code == code, (result.output, result.exception)
     assert result.exception is None or isinstance(result.exception, SystemExit), "an error that nobody caught"
     assert "Traceback" not in result.output
     if code == 1 if error is None else error:
-        assert result.output.count("Error: ") == 1 and result.output.splitlines()[-1].startswith("Error: ")
+        lines = result.output.splitlines()
+        pointed = re.fullmatch(r" +\^+", lines[-1]) is not None
+        assert result.output.count("Error: ") == 1 and lines[-3 if pointed else -1].startswith("Error: ")
     return result.output
 
 
@@ -544,3 +549,131 @@ def test_what_to_install_for_the_command():
     code = "import sys; sys.modules['click'] = None; from ag.cli.main import main; main()"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 2 and "pip install 'ag-autodiff[cli]'" in result.stderr and "Traceback" not in result.stderr
+
+
+# ---------------------------------------------------------------------- formulas
+
+RUNNING = ["log(1+exp(-(x+y)))*(x+y)", "x=2", "y=1"]
+
+
+def test_explain():
+    output = run("explain", *RUNNING)
+    lines = [line.split("   ")[0].strip() for line in output.splitlines()]
+    assert lines[0] == "f: 8 quantities, 2 of them leaves"
+    definitions = ["x", "y", "z1 + z2", "-z3", "e^z4", "1 + z5", "log z6", "z7 · z3"]
+    assert lines[3:11] == [f"z{i} = {definition}" for i, definition in enumerate(definitions, 1)]
+    assert "∂f/∂z7 = ∂f/∂z8 · ∂z8/∂z7 = 1 · z3 = 1 · 3 = 3" in lines and "-0.09369" in lines[-1]
+    assert "✓" not in output and ".py" not in output, "no line of a program made it"
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex"])
+def test_explain_as(form):
+    explanation = ag.explain(parse(RUNNING[0], {"x": 2.0, "y": 1.0}))
+    assert run("explain", *RUNNING, f"--{form}") == getattr(explanation, form)() + "\n"
+
+
+def test_explain_checked():
+    output = run("explain", *RUNNING, "--check")
+    assert output.count("✓") == 8 and "✗" not in output
+    assert run("explain", "--check", *RUNNING) == output, "options may stand anywhere"
+    assert run("explain", RUNNING[0], "--check", *RUNNING[1:]) == output
+
+
+def test_explain_finds_a_row_that_is_wrong(monkeypatch):
+    wrong = (lambda ans, x: 1.001 * ag.cos(x),)
+    monkeypatch.setattr(TABLE["sin"].rule, "partials", wrong)
+    monkeypatch.setattr(TABLE["sin"], "partials", wrong)
+    output = run("explain", "sin(x)*x", "x=1", "--check", code=1)
+    assert "✗" in output and output.endswith("Error: 1 of the numbers are not those of finite differences\n")
+
+
+def test_explain_many_quantities_one_by_one():
+    terms = "+".join(f"sin({i}*x)" for i in range(1, 41))
+    output = run("explain", terms, "x=1")
+    assert "×" not in output and "z120 =" in output
+
+
+@pytest.mark.parametrize("words", [
+    ["-x**2", "x=-3"], ["-cosh(x)", "x=1"], ["-h*o", "h=2", "o=-1"], ["--x*2", "x=1"], ["--", "-x", "x=1"], ["-o", "o=-1"], ["-1-x", "x=-1e-3"],
+], ids=str)  # fmt: skip
+def test_a_formula_may_begin_with_a_minus(words):
+    assert re.match(r"f: \d quantities, [12] of them", run("explain", *words))
+
+
+@pytest.mark.parametrize("command_name", ["explain", "draw"])
+@pytest.mark.parametrize("words, message", [
+    (["x*lgo(y)", "x=1", "y=2"], "there is no function lgo: did you mean log?\n  x*lgo(y)\n    ^^^"),
+    (["x*y", "x=1"], "the variable y has no value: add y=...\n  x*y\n    ^"),
+    (["x*(y", "x=1", "y=2"], "'(' is never closed\n  x*(y\n    ^"),
+    (["x", "x=1", "y=2"], "y does not occur in the expression, its variable is x: leave out y=...\n  x\n  ^"),
+    (["x", "x"], "a value is given as NAME=NUMBER, such as x=2\n  x\n  ^"),
+    (["x", "x=a"], "x: a is not a number\n  x=a\n    ^"),
+    (["x", "y", "x=1"], "a value is given as NAME=NUMBER, such as x=2\n  y\n  ^"),
+    (["__import__('os').system('touch broken')"], "nothing has attributes here: write functions and variables by their names alone\n  __import__('os').system('touch broken')\n  ^^^^^^^^^^^^^^^^^^^^^^^"),
+])  # fmt: skip
+def test_errors_in_formulas_show_the_place(command_name, words, message):
+    assert run(command_name, *words, code=1) == f"Error: {message}\n"
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize("words, message", [
+    (["1/x", "x=0"], "the output is inf; the derivative by x is -inf, as 1 is divided by 0: "),
+    (["x*log(x)", "x=0"], "the output is nan; the derivative by x is nan, as the logarithm of 0 is -inf: write xlogy(x, x)\n  x*log(x)\n    ^^^^^^"),
+    (["sqrt(x)", "x=0"], "the derivative by x is inf, as sqrt has an infinite derivative at x = 0: "),
+    (["x + log(y-2)", "x=0", "y=1"], "the output is nan, as a negative number, -1, has no logarithm, in what was computed for subtract: check where y - 2 comes from"),
+])  # fmt: skip
+def test_a_division_by_zero(words, message):
+    """All is shown, as IEEE has it; then the place is."""
+    output = run("explain", *words, code=1)
+    assert "forward" in output and f"\nError: {message}" in output
+
+
+def test_what_does_no_harm_is_no_error():
+    run("explain", "where(x > 0, sqrt(x), x)", "x=-1")
+    run("explain", "sum([x, 2])", "x=-inf")
+
+
+def test_a_vector_has_no_derivative():
+    output = run("explain", "softmax([a, b])", "a=1", "b=2", "--check", code=1)
+    assert "0.7311" in output
+    assert output.endswith("Error: a derivative is that of one number, these are 2: take one, as in p[0], or their sum\n  softmax([a, b])\n  ^^^^^^^^^^^^^^^\n")
+
+
+def test_a_softmax_of_three_classes():
+    output = run("explain", "cross_entropy([z1, z2, z3], 0)", "z1=1", "z2=2", "z3=0.5", "--check")
+    assert "p - e_y" in output and "✗" not in output
+    assert "-log" in run("explain", "cross_entropy(z @ W, y)", "z=1,2", "W=[[1,2,3],[0,-1,1]]", "y=2")
+
+
+def test_a_warning_is_one_line():
+    output = run("explain", "cross_entropy(softmax([x, y]), 0)", "x=1", "y=2")
+    assert len(re.findall("^Warning: cross_entropy takes logits.*$", output, re.M)) == 1 and "UserWarning" not in output
+
+
+def test_help_of_formulas():
+    for name in ("explain", "draw"):
+        output = run(name, "--help")
+        assert RUNNING[0] in output and "logsumexp" in output and run(name, "-h") == output
+    assert RUNNING[0] in run("--help")
+
+
+@pytest.mark.parametrize("words", [["explain"], ["explain", "x", "x=1", "--latx"], ["draw", "x", "x=1", "-o"]], ids=str)
+def test_wrong_use_of_explain_and_draw(words):
+    assert f"Usage: ag {words[0]}" in run(*words, code=2)
+
+
+@pytest.mark.parametrize("ending", ["svg", "png", "pdf", "dot", "mmd"])
+def test_draw(ending):
+    path = f"graph.{ending}"
+    assert run("draw", *RUNNING, "-o", path) == f"{RUNNING[0]} is drawn in {path}\n"
+    drawn = Path(path).read_bytes()
+    assert drawn
+    backward = run("draw", *RUNNING, "--backward", f"--output=back.{ending}")
+    assert "back" in backward and Path(f"back.{ending}").read_bytes() != drawn
+
+
+def test_draw_by_default_and_elsewhere():
+    assert "graph.svg" in run("draw", *RUNNING)
+    assert Path("graph.svg").read_text().count("<svg") == 1
+    assert "the ending says what to write" in run("draw", *RUNNING, "-o", "graph.gif", code=1)
+    assert "No such file or directory" in run("draw", *RUNNING, "-o", "absent/graph.svg", code=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -17,6 +18,8 @@ Examples:
   ag train flowers.csv --label species    your own data
   ag evaluate model.safetensors mnist     accuracy, likelihood, calibration, confusion
   ag predict model.safetensors seven.png  the label of an image, with probabilities
+  ag explain "log(1+exp(-(x+y)))*(x+y)" x=2 y=1     the chain rule, with its numbers
+  ag draw "log(1+exp(-(x+y)))*(x+y)" x=2 y=1        the graph, as graph.svg
 """
 
 
@@ -36,6 +39,42 @@ class Group(click.Group):
 @click.version_option(library.__version__, prog_name="ag")
 def ag() -> None:
     pass
+
+
+class Formula(click.Command):
+    """A command whose first words are a formula and values: a formula may begin with a minus, -x**2."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        takes_a_value = {
+            name: isinstance(option, click.Option) and not option.is_flag
+            for option in self.get_params(context) for name in option.opts if isinstance(option, click.Option)
+        }
+        options: list[str] = []
+        words: list[str] = []
+        rest = iter(args)
+        for word in rest:
+            name, value, _ = word.partition("=")
+            if word == "--":
+                words += rest
+            elif name in takes_a_value:
+                options.append(word)
+                if takes_a_value[name] and not value:
+                    following = next(rest, None)
+                    if following is None:
+                        raise click.BadOptionUsage(name, f"Option {name!r} requires an argument.", context)
+                    options.append(following)
+            else:
+                (options if UNKNOWN.fullmatch(word) else words).append(word)
+        return super().parse_args(context, [*options, "--", *words])
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        from ..explanation.vocabulary import names
+
+        with formatter.section("Functions"):
+            formatter.write_text(" ".join(names()))
+
+
+UNKNOWN = re.compile("--[a-z-]+(=.*)?")  # --latx is meant as an option
 
 
 @ag.command()
@@ -105,3 +144,48 @@ def predict(model: str, images: tuple[str, ...]) -> None:
     from .pictures import run
 
     run(model, images)
+
+
+FORMULA = """EXPRESSION is a formula: numbers, variables, pi, e, + - * / ** % // @, parentheses, and the functions below; a vector
+    is written [x, y], its first element p[0], a choice where(x > 0, a, b). Quote it, as the shell has its own use for * and (.
+    VALUES are numbers for its variables, x=2, or vectors, z=1,2,3."""
+
+
+@ag.command(cls=Formula, help=f"""Differentiate EXPRESSION by the chain rule, each step with its numbers.
+
+    {FORMULA}
+
+    \b
+    Examples:
+      ag explain "log(1+exp(-(x+y)))*(x+y)" x=2 y=1
+      ag explain "cross_entropy([a, b, c], 0)" a=1 b=2 c=0 --check
+      ag explain "sin(x)**2" x=pi/4 --latex > sine.tex
+    """)
+@click.argument("expression")
+@click.argument("values", nargs=-1)
+@click.option("--latex", "form", flag_value="latex", help="Print a LaTeX document that compiles as it is.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print Markdown, with formulas in TeX.")
+@click.option("--check", is_flag=True, help="Compare every number with finite differences.")
+def explain(expression: str, values: tuple[str, ...], form: str | None, check: bool) -> None:
+    from .explaining import explain as run
+
+    run(expression, values, form, check)
+
+
+@ag.command(cls=Formula, help=f"""Draw the graph of EXPRESSION: leaves, quantities in blue, constants in grey.
+
+    {FORMULA}
+
+    \b
+    Example:
+      ag draw "log(1+exp(-(x+y)))*(x+y)" x=2 y=1 -o graph.svg
+    """)
+@click.argument("expression")
+@click.argument("values", nargs=-1)
+@click.option("-o", "--output", type=click.Path(dir_okay=False), default="graph.svg", show_default=True,
+              help="By its ending: .svg, .png, .pdf, or as text .dot, .mmd.")
+@click.option("--backward", is_flag=True, help="Draw how the derivatives flow back, with the local partials on the edges.")
+def draw(expression: str, values: tuple[str, ...], output: str, backward: bool) -> None:
+    from .explaining import draw as run
+
+    run(expression, values, output, backward)

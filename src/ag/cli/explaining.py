@@ -1,0 +1,61 @@
+"""`ag explain` and `ag draw`: a formula on the command line, seen through."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import click
+import numpy as np
+
+import ag
+
+from ..explanation.nonfinite import nonfinite
+from ..explanation.parsing import Expression, assignments, read
+from ..explanation.pointing import ExpressionError
+
+
+def explain(text: str, words: Sequence[str], form: str | None, check: bool) -> None:
+    """Print the explanation of an expression."""
+    expression = _read(text, words)
+    explanation = ag.explain(expression.node)
+    if check and explanation.graph.differentiated:
+        explanation.check()
+    shown = {"text": explanation.text, "latex": explanation.latex, "markdown": explanation.markdown}[form or "text"]
+    click.echo(shown(fold=False))  # nobody types more than can be read
+    _refuse_what_is_not_finite(expression)
+    n = np.size(expression.node.value)
+    if n != 1:
+        message = f"a derivative is that of one number, these are {n}: take one, as in p[0], or their sum"
+        raise ExpressionError(message, expression.text, 0, len(expression.text))
+    if explanation.failures:
+        raise click.ClickException(f"{len(explanation.failures)} of the numbers are not those of finite differences")
+
+
+def draw(text: str, words: Sequence[str], path: str, backward: bool) -> None:
+    """Draw the graph of an expression into a file."""
+    expression = _read(text, words)
+    ag.draw(expression.node, backward=backward).save(path)
+    click.echo(f"{expression.text} is drawn in {path}")
+    _refuse_what_is_not_finite(expression)
+
+
+def _read(text: str, words: Sequence[str]) -> Expression:
+    """The expression with its values; a warning is one line."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        expression = read(text, assignments(words))
+    for warning in caught:
+        click.echo(f"Warning: {warning.message}", err=True)
+    return expression
+
+
+def _refuse_what_is_not_finite(expression: Expression) -> None:
+    """A division by zero and its like is an error that shows the place, after the rest was shown. To give inf is none."""
+    report = nonfinite(expression.node)
+    found = report.value or report.cotangent
+    if report and found is not None and found.operator is not None:
+        what = "; ".join(map(str, report.damage))
+        instead = f"{'write ' if found.advice.because else ''}{found.advice.write}".replace("ag.", "")
+        message = f"{what}, as {found.cause}: {instead}"
+        raise ExpressionError(message, expression.text, *expression.spans[found.node])
