@@ -203,7 +203,7 @@ cosh = define(
 tanh = define(
     "tanh", np.tanh, Elementwise((lambda ans, x: (1 - ans) * (1 + ans),)), scalar=math.tanh, latex=r"\tanh {0}",
     kernel="tanh(x)", samples=on(REAL), doc="tanh x",
-    convention="the derivative (1 - y)(1 + y) is exact to a rounding of 1; far out, where it is tiny, it loses digits of its own.",
+    convention="the derivative (1 - y)(1 + y) is exact to a rounding of 1; far out, where it is tiny, it has fewer digits.",
 )
 asinh = define(
     "asinh", np.arcsinh, Elementwise((lambda ans, x: 1 / hypot(1.0, x),)), scalar=math.asinh,
