@@ -318,3 +318,19 @@ def test_a_wrong_rule_is_caught(name):
             except AssertionError:
                 caught = True
         assert caught, f"a derivative of {name} that is wrong by 0.1 % passes"
+
+
+@pytest.mark.parametrize("name,k", cases(DIFFERENTIABLE))
+def test_a_quiz_marks_every_row(name, k):
+    """The gradients are right, others are not, and no mistake is looked for in vain: marks come from the rows' rules."""
+    case, rng = Case(name, k), np.random.default_rng(2)
+    nodes = [ag.Scalar(x, f"x{i}") if isinstance(x, float) else ag.Tensor(x, f"x{i}") for i, x in enumerate(case.floats)]
+    outputs = [y for y in leaves(case(*nodes)) if isinstance(y, Node)]
+    total = sum((ag.sum(y * rng.normal(size=np.shape(y.value))) for y in outputs[1:]), ag.sum(outputs[0] * 1.5))
+    quiz = ag.quiz(total, of=[x for x in nodes if x in ag.explain(total).graph.by_node])
+    gradients = {q.node: q.adjoint for q in quiz.questions}
+    assert quiz.answer(gradients).right
+    for x, g in gradients.items():
+        for wrong in (3 * g + 1, -g, np.zeros((7, 1, 1))):
+            result = quiz.answer(x, wrong)[0]
+            assert result.right == np.array_equal(g, wrong), (wrong, g)
