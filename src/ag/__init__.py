@@ -158,6 +158,7 @@ from .testing import (
 from .transforms import (
     grad as grad,
     jvp as jvp,
+    linearize as linearize,
     stop_gradient as stop_gradient,
     value_and_grad as value_and_grad,
     vjp as vjp,
@@ -167,6 +168,14 @@ if TYPE_CHECKING:
     from . import special as special
     from .explanation.drawing import draw as draw
     from .explanation.explained import explain as explain
+    from .transforms.batch import vmap as vmap
+    from .transforms.jacobians import (
+        hessian as hessian,
+        hvp as hvp,
+        jacfwd as jacfwd,
+        jacobian as jacobian,
+        jacrev as jacrev,
+    )
     from .explanation.quizzing import quiz as quiz
 
 # What is not needed to compute is imported when it is asked for first.

@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from .batched import physical
 from .capture import debug
-from .node import OFFSETS, Node, describe, next_stamp, relocate, running
+from .node import OFFSETS, Node, Operand, describe, next_stamp, relocate, running
 from .operators.calls import ARITHMETIC
 from .operators.rules import ANSWER, MINUS, OTHER, PLUS, Step, computed, fit, recorded, shape_of, value_of
+from .operators.shaping import astype
 from .reach import Reach, absent
 from .scalar import Scalar
 from .tensor import Tensor
@@ -52,7 +54,7 @@ def pull(seeds: Adjoints, reach: Reach, record: bool = False, masks: Adjoints | 
 def _finite(adjoints: Adjoints) -> bool:
     numbers = 0.0
     for g in adjoints.values():
-        g = value_of(g)
+        g = physical(value_of(g))
         if type(g) is float:
             numbers += g
         elif g is not None and g is not absent and not np.isfinite(g).all():
@@ -144,7 +146,7 @@ def _product(g: Any, partial: Any, *values: Any) -> Any:
     try:
         c = g * partial(*values)
     except ARITHMETIC:
-        c = np.float64(g) * partial(*map(np.float64, values))
+        c = (np.float64(g) if type(g) is float else g) * partial(*map(np.float64, values))
     if type(g) is float:
         return float(c)
     return c if c.dtype is g.dtype else c.astype(g.dtype)
@@ -166,7 +168,7 @@ def _contribute(node: Node, g: Any, adjoints: Adjoints) -> None:
                 if type(node._value) is not float:
                     raise
                 numbers = Step(op, np.float64(step.ans), tuple(map(np.float64, step.args)), step.params)
-                c = rule.vjp(i, np.float64(g), numbers)
+                c = rule.vjp(i, np.float64(g) if type(g) is float else g, numbers)
             a = x._value
             if type(c) is not np.ndarray or type(a) is not np.ndarray or c.shape != a.shape or c.dtype is not a.dtype:
                 c = fit(c, a)
@@ -203,7 +205,7 @@ def _exact(order: list[Node], adjoints: Adjoints, masks: Adjoints, record: bool)
             if isinstance(x, Node) and adjoints[x] is not absent and op.rule.depends_on(i):
                 since = next_stamp()
                 c, mask = op.rule.exact_vjp(i, g, masks[node], step)
-                if not record and type(x._value) is float:
+                if not record and type(x._value) is float and not isinstance(c, Operand):
                     c = float(c)
                 old = adjoints[x]
                 adjoints[x] = c = c if old is None else old + c
@@ -228,7 +230,7 @@ def seed(root: Node, cotangent: Any, what: str = "backward()") -> Any:
         _check_float(root)
         return np.ones(value.shape, value.dtype) if value.shape else value.dtype.type(1)
     given: Any = cotangent
-    if not isinstance(cotangent, Node):
+    if not isinstance(cotangent, Operand):
         given = np.asarray(cotangent)
         if given.dtype.kind not in "fiub":
             raise TypeError(f"{what}: a cotangent holds real numbers, got dtype {given.dtype}")
@@ -239,6 +241,8 @@ def seed(root: Node, cotangent: Any, what: str = "backward()") -> Any:
         )
     if isinstance(given, Node):
         return given
+    if isinstance(given, Operand):
+        return given if type(value) is float or given.dtype == value.dtype else astype(given, value.dtype)
     if type(value) is float:
         return float(given)
     _check_float(root)

@@ -27,7 +27,34 @@ OFFSETS = 1 << 20
 next_stamp = count(OFFSETS, OFFSETS).__next__
 
 
-class Node:
+class Operand:
+    """What operators apply to: nodes, and batches of them (`batched`). The rows attach their methods here."""
+
+    __slots__ = ()
+
+    __hash__ = object.__hash__  # told apart by identity; == compares values
+
+    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(
+            f"{describe(self)} can't become a plain array: its derivative would be lost without a word. "
+            f"Write x.value for its numbers, ag.stack([x, y]) for an array of nodes, "
+            f"and NumPy functions or ag's (np.exp(x), ag.exp(x)) to compute with it{advice()}"
+        )
+
+    def __index__(self) -> int:
+        raise TypeError(f"{describe(self)} can't be an index: a derivative does not pass through one; use int(x.value)")
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise TypeError(
+            f"{describe(self)} is a value and can't be written in place: write x = x.at[index].set(v), "
+            f"x = x.at[index].add(v), or ag.where(mask, v, x)"
+        )
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(f"{describe(self)} can't be pickled or copied: send its numbers, x.value, and make a new leaf")
+
+
+class Node(Operand):
     """A quantity: its number(s), what it was computed from, and the derivative of an output with respect to it."""
 
     __slots__ = ("_code", "_first", "_grad", "_label", "_second", "_stamp", "_value", "op")
@@ -157,9 +184,6 @@ class Node:
     def __bool__(self) -> bool:
         return plain(self, "the truth of x", bool)
 
-    def __index__(self) -> int:
-        raise TypeError(f"{describe(self)} can't be an index: a derivative does not pass through one; use int(x.value)")
-
     def __complex__(self) -> complex:
         return plain(self, "complex(x)", complex)
 
@@ -169,26 +193,6 @@ class Node:
         if isinstance(self._value, np.ndarray):
             return np.array2string(self._value, separator=", ", formatter={"all": lambda x: format(x, specification)})
         return format(self._value, specification)
-
-    # ------------------------------------------------------------------ what a node is not
-
-    __hash__ = object.__hash__  # nodes are told apart by identity; == compares values
-
-    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TypeError(
-            f"{describe(self)} can't become a plain array: its derivative would be lost without a word. "
-            f"Write x.value for its numbers, ag.stack([x, y]) for an array of nodes, "
-            f"and NumPy functions or ag's (np.exp(x), ag.exp(x)) to compute with it{advice()}"
-        )
-
-    def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        raise TypeError(
-            f"{describe(self)} is a value and can't be written in place: write x = x.at[index].set(v), "
-            f"x = x.at[index].add(v), or ag.where(mask, v, x)"
-        )
-
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError(f"{describe(self)} can't be pickled or copied: send its numbers, x.value, and make a new leaf")
 
     def _leaf_value(self, new: Any) -> Any:
         """A given value as this face keeps it."""
@@ -215,7 +219,7 @@ def made(face: Any, value: Any, op: Any, inputs: Sequence[Any]) -> Any:
 
 def relocate(results: Any, since: int, code: CodeType, offset: int) -> None:
     """Give every node behind ``results`` that was made after the stamp ``since`` the same place in the program."""
-    stack = [x for x in results if isinstance(x, Node)]
+    stack = [x for x in (getattr(x, "physical", x) for x in results) if isinstance(x, Node)]
     seen = set()
     while stack:
         node = stack.pop()

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..node import Node, describe
+from ..batched import Batched
+from ..node import Node, Operand, describe
+from ..operators.batching import all_examples
 from ..operators.probability import softmax
 from ..operators.rules import shape_of, value_of
 from ..source import user_frame
@@ -18,6 +20,9 @@ NEAR = 1e-3  # sums of probabilities in float32 are this close to 1
 
 def checked_labels(z: Any, y: Any, name: str) -> Any:
     """``y`` as integers in 0..K-1, one for each row of the logits ``z``; errors say which mistake was made."""
+    if type(y) is Batched or type(z) is Batched:
+        checked_labels(*all_examples(z, y), name)
+        return y if isinstance(y, Operand) else np.asarray(y)
     shape = shape_of(z)
     if type(y) is np.ndarray and y.dtype.kind in "iu" and shape and y.shape == shape[:-1] and _within(y, shape[-1]):
         return y
@@ -73,6 +78,9 @@ def _within(labels: Any, classes: int) -> bool:
 
 def checked_probabilities(z: Any, y: Any, name: str) -> Any:
     """``y`` as class probabilities of the shape of the logits: not negative, each row with the sum 1."""
+    if type(y) is Batched or type(z) is Batched:
+        checked_probabilities(*all_examples(z, y), name)
+        return y
     values = np.asarray(value_of(y))
     if values.shape != shape_of(z):
         raise ValueError(
@@ -91,7 +99,7 @@ def checked_probabilities(z: Any, y: Any, name: str) -> Any:
 
 def warn_if_probabilities(z: Any, name: str) -> None:
     """One warning when the logits are probabilities already: softmax would be applied twice."""
-    values = value_of(z)
+    (values,) = all_examples(z)
     classes = values.shape[-1]
     if classes < 2 or not values.size:
         return

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ..node import Node, describe
+from ..batched import Batched
+from ..node import Operand, describe
 from ..operators.calls import located
 from ..operators.elementwise import square, where
+from ..operators.piecewise import equal
 from ..operators.probability import cross_entropy_of_labels, log_softmax
 from ..operators.reductions import mean, sum
 from ..operators.rules import shape_of, value_of
+from ..operators.shaping import astype
 from .labels import checked_labels, checked_probabilities, warn_if_probabilities
 
 REDUCTIONS = {"mean": mean, "sum": sum, "none": lambda losses: losses}
@@ -24,7 +27,7 @@ def _check_reduction(reduction: str, name: str) -> None:
 
 
 def _logits(z: Any) -> Any:
-    if isinstance(z, Node):
+    if isinstance(z, Operand):
         return z
     array = np.asarray(z)
     return array if array.dtype.kind == "f" else array.astype(float)
@@ -92,7 +95,7 @@ def squared_error(prediction: Any, target: Any, reduction: str = "mean") -> Any:
             f"squared_error: the prediction has the shape {shape_of(prediction)}, the target {shape_of(target)}: "
             f"they must be equal; reshape one of them, for example prediction[:, 0]"
         )
-    if not isinstance(prediction, Node) and not isinstance(target, Node):
+    if not isinstance(prediction, Operand) and not isinstance(target, Operand):
         prediction = np.asarray(prediction)
     return REDUCTIONS[reduction](square(prediction - target))
 
@@ -107,6 +110,9 @@ def one_hot(y: Any, classes: int, dtype: Any = float) -> Any:
     array([[1., 0., 0.],
            [0., 0., 1.]])
     """
+    if type(y) is Batched:
+        labels = checked_labels(np.zeros((*y.shape, classes)), y, "one_hot")
+        return astype(equal(labels[..., None], np.arange(classes)), dtype)
     labels = np.asarray(value_of(y))
     result = np.zeros((*labels.shape, classes), dtype)
     labels = checked_labels(result, labels, "one_hot")

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..batched import Batched
 from ..capture import capture, constant
 from ..node import Node, describe, made, next_stamp, relocate
 from ..scalar import Scalar
 from ..source import user_frame
 from ..symbol import Symbol
 from ..tensor import Tensor
+from . import batching
+from .rules import shape_of
 
 if TYPE_CHECKING:
     from .table import Operator
@@ -182,6 +185,8 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
             face = Tensor
         elif kind is Scalar and face is None:
             face = Scalar
+        elif kind is Batched:
+            return batched(op, inputs, params)
         elif kind is Symbol:
             return symbolic(op, inputs, params)
     if face is None:
@@ -223,6 +228,14 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     return node
 
 
+def batched(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Batched:
+    """op(*inputs, **params) for all examples of a batch at once."""
+    try:
+        return batching.apply(op, inputs, params)
+    except ValueError as error:
+        raise mismatch(op, inputs, error) from None
+
+
 def symbolic(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Symbol:
     """op(*inputs, **params) as a part of a formula."""
     values = [x._value if isinstance(x, Node) else x for x in inputs]
@@ -251,7 +264,7 @@ def mismatch(op: Operator, inputs: tuple[Any, ...], error: Exception) -> ValueEr
     """What to say of arrays that do not go together; ``error`` is what NumPy said."""
     given = " and ".join(describe(x) for x in inputs)
     if op.rule.partials is not None:
-        shapes = [np.shape(x._value if isinstance(x, Node) else x) for x in inputs]
+        shapes = [shape_of(x) for x in inputs]
         try:
             np.broadcast_shapes(*shapes)
         except ValueError:

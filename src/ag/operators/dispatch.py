@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..advice import instead
-from ..node import Node, describe
+from ..node import Operand, describe
 from .table import NUMPY
 
 METHODS: dict[str, dict[Any, Any]] = {
@@ -20,7 +20,7 @@ METHODS: dict[str, dict[Any, Any]] = {
 BELOW: dict[Any, Any] = {}  # the functions of ufuncs for callers that stand one frame below the user
 
 
-def array_ufunc(self: Node, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+def array_ufunc(self: Operand, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """NumPy calls this for every ufunc with a node among its arguments."""
     if method == "__call__" and not kwargs:
         below = BELOW.get(ufunc)
@@ -45,7 +45,7 @@ def array_ufunc(self: Node, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs
     return call(table[ufunc], NUMPY[table[ufunc]], inputs, kwargs)
 
 
-def array_function(self: Node, f: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def array_function(self: Operand, f: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """NumPy calls this for every other function with a node among its arguments."""
     function = NUMPY.get(f)
     if function is None:
@@ -106,5 +106,5 @@ def _refuse_out(f: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> None
     raise TypeError(f"np.{f.__name__} with out= can't write a node into an array: use the result, a = np.{f.__name__}(...)")
 
 
-Node.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
-Node.__array_function__ = array_function  # type: ignore[attr-defined]
+Operand.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
+Operand.__array_function__ = array_function  # type: ignore[attr-defined]

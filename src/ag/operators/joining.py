@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..node import Node, describe
+from ..node import Operand, describe
 from .axes import Axis, normalized, one_axis
+from .batching import leading, padded, with_params
 from .domains import arrays, sequences
 from .rules import FUNCTIONS, Linear, shape_of, zeros_like
 from .shaping import lengths, reshape
@@ -26,7 +27,7 @@ def _along(axis: int, index: Any) -> tuple[Any, ...]:
 
 
 @row(
-    "concat", lambda *xs, axis: np.concatenate(xs, axis), Linear(_concat_transpose), numpy=(np.concatenate,),
+    "concat", lambda *xs, axis: np.concatenate(xs, axis), Linear(_concat_transpose), numpy=(np.concatenate,), batch=leading,
     symbol="⊕",
     samples=sequences((((2,), (3,)), {"axis": 0}), (((2, 1), (2, 2), (2, 0)), {"axis": 1})),
 )
@@ -43,9 +44,9 @@ def concat(arrays: Any, /, axis: int | None = 0) -> Any:
 
 
 def _sequence(arrays: Any, name: str) -> list[Any]:
-    if (isinstance(arrays, Node) and len(shape_of(arrays)) == 0) or not hasattr(arrays, "__iter__"):
+    if (isinstance(arrays, Operand) and len(shape_of(arrays)) == 0) or not hasattr(arrays, "__iter__"):
         raise TypeError(f"{name} takes a sequence of arrays, got {describe(arrays)}: write ag.{name}([x, y])")
-    parts = [x if isinstance(x, (Node, np.ndarray)) else np.asarray(x) for x in arrays]
+    parts = [x if isinstance(x, (Operand, np.ndarray)) else np.asarray(x) for x in arrays]
     if not parts:
         raise ValueError(f"{name} needs at least one array, got none")
     return parts
@@ -53,7 +54,7 @@ def _sequence(arrays: Any, name: str) -> list[Any]:
 
 @row(
     "stack", lambda *xs, axis: np.stack(xs, axis), Linear(lambda i, g, *xs, axis: g[_along(axis, i)]),
-    numpy=(np.stack,), symbol="≡", latex=lambda *xs, axis: rf"({', '.join(xs)})", precedence=(ATOM, ANY),
+    numpy=(np.stack,), batch=leading, symbol="≡", latex=lambda *xs, axis: rf"({', '.join(xs)})", precedence=(ATOM, ANY),
     samples=sequences((((2,), (2,)), {"axis": 0}), (((2, 3), (2, 3)), {"axis": -1}), (((), ()), {"axis": 0})),
 )
 def stack(arrays: Any, /, axis: int = 0) -> Any:
@@ -118,6 +119,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
 
 @row(
     "flip", lambda x, axis: np.flip(x, axis), Linear((lambda g, x, axis: flip(g, axis),)), numpy=(np.flip,),
+    batch=leading,
     samples=arrays(((3,), {}), ((2, 3), {"axis": 1}), ((2, 3), {"axis": (0, 1)})),
 )
 def flip(x: Any, /, axis: Axis = None) -> Any:
@@ -138,6 +140,7 @@ def _rolled(x: Any, shift: Any, axis: Any) -> Any:
 _roll = define(
     "roll", lambda x, shift, axis: np.roll(x, shift, axis),
     Linear((lambda g, x, shift, axis: roll(g, tuple(-s for s in shift), axis),)), signature=_rolled, numpy=(np.roll,),
+    batch=leading,
     samples=arrays(((4,), {"shift": 1, "axis": 0}), ((2, 3), {"shift": (1, -1), "axis": (0, 1)})),
 )
 
@@ -161,6 +164,7 @@ def _pad_transpose(g, x, widths, value):
 
 @row(
     "pad", lambda x, widths, value: np.pad(x, widths, constant_values=value), Linear((_pad_transpose,)), numpy=(np.pad,),
+    batch=with_params(lambda lead, widths, value: {"widths": ((0, 0),) * len(lead) + widths, "value": value}),
     samples=arrays(((3,), {"pad_width": 1}), ((2, 3), {"pad_width": ((1, 0), (0, 2))}), ((2, 3), {"pad_width": (1, 2)})),
 )
 def pad(x: Any, /, pad_width: Any, mode: str = "constant", *, constant_values: float = 0) -> Any:
@@ -170,7 +174,7 @@ def pad(x: Any, /, pad_width: Any, mode: str = "constant", *, constant_values: f
     """
     if mode != "constant":
         raise ValueError(f"pad: mode={mode!r} has no rule; only mode='constant' has: join slices with ag.concat")
-    if np.ndim(constant_values) or isinstance(constant_values, Node):
+    if np.ndim(constant_values) or isinstance(constant_values, Operand):
         raise TypeError("pad: constant_values is one plain number; join other arrays with ag.concat")
     widths = np.broadcast_to(np.asarray(pad_width), (len(shape_of(x)), 2))
     return (x,), {"widths": tuple((int(a), int(b)) for a, b in widths), "value": constant_values}
@@ -184,8 +188,13 @@ def _tile_transpose(g, x, reps):
     return reshape(FUNCTIONS["sum"](reshape(g, folded), axis=tuple(range(0, len(folded), 2))), shape)
 
 
+def _tile_batch(op, lead, inputs, params):
+    reps = params["reps"]
+    return op.apply((padded(inputs[0], len(reps)),), {"reps": (1,) * len(lead) + reps})
+
+
 @row(
-    "tile", lambda x, reps: np.tile(x, reps), Linear((_tile_transpose,)), numpy=(np.tile,),
+    "tile", lambda x, reps: np.tile(x, reps), Linear((_tile_transpose,)), numpy=(np.tile,), batch=_tile_batch,
     samples=arrays(((3,), {"reps": 2}), ((2, 3), {"reps": (2, 1)}), ((3,), {"reps": (2, 2)}), ((), {"reps": 3})),
 )
 def tile(x: Any, /, reps: Any) -> Any:
@@ -209,7 +218,7 @@ def _repeat_transpose(g, x, repeats, axis):
     "repeat", lambda x, repeats, axis: np.repeat(x, repeats, axis), Linear((_repeat_transpose,)),
     samples=arrays(((3,), {"repeats": 2}), ((2, 3), {"repeats": (1, 0, 2), "axis": 1}),
                    ((2, 3), {"repeats": 3, "axis": 0}), ((2, 3), {"repeats": 2})),
-    numpy=(np.repeat,), methods=("repeat",),
+    numpy=(np.repeat,), methods=("repeat",), batch=leading,
 )
 def repeat(x: Any, /, repeats: Any, axis: int | None = None) -> Any:
     """Each element of x ``repeats`` times along ``axis`` (None: of x flattened); an integer, or one for each."""

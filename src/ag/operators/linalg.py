@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..batched import Batched
 from ..node import describe
+from .batching import full, padded
 from .domains import arrays
-from .rules import Bilinear, shape_of, value_of
+from .rules import Bilinear, reshaped, shape_of, value_of
 from .selecting import index_add
-from .shaping import reshape
+from .shaping import permute_dims, reshape
 from .table import CALL, PRODUCT, compose, define, row
 
 
@@ -33,8 +35,36 @@ def _matmul_right(g, x, y):
     return x.mT @ g
 
 
+def _matmul_batch(op, lead, inputs, params):
+    """Matrices are stacked; where one side is the same for all, one large product does."""
+    x, y = inputs
+    m, n = len(shape_of(x)), len(shape_of(y))
+    if type(y) is not Batched and n <= 2 and m:
+        if m == 1:
+            return op.apply((full(x, lead), y), params)
+        rows = reshaped(full(x, lead), (-1, shape_of(x)[-1]))
+        return reshaped(op.apply((rows, y), params), (*lead, *shape_of(x)[:-1], *shape_of(y)[1:]))
+    if type(x) is not Batched and m <= 2 and n == 1:
+        return op.apply((full(y, lead), x if m == 1 else permute_dims(x, (1, 0))), params)
+    if m == n == 1:
+        return einsum("...k,...k->...", full(x, lead), full(y, lead))
+    stack = max(m, n, 2)
+    left = padded(x, stack) if m > 1 else _new_axis(x, lead, stack, -2)
+    right = padded(y, stack) if n > 1 else _new_axis(y, lead, stack, -1)
+    result = op.apply((left, right), params)
+    shape = shape_of(result)
+    return result if m > 1 and n > 1 else reshaped(result, shape[:-1] if n == 1 else (*shape[:-2], shape[-1]))
+
+
+def _new_axis(v, lead, ndim, axis):
+    """A vector as a matrix of one row or of one column, with ``ndim`` axes after the hidden ones."""
+    k = shape_of(v)[0]
+    return reshaped(full(v, lead), (*lead, *(1,) * (ndim - 2), *((1, k) if axis == -2 else (k, 1))))
+
+
 matmul = define(
-    "matmul", np.matmul, Bilinear((_matmul_left, _matmul_right)), methods=("__matmul__", "__rmatmul__"), symbol="@",
+    "matmul", np.matmul, Bilinear((_matmul_left, _matmul_right)), methods=("__matmul__", "__rmatmul__"), batch=_matmul_batch,
+    symbol="@",
     latex=r"{0} \cdot {1}", precedence=(PRODUCT, PRODUCT, CALL),
     samples=arrays(
         (((2, 3), (3, 4)), {}), (((3,), (3,)), {}), (((3,), (3, 2)), {}), (((2, 3), (3,)), {}),
@@ -154,9 +184,24 @@ def _einsum_transpose(i: int, g: Any, *operands: Any, subscripts: str) -> Any:
     return index_add(np.zeros(shape_of(operands[i])), index, c)
 
 
+def _einsum_batch(op, lead, inputs, params):
+    """The same sum with a letter for each hidden axis in front."""
+    left, _, result = params["subscripts"].partition("->")
+    letters = [c for c in string.ascii_letters if c not in params["subscripts"]][: len(lead)]
+    arrays, terms = [], []
+    for x, term in zip(inputs, left.split(","), strict=True):
+        if type(x) is Batched:
+            own = [i for i, n in enumerate(lead) if shape_of(x.physical)[i] == n]
+            x = reshaped(x.physical, (*(lead[i] for i in own), *shape_of(x)))
+            term = "".join(letters[i] for i in own) + term
+        arrays.append(x)
+        terms.append(term)
+    return op.apply(tuple(arrays), {"subscripts": f"{','.join(terms)}->{''.join(letters)}{result}"})
+
+
 @row(
     "einsum", lambda *xs, subscripts: np.einsum(subscripts, *xs, optimize=len(xs) > 2),
-    Bilinear(_einsum_transpose), numpy=(np.einsum,), symbol="Σ",
+    Bilinear(_einsum_transpose), numpy=(np.einsum,), batch=_einsum_batch, symbol="Σ",
     samples=lambda rng: [
         ((text, *(rng.normal(size=shape) for shape in shapes)), {})
         for text, shapes in (

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..node import Node, describe
+from ..batched import Batched
+from ..node import Node, Operand, describe
 from .axes import one_axis
+from .batching import full, leading
 from .domains import arrays
 from .elementwise import exp, log as natural_log
-from .rules import Custom, Reduction, shape_of
+from .rules import FUNCTIONS, Custom, Reduction, shape_of
 from .table import ANY, ATOM, CALL, SUM, define, rewrite, row
 
 # ---------------------------------------------------------------------- softmax
@@ -20,7 +22,7 @@ def _last(x: Any, axis: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
     shape = shape_of(x)
     if not shape:
         raise ValueError(f"softmax needs an axis of classes, got {describe(x)}: stack the logits, ag.stack([z1, z2])")
-    if not isinstance(x, Node):
+    if not isinstance(x, Operand):
         x = np.asarray(x, dtype=None if getattr(x, "dtype", np.dtype(int)).kind == "f" else float)
     return (x,), {"axis": one_axis(axis, len(shape), x)}
 
@@ -76,7 +78,7 @@ def _axis_formula(axis):
     "softmax", _softmax,
     Custom(lambda tangents, ans, z, axis: _softmax_rule(tangents[0], ans, axis),
            lambda i, g, ans, z, axis: _softmax_rule(g, ans, axis)),
-    latex=lambda z, axis: rf"\operatorname{{softmax}}({z}{_axis_formula(axis)})", precedence=(ATOM, ANY),
+    batch=leading, latex=lambda z, axis: rf"\operatorname{{softmax}}({z}{_axis_formula(axis)})", precedence=(ATOM, ANY),
     jacobian=r"\operatorname{{diag}}({ans}) - {ans} \cdot {ans}^{{\top}}",
     samples=arrays(((3,), {}), ((2, 3), {}), ((2, 3), {"axis": 0}), ((0, 2), {})),
     convention="-inf stands for a class of probability 0; logits that are all -inf give nan.",
@@ -96,7 +98,7 @@ def softmax(z: Any, /, axis: int = -1) -> Any:
     "log_softmax", _log_softmax,
     Custom(lambda tangents, ans, z, axis: tangents[0] - (exp(ans) * tangents[0]).sum(axis=axis, keepdims=True),
            lambda i, g, ans, z, axis: g - exp(ans) * g.sum(axis=axis, keepdims=True)),
-    latex=lambda z, axis: rf"\log \operatorname{{softmax}}({z}{_axis_formula(axis)})", precedence=(CALL, ANY),
+    batch=leading, latex=lambda z, axis: rf"\log \operatorname{{softmax}}({z}{_axis_formula(axis)})", precedence=(CALL, ANY),
     samples=arrays(((3,), {}), ((2, 3), {}), ((2, 3), {"axis": 0}), ((0, 2), {})),
     convention="the logarithm of a softmax node is recorded as this row: its derivative is exact where p rounds to 0.",
 )
@@ -144,7 +146,7 @@ class _CrossEntropy(Reduction):
     def vjp(self, i, g, step):
         z = step.args[0]
         kept = step.params["kept"]
-        if kept.get("logits") is not z or isinstance(g, Node):
+        if kept.get("logits") is not z or isinstance(g, Operand):
             return super().vjp(i, g, step)
         powers, totals, index = kept["powers"]
         if step.params["reduction"] == "mean":
@@ -179,6 +181,12 @@ def _loss(z, y, reduction):
     return (z, y), {"axis": axes, "reduction": reduction, "kept": {}}
 
 
+def _loss_batch(op, lead, inputs, params):
+    losses = op.apply(tuple(full(x, lead) for x in inputs), {"axis": (-1,), "reduction": "none", "kept": {}})
+    axes = params["axis"][1:]
+    return losses if params["reduction"] == "none" or not axes else FUNCTIONS[params["reduction"]](losses, axis=axes)
+
+
 def _loss_formula(z, y, axis, reduction, kept):
     loss = rf"-\log \operatorname{{softmax}}({z})_{{{y}}}"
     return {"none": loss, "mean": rf"\operatorname{{mean}} \left({loss}\right)", "sum": rf"\sum \left({loss}\right)"}[reduction]
@@ -188,14 +196,14 @@ _residual_row = define(
     "residual", _residual,
     Custom(lambda tangents, ans, z, y: _softmax_rule(tangents[0], softmax(z), -1),
            lambda i, g, ans, z, y: _softmax_rule(g, softmax(z), -1)),
-    symbol="p − e_y", latex=r"p - e_{{y}}", precedence=(SUM, ANY),
+    batch=leading, symbol="p − e_y", latex=r"p - e_{{y}}", precedence=(SUM, ANY),
     given=r"p = \operatorname{{softmax}}({0}), y = {1}", samples=_labelled,
     doc="softmax(z) - e_y: the derivative of the cross-entropy with respect to the logits",
 )
 
 cross_entropy_of_labels = define(
     "cross_entropy_of_labels", _cross_entropy,
-    _CrossEntropy(_cross_entropy_weights), signature=_loss,
+    _CrossEntropy(_cross_entropy_weights), signature=_loss, batch=_loss_batch,
     symbol="cross-entropy", latex=_loss_formula, precedence=(SUM, ANY, ANY),
     samples=_reduced, convention="∂L/∂z = p - e_y; -inf stands for a class of probability 0.",
     doc="-log softmax(z)_y along the last axis for labels y in 0..K-1: one for each example, their mean or their sum",
@@ -211,6 +219,8 @@ def _log_at(depth: int) -> Any:
     def log(x: Any, /) -> Any:
         if isinstance(x, Node) and x.op is softmax.op:
             return log_softmax(x._first, **x.params)
+        if type(x) is Batched and isinstance(x.physical, Node) and x.physical.op is softmax.op:
+            return Batched(log(x.physical), x.levels)
         return logarithm(x)
 
     return log

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .axes import Axis, normalized, one_axis
+from .batching import leading
 from .domains import arrays
 from .elementwise import exp, maximum, where
 from .joining import concat, flip
@@ -39,7 +40,7 @@ def _sum_transpose(g, x, axis, keepdims):
 
 
 @row(
-    "sum", np.add.reduce, Linear((_sum_transpose,)), numpy=(np.sum,), methods=("sum",), symbol="Σ", latex=r"\sum_{{{axis}}} {0}",
+    "sum", np.add.reduce, Linear((_sum_transpose,)), numpy=(np.sum,), methods=("sum",), batch=leading, symbol="Σ", latex=r"\sum_{{{axis}}} {0}",
     samples=arrays(*AXES, *EMPTY),
 )
 def sum(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
@@ -61,7 +62,7 @@ def _mean(x, axis, keepdims):
 
 @row(
     "mean", _mean, Linear((lambda g, x, axis, keepdims: _sum_transpose(g / count(x, axis), x, axis, keepdims),)),
-    numpy=(np.mean,), methods=("mean",), symbol="mean",
+    numpy=(np.mean,), methods=("mean",), batch=leading, symbol="mean",
     latex=r"\operatorname{{mean}}_{{{axis}}} {0}",
     samples=arrays(*AXES),
 )
@@ -264,7 +265,7 @@ def _one_line(x: Any, axis: int | None) -> tuple[tuple[Any, ...], dict[str, Any]
 @row(
     "cumulative_sum", lambda x, axis: np.cumsum(x, axis),
     Linear((lambda g, x, axis: flip(cumsum(flip(g, axis), axis), axis),)), numpy=(np.cumsum, np.cumulative_sum),
-    methods=("cumsum",), samples=arrays(*CUMULATIVE),
+    methods=("cumsum",), batch=leading, samples=arrays(*CUMULATIVE),
 )
 def cumsum(x: Any, /, axis: int | None = None) -> Any:
     """yₖ = x₁ + ... + xₖ along ``axis`` (None: of x flattened)."""
@@ -297,7 +298,7 @@ def _cumprod_vjp(i, g, ans, x, axis):
 
 @row(
     "cumulative_prod", lambda x, axis: np.cumprod(x, axis), Custom(_cumprod_jvp, _cumprod_vjp),
-    numpy=(np.cumprod, np.cumulative_prod), methods=("cumprod",),
+    numpy=(np.cumprod, np.cumulative_prod), methods=("cumprod",), batch=leading,
     samples=arrays(*CUMULATIVE), convention="exact with zeros among the factors.",
 )
 def cumprod(x: Any, /, axis: int | None = None) -> Any:

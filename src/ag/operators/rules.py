@@ -18,7 +18,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from ..node import Node
+from ..batched import Batched
+from ..node import Node, Operand
 
 # The functions of the table by name, filled by `table`: rules stand below the operators they are written in.
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
@@ -64,8 +65,10 @@ def shape_of(x: Any) -> tuple[int, ...]:
 
 
 def value_of(x: Any) -> Any:
-    """The number(s) of a node; anything else as it is."""
-    return x._value if isinstance(x, Node) else x
+    """The number(s) of a node, also of all examples of a batch of nodes; anything else as it is."""
+    if isinstance(x, Node):
+        return x._value
+    return x.value if type(x) is Batched else x
 
 
 def zeros_like(x: Any) -> Any:
@@ -82,7 +85,7 @@ def fit(c: Any, x: Any) -> Any:
         axes = tuple(range(extra)) + tuple(
             i + extra for i, n in enumerate(shape) if n == 1 and given[i + extra] != 1
         )
-        if isinstance(c, Node):
+        if isinstance(c, Operand):
             c = FUNCTIONS["sum"](c, axis=axes, keepdims=True)
             if extra:
                 c = FUNCTIONS["reshape"](c, shape)
@@ -100,7 +103,7 @@ def fit(c: Any, x: Any) -> Any:
 
 def reshaped(t: Any, shape: tuple[int, ...]) -> Any:
     """``t`` with its elements in the given shape."""
-    if isinstance(t, Node):
+    if isinstance(t, Operand):
         return t if shape_of(t) == shape else FUNCTIONS["reshape"](t, shape)
     return t.reshape(shape) if isinstance(t, (np.ndarray, np.generic)) else np.reshape(t, shape)
 
@@ -122,7 +125,7 @@ def broadcast(t: Any, shape: tuple[int, ...]) -> Any:
     """``t`` repeated until it has the given shape."""
     if shape_of(t) == shape:
         return t
-    if isinstance(t, Node):
+    if isinstance(t, Operand):
         return FUNCTIONS["broadcast_to"](t, shape)
     if math.prod(shape) > SMALL:
         return np.broadcast_to(t, shape)

@@ -1,8 +1,4 @@
-"""Rows that take elements by index, and their transposes, which put them back.
-
-An index is kept as a template (slices, integers, None, ... as a static parameter) and the integer arrays in it,
-which are inputs of the row: an index may be computed.
-"""
+"""Rows that take elements by index, and their transposes, which put them back."""
 
 from __future__ import annotations
 
@@ -10,18 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ..node import Node, describe
+from ..batched import Batched
+from ..node import Operand, describe
 from ..scalar import Scalar
 from .axes import one_axis
+from .batched_index import HERE, Template, filled, names_twice, put_batch, selected_shape, take_batch
 from .domains import REAL, arrays, distinct
 from .rules import Linear, shape_of, value_of, zeros_like
 from .shaping import moveaxis, reshape
 from .table import ANY, ATOM, SUM, TABLE, compose, constant_of, define
-
-HERE = "array"  # stands in a template for an index array
-
-Template = tuple[Any, ...]
-
 
 def _indexing(x: Any, index: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """x and the index arrays; the template of the index."""
@@ -31,7 +24,7 @@ def _indexing(x: Any, index: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     found: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
         part = _part(part, x)
-        if isinstance(part, np.ndarray):
+        if isinstance(part, (np.ndarray, Batched)):
             template.append(HERE)
             found.append(part)
         else:
@@ -44,8 +37,15 @@ def _part(part: Any, x: Any) -> Any:
         return part
     if isinstance(part, slice):
         return slice(*(None if n is None else _integer(n, x) for n in (part.start, part.stop, part.step)))
-    if isinstance(part, (list, np.ndarray)) or isinstance(value_of(part), np.ndarray):
-        array = np.asarray(value_of(part) if isinstance(part, Node) else part)
+    if isinstance(part, (list, np.ndarray, Batched)) or isinstance(value_of(part), np.ndarray):
+        array = value_of(part)
+        if type(array) is not Batched:
+            array = np.asarray(array)
+        elif array.dtype.kind == "b":
+            raise TypeError(
+                f"index of {describe(x)}: under ag.vmap a mask that differs between the examples selects different numbers "
+                f"of elements: write ag.where(mask, x, 0)"
+            )
         if array.size == 0 and isinstance(part, list):
             array = array.astype(int)
         if array.dtype.kind not in "iub":
@@ -67,14 +67,9 @@ def _integer(n: Any, x: Any) -> int:
         ) from None
 
 
-def _filled(template: Template, found: tuple[Any, ...]) -> Template:
-    rest = iter(found)
-    return tuple(next(rest) if part is HERE else part for part in template)
-
-
 def _take(x: Any, *found: Any, template: Template) -> Any:
     try:
-        return x[_filled(template, found)]
+        return x[filled(template, found)]
     except IndexError as error:
         raise IndexError(f"index of an array of shape {np.shape(x)}: {error}") from None
 
@@ -86,13 +81,13 @@ def _distinct(template: Template) -> bool:
 
 def _put(x: Any, v: Any, *found: Any, template: Template) -> Any:
     result = np.array(x, np.result_type(x) if np.asarray(x).dtype.kind == "f" else np.result_type(x, v))
-    result[_filled(template, found)] = v
+    result[filled(template, found)] = v
     return result
 
 
 def _accumulate(x: Any, v: Any, *found: Any, template: Template) -> Any:
     result = np.array(x)
-    index = _filled(template, found)
+    index = filled(template, found)
     if _distinct(template):
         result[index] += v
     elif _rows(x, v, found, template):
@@ -137,7 +132,7 @@ class _Take(Linear):
 
 
 getitem = define(
-    "getitem", _take, _Take(_index_transpose, selects=True), signature=_indexing, methods=("__getitem__",),
+    "getitem", _take, _Take(_index_transpose, selects=True), signature=_indexing, methods=("__getitem__",), batch=take_batch,
     symbol="[ ]", latex=lambda x, *found, template: x + _index_formula(template, found), precedence=(ATOM, ATOM, ANY),
     samples=lambda rng: [
         ((rng.normal(size=shape), index), {})
@@ -155,7 +150,7 @@ getitem = define(
 
 def _indexing_with(x: Any, index: Any, v: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     (_, *found), params = _indexing(x, index)
-    selected = shape_of(np.broadcast_to(0.0, shape_of(x))[_filled(params["template"], tuple(found))])
+    selected = selected_shape(shape_of(x), found, params["template"])
     try:
         fits = np.broadcast_shapes(selected, shape_of(v)) == selected
     except ValueError:
@@ -197,7 +192,7 @@ def _samples_with_value(rng):
 
 
 index_set = define(
-    "index_set", _put, _Put((_set_transpose_x, _gathered), selects=True), signature=_indexing_with,
+    "index_set", _put, _Put((_set_transpose_x, _gathered), selects=True), signature=_indexing_with, batch=put_batch,
     latex=lambda x, v, *found, template: rf"{x} \text{{ with }} {_index_formula(template, found)} = {v}",
     precedence=(ANY, ATOM, SUM, ANY), samples=_samples_with_value,
     convention="an index array that names an element twice keeps one of the values, as NumPy does; such an index is refused.",
@@ -205,7 +200,7 @@ index_set = define(
 )
 index_add = define(
     "index_add", _accumulate, _Put((lambda g, x, v, *found, template: g, _gathered), selects=True),
-    signature=_indexing_with,
+    signature=_indexing_with, batch=put_batch,
     latex=lambda x, v, *found, template: rf"{x} \text{{ with }} {_index_formula(template, found)} \mathrel{{+}}= {v}",
     precedence=(ANY, ATOM, SUM, ANY),
     samples=_samples_with_value, doc="a copy of x with v added at the index, as often as it is named: x.at[index].add(v)",
@@ -227,14 +222,11 @@ class At:
     def set(self, value: Any) -> Any:
         """x with ``value`` in place of the elements at the index."""
         (_, *found), params = _indexing(self.node, self.index)
-        if any(array.dtype.kind != "b" for array in found):
-            named = np.zeros(shape_of(self.node), np.intp)
-            np.add.at(named, _filled(params["template"], tuple(found)), 1)
-            if (named > 1).any():
-                raise ValueError(
-                    f"x.at[index].set(v) of {describe(self.node)}: the index names an element twice, so the result "
-                    f"would depend on an order; name each once, or use .add(v)"
-                )
+        if any(array.dtype.kind != "b" for array in found) and names_twice(shape_of(self.node), found, params["template"]):
+            raise ValueError(
+                f"x.at[index].set(v) of {describe(self.node)}: the index names an element twice, so the result "
+                f"would depend on an order; name each once, or use .add(v)"
+            )
         return index_set(self.node, self.index, value)
 
     def add(self, value: Any) -> Any:
@@ -242,7 +234,12 @@ class At:
         return index_add(self.node, self.index, value)
 
 
-Node.at = property(At)  # type: ignore[attr-defined]
+Operand.at = property(At)  # type: ignore[attr-defined]
+
+
+def _as_indices(indices: Any) -> Any:
+    indices = value_of(indices)
+    return indices if type(indices) is Batched else np.asarray(indices)
 
 
 @compose("take", forward=np.take, numpy=(np.take,), methods=("take",),
@@ -250,9 +247,10 @@ Node.at = property(At)  # type: ignore[attr-defined]
                               ((rng.normal(size=(2, 3)), [2, 0]), {"axis": 1})])
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The elements of x at integer ``indices`` along ``axis`` (None: of x flattened)."""
+    indices = _as_indices(indices)
     if axis is None:
-        return reshape(x, -1)[np.asarray(indices)]
-    return x[(*(slice(None),) * (one_axis(axis, len(shape_of(x)), x) + len(shape_of(x))), np.asarray(indices))]
+        return getitem(reshape(x, -1), indices)
+    return getitem(x, (*(slice(None),) * (one_axis(axis, len(shape_of(x)), x) + len(shape_of(x))), indices))
 
 
 @compose("take_along_axis", forward=np.take_along_axis, numpy=(np.take_along_axis,),
@@ -260,7 +258,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
                               ((rng.normal(size=(2, 3)), np.array([[1, 0, 1]]), 0), {})])
 def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
     """x at ``indices`` along ``axis``, one for each position of the other axes."""
-    indices = np.asarray(value_of(indices))
+    indices = _as_indices(indices)
     shape = shape_of(x)
     if indices.ndim != len(shape):
         raise ValueError(f"take_along_axis: the indices have {indices.ndim} axes, {describe(x)} has {len(shape)}")
@@ -269,14 +267,14 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
         indices if i == axis else np.arange(n).reshape([-1 if j == i else 1 for j in range(len(shape))])
         for i, n in enumerate(shape)
     )
-    return x[full]
+    return getitem(x, full)
 
 
 @compose("sort", forward=np.sort, numpy=(np.sort,),
          samples=lambda rng: [((distinct(rng, REAL, (4,)),), {}), ((distinct(rng, REAL, (2, 3)),), {"axis": 0})])
 def sort(x: Any, axis: int = -1) -> Any:
     """The elements of x in rising order along ``axis``; the derivative follows each element to its place."""
-    return take_along_axis(x, np.argsort(value_of(x), axis=axis, kind="stable"), axis)
+    return take_along_axis(x, argsort(x, axis=axis, kind="stable"), axis)
 
 
 def _diagonal_index(x: Any, offset: int, axis1: int, axis2: int) -> tuple[Any, Any]:

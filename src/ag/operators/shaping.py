@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..node import Node, describe
+from ..node import Operand, describe
 from ..scalar import Scalar
 from .axes import Axis, normalized, one_axis
+from .batching import full, leading, padded, unchanged, with_params
 from .domains import arrays
 from .rules import Linear, fit, shape_of, value_of
 from .table import ATOM, compose, define, rewrite, row
@@ -19,13 +20,14 @@ Shape = int | tuple[int, ...] | list[int]
 # ---------------------------------------------------------------------- faces and dtypes
 
 as_scalar = define(
-    "as_scalar", float, Linear((lambda g, x: as_tensor(g, getattr(value_of(x), "dtype", float)),)), face=Scalar,
+    "as_scalar", float, Linear((lambda g, x: as_tensor(g, getattr(value_of(x), "dtype", float)),)), face=Scalar, batch=unchanged,
     latex="{0}", precedence=(ATOM, ATOM), samples=arrays(((), {})), doc="a tensor of shape () as a scalar",
 )
 
 
 @row(
     "as_tensor", lambda x, dtype: np.asarray(x, dtype)[()], Linear((lambda g, x, dtype: as_scalar(g),)),
+    batch=lambda op, lead, inputs, params: astype(full(inputs[0], lead), params["dtype"]),
     latex="{0}", precedence=(ATOM, ATOM), samples=lambda rng: [((rng.normal(),), {"dtype": np.dtype(float)})],
 )
 def as_tensor(x: Any, dtype: Any = float) -> Any:
@@ -40,7 +42,7 @@ def _cast(x: Any, dtype: Any, copy: bool = True) -> Any:
 
 _astype = define(
     "astype", lambda x, dtype: np.asarray(x).astype(dtype)[()],
-    Linear((lambda g, x, dtype: astype(g, getattr(value_of(x), "dtype", float)),)), signature=_cast,
+    Linear((lambda g, x, dtype: astype(g, getattr(value_of(x), "dtype", float)),)), signature=_cast, batch=leading,
     latex="{0}", precedence=(ATOM, ATOM), samples=arrays(((2, 3), {"dtype": np.dtype(float)})),
 )
 
@@ -54,15 +56,15 @@ def astype(x: Any, dtype: Any, *, copy: bool = True) -> Any:
     Tensor([1. , 2.5], dtype=float32, op=astype)
     """
     if np.dtype(dtype).kind != "f":
-        return np.asarray(value_of(x)).astype(dtype)
+        return _astype(value_of(x), dtype)
     return _astype(x, dtype)
 
 
 rewrite("astype", astype)
-Node.astype = astype  # type: ignore[attr-defined]
+Operand.astype = astype  # type: ignore[attr-defined]
 
 argument = define(
-    "argument", lambda x: x, Linear((lambda g, x: g,)), scalar=lambda x: x, latex="{0}", precedence=(ATOM, ATOM),
+    "argument", lambda x: x, Linear((lambda g, x: g,)), scalar=lambda x: x, batch=unchanged, latex="{0}", precedence=(ATOM, ATOM),
     samples=arrays(((2,), {}), ((), {})), doc="x as the argument of a transform: a new node with the value of x",
 )
 
@@ -85,7 +87,7 @@ def lengths(shape: Shape, x: Any = None) -> tuple[int, ...]:
 
 @row(
     "reshape", lambda x, shape: np.reshape(x, shape), Linear((lambda g, x, shape: reshape(g, shape_of(x)),)),
-    numpy=(np.reshape,),
+    numpy=(np.reshape,), batch=with_params(lambda lead, shape: {"shape": lead + shape}),
     samples=arrays(((2, 3), {"shape": (6,)}), ((), {"shape": (1, 1)}), ((4,), {"shape": (2, -1)}), ((0, 2), {"shape": (2, 0)})),
 )
 def reshape(x: Any, /, shape: Shape, *, copy: bool | None = None) -> Any:
@@ -107,8 +109,8 @@ def _flatten(self: Any) -> Any:
     return reshape(self, -1)
 
 
-Node.reshape = _method_reshape  # type: ignore[attr-defined]
-Node.ravel = Node.flatten = _flatten  # type: ignore[attr-defined]
+Operand.reshape = _method_reshape  # type: ignore[attr-defined]
+Operand.ravel = Operand.flatten = _flatten  # type: ignore[attr-defined]
 
 
 @compose("ravel", forward=np.ravel, samples=arrays(((2, 3), {}), ((), {})), numpy=(np.ravel,))
@@ -117,9 +119,13 @@ def ravel(x: Any) -> Any:
     return reshape(x, -1)
 
 
+def _broadcast_batch(op, lead, inputs, params):
+    return op.apply((padded(inputs[0], len(params["shape"])),), {"shape": lead + params["shape"]})
+
+
 @row(
     "broadcast_to", lambda x, shape: np.broadcast_to(x, shape), Linear((lambda g, x, shape: fit(g, x),)),
-    numpy=(np.broadcast_to,), latex="{0}", precedence=(ATOM, ATOM),
+    numpy=(np.broadcast_to,), batch=_broadcast_batch, latex="{0}", precedence=(ATOM, ATOM),
     samples=arrays(((1, 3), {"shape": (2, 3)}), ((3,), {"shape": (2, 3)}), ((), {"shape": (2,)}), ((2, 1), {"shape": (3, 2, 2)})),
 )
 def broadcast_to(x: Any, /, shape: Shape) -> Any:
@@ -147,6 +153,7 @@ def _transpose_formula(x, axes):
     "permute_dims", lambda x, axes: np.transpose(x, axes),
     Linear((lambda g, x, axes: permute_dims(g, _inverse(axes)),)), symbol="ᵀ", latex=_transpose_formula,
     precedence=(ATOM, ATOM), numpy=(np.transpose,),
+    batch=with_params(lambda lead, axes: {"axes": (*range(-len(lead) - len(axes), -len(axes)), *axes)}),
     samples=arrays(((2, 3), {}), ((2, 3, 4), {"axes": (1, 2, 0)}), ((3,), {}), ((), {})),
 )
 def permute_dims(x: Any, /, axes: Any = None) -> Any:
@@ -172,8 +179,8 @@ def _method_transpose(self: Any, *axes: Any) -> Any:
     return permute_dims(self, None if not axes else axes[0] if len(axes) == 1 else axes)
 
 
-Node.transpose = _method_transpose  # type: ignore[attr-defined]
-Node.T = property(permute_dims)  # type: ignore[attr-defined]
+Operand.transpose = _method_transpose  # type: ignore[attr-defined]
+Operand.T = property(permute_dims)  # type: ignore[attr-defined]
 
 
 @compose("swapaxes", forward=np.swapaxes, numpy=(np.swapaxes,), methods=("swapaxes",),
@@ -194,7 +201,7 @@ def matrix_transpose(x: Any) -> Any:
     return swapaxes(x, -1, -2)
 
 
-Node.mT = property(matrix_transpose)  # type: ignore[attr-defined]
+Operand.mT = property(matrix_transpose)  # type: ignore[attr-defined]
 
 
 @compose("moveaxis", forward=np.moveaxis, numpy=(np.moveaxis,),

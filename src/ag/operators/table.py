@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..node import Node
+from ..batched import Batched
+from ..node import Node, Operand
 from ..scalar import Scalar
 from ..tensor import Tensor
 from . import calls
+from .batching import Batching, of_kind, plainly
 from .rules import FUNCTIONS, Rule, value_of
 
 TABLE: dict[str, Operator] = {}
@@ -53,7 +55,7 @@ class Operator:
     jacobian   the matrix of the local partials of a vector, where it has a name; {ans} is the result
     given      what letters of the formula stand for, {0}, {1} the arguments
     kernel     one Python expression of x, y, z (None: through NumPy), printed for the compiler and the page
-    batch      how it acts on a leading batch axis (None: the default of its kind)
+    batch      what it does with a batch, as `batching` has it (None: the default of its kind)
     output     its shape and dtype from those of the inputs (None: by trying it on zeros)
     samples    rng -> [(args, params)]: points of its domain, where every test looks
     special    [(args, partials)]: kinks and ends of the domain, with the derivatives that hold there
@@ -75,7 +77,7 @@ class Operator:
     jacobian: str
     precedence: tuple[int, ...]
     kernel: str | None
-    batch: Callable[..., Any] | None
+    batch: Batching
     output: Callable[..., Any] | None
     samples: Callable[..., Any] | None
     special: tuple[Any, ...]
@@ -96,6 +98,7 @@ class Operator:
         for field, default in DEFAULTS.items():
             setattr(self, field, fields.get(field, default))
         self.partials, self.selects = None, rule.selects
+        self.batch = self.batch or of_kind(rule)
 
     def __repr__(self) -> str:
         return self.name
@@ -139,7 +142,7 @@ def define(name: str, forward: Callable[..., Any], rule: Rule, **fields: Any) ->
     _publish(function, name, op.numpy, op.methods)
     if op.partials is not None and op.scalar is not None and len(op.partials) == 2:
         for method in op.methods:
-            if getattr(Node, method) is function:
+            if getattr(Operand, method) is function:
                 for face, written_out in zip((Scalar, Tensor), calls.methods(op, op.forward, op.scalar), strict=True):
                     setattr(face, method, written_out)
     return function
@@ -221,7 +224,11 @@ def constant_of(name: str, f: Callable[..., Any], methods: tuple[str, ...] = ())
     """A function without a derivative (isnan, argmax, ...): NumPy's own on the values, a plain result."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        return f(*map(_values, args), **{key: _values(x) for key, x in kwargs.items()})
+        args = tuple([_values(x) for x in args])
+        kwargs = {key: _values(x) for key, x in kwargs.items()}
+        if any(type(x) is Batched for x in (*args, *kwargs.values())):
+            return plainly(f, args, kwargs)
+        return f(*args, **kwargs)
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = f"np.{name} of the values, with its arguments: a plain result, as it has no derivative."
@@ -244,9 +251,9 @@ def _publish(function: Callable[..., Any], name: str, numpy: tuple[Any, ...], me
         NUMPY[f] = function
     for method in methods:
         if method.startswith("__r") and "__" + method[3:] in methods:
-            setattr(Node, method, _swapped(function))
+            setattr(Operand, method, _swapped(function))
         else:
-            setattr(Node, method, function)
+            setattr(Operand, method, function)
 
 
 def _swapped(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from ..batched import Level, live
 from ..capture import capture, numeric
-from ..node import Node, describe
+from ..node import Node, Operand, describe
+from ..operators.batching import lowered, raised
+from ..operators.rules import shape_of
 from ..operators.table import TABLE
 from ..reach import Reach
 from ..scalar import Scalar
 from ..source import user_frame
 from ..tensor import Tensor
-from .containers import ENDS, leaves, rebuilt
+from .containers import ENDS, leaves, mapped, rebuilt
 
 ArgNums = int | Sequence[int]
 
@@ -47,40 +50,56 @@ def chosen(argnums: ArgNums, args: tuple[Any, ...], transform: str) -> tuple[int
     return places
 
 
-def fresh(x: Any, transform: str, n: int, frame: FrameType) -> Node:
-    """A new leaf with the value of x. Of a node: a new node upon it, so that an outer transform sees through."""
+def fresh(x: Any, transform: str, n: int, frame: FrameType, levels: tuple[Level, ...] = ()) -> Node:
+    """A new leaf with the value of x. Of a node: a new node upon it, so that an outer transform sees through.
+
+    Under vmap it is one leaf for all examples: they do not meet, so the derivative of each stands in its place."""
+    if levels:
+        _check_float(x if isinstance(x, Operand) else np.asarray(x), x, transform, n)
+        x = lowered(x, levels)
     if type(x) is np.ndarray and x.dtype.kind == "f":
         leaf = object.__new__(Tensor)
         leaf._set_leaf(capture(x), None, frame)
         return leaf
-    where = f"argument {n}"
     if isinstance(x, Node):
-        if type(x._value) is not float and x._value.dtype.kind != "f":
-            raise TypeError(_not_float(transform, where, f"a node of dtype {x._value.dtype}"))
+        if type(x._value) is not float:
+            _check_float(x, x, transform, n)
         return TABLE["argument"].apply((x,), {})
     if type(x) is float:
         return Scalar(x)
     if (isinstance(x, np.ndarray) and type(x) in (np.ndarray, np.memmap)) or isinstance(x, np.generic):
-        if numeric(x).dtype.kind != "f":
-            raise TypeError(_not_float(transform, where, f"an array of dtype {x.dtype}"))
+        _check_float(numeric(x), x, transform, n)
         return Tensor(x)
+    raise _not_float(x, transform, n)
+
+
+def _check_float(array: Any, x: Any, transform: str, n: int) -> None:
+    if getattr(array, "dtype", np.dtype(float)).kind != "f":
+        raise _not_float(x, transform, n)
+
+
+def _not_float(x: Any, transform: str, n: int) -> TypeError:
+    """What to say of an argument that has no derivative."""
     if isinstance(x, (bool, int)):
-        raise TypeError(_not_float(transform, where, f"the integer {x}"))
-    raise TypeError(
-        f"{transform}: {where} holds {describe(x) if isinstance(x, Node) else type(x).__name__}; derivatives are taken "
-        f"with respect to floats and float arrays, nested in tuples, lists, dicts or dataclasses"
-    )
-
-
-def _not_float(transform: str, where: str, given: str) -> str:
-    return (
-        f"{transform}: {where} is {given}, and only floats have derivatives: "
+        given = f"the integer {x}"
+    elif isinstance(x, (Operand, np.ndarray, np.generic)) and x.dtype.kind != "f":  # type: ignore[union-attr]
+        given = f"{'a node' if isinstance(x, Operand) else 'an array'} of dtype {x.dtype}"
+    else:
+        return TypeError(
+            f"{transform}: argument {n} holds {describe(x) if isinstance(x, Operand) else type(x).__name__}; derivatives are "
+            f"taken with respect to floats and float arrays, nested in tuples, lists, dicts or dataclasses"
+        )
+    return TypeError(
+        f"{transform}: argument {n} is {given}, and only floats have derivatives: "
         f"write x.astype(float) for an array, 3.0 for 3"
     )
 
 
 class Fresh:
-    """The arguments of one call with the chosen ones made of fresh leaves."""
+    """The arguments of one call with the chosen ones made of fresh leaves.
+
+    Under vmap the function sees them as batched; the leaves, the outputs and the passes between them see all examples,
+    with the hidden axes in front as ordinary ones."""
 
     def __init__(self, args: tuple[Any, ...], argnums: ArgNums, transform: str) -> None:
         self.numbers = chosen(argnums, args, transform)
@@ -88,16 +107,22 @@ class Fresh:
         self.chosen = [args[n] for n in self.numbers]
         self.nodes: list[Node] = []  # the fresh leaves
         self.args = list(args)
+        self.levels = levels = live.levels
         frame = user_frame()
         for n in self.numbers:
             x = args[n]
             if type(x) in ENDS:
-                leaf = self.args[n] = fresh(x, transform, n, frame)
+                leaf = fresh(x, transform, n, frame, levels)
                 self.nodes.append(leaf)
+                self.args[n] = raised(leaf, levels)
             else:
-                new = [fresh(leaf, transform, n, frame) for leaf in leaves(x)]
+                new = [fresh(leaf, transform, n, frame, levels) for leaf in leaves(x)]
                 self.nodes += new
-                self.args[n] = rebuilt(x, new)
+                self.args[n] = rebuilt(x, [raised(leaf, levels) for leaf in new])
+
+    def outputs(self, result: Any) -> list[Any]:
+        """The ends of what the function returned."""
+        return [lowered(y, self.levels) for y in leaves(result)]
 
     def reach(self, outputs: list[Any]) -> Reach:
         """What lies between outputs of the function and the fresh leaves, which were made in order."""
@@ -109,6 +134,8 @@ class Fresh:
 
     def like(self, results: list[Any]) -> Any:
         """Results, one for each leaf, in the shape of the arguments."""
+        if self.levels:
+            results = [raised(c, self.levels) for c in results]
         if all(type(tree) in ENDS for tree in self.chosen):
             return results[0] if self.single else tuple(results)
         rest = iter(results)
@@ -139,19 +166,28 @@ def number(y: Any, transform: str) -> None:
         )
     if y is None:
         raise TypeError(f"{transform}: the function returned None: does it end in a return?")
-    if not isinstance(y, Node) and np.asarray(y).dtype.kind not in "fiub":
+    if not isinstance(y, Operand) and np.asarray(y).dtype.kind not in "fiub":
         raise TypeError(f"{transform} needs a function with one scalar output, got {describe(y)}")
-    shape = y._value.shape if isinstance(y, Tensor) else np.shape(y) if not isinstance(y, Node) else ()
-    if shape != ():
+    if shape_of(y) != ():
         raise TypeError(
             f"{transform} needs a scalar output, got {describe(y)}: reduce it, for example with .sum(), "
             f"or use ag.vjp with a cotangent"
         )
 
 
+def ones(root: Any, levels: tuple[Level, ...]) -> Any:
+    """The cotangent of a scalar output: None for 1, and under vmap a 1 for each example."""
+    return np.ones(shape_of(root)) if levels else None
+
+
 def plain(y: Any) -> Any:
     """Nodes as their numbers, read-only arrays as their own: what leaves a transform that records nothing."""
-    return y.value if isinstance(y, Node) else y
+    return y.value if isinstance(y, Operand) else y
+
+
+def released(aux: Any, arguments: Fresh) -> Any:
+    """Auxiliary data, plain unless it depends on nodes that are older than the leaves."""
+    return aux if arguments.reach(arguments.outputs(aux)).older else mapped(plain, aux)
 
 
 def owned(results: list[Any], given: list[Any]) -> list[Any]:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..batched import Batched
 from ..scalar import Scalar
 from ..tensor import Tensor
 
-ENDS = frozenset((np.ndarray, float, Scalar, Tensor))  # what is no container, known at once
+ENDS = frozenset((np.ndarray, float, Scalar, Tensor, Batched))  # what is no container, known at once
 
 
 def leaves(tree: Any, like: Any = None) -> list[Any]:
@@ -93,3 +94,20 @@ def _skeleton(tree: Any, hole: object) -> Any:
     if _is_dataclass(tree):
         return (type(tree), [_skeleton(getattr(tree, name), hole) for name in tree.__dataclass_fields__])
     return None if tree is None else hole
+
+
+def prefixes(axes: Any, tree: Any, name: str) -> list[Any]:
+    """For each leaf of a container its axis: one for all, or a container of the same shape as far as it goes."""
+    if axes is None or isinstance(axes, (int, np.integer)):
+        return [axes] * len(leaves(tree))
+    if type(axes) is tuple and type(tree) in (list, tuple) or type(axes) is type(tree):
+        if isinstance(tree, (tuple, list)) and len(axes) == len(tree):
+            return [a for x, part in zip(axes, tree, strict=True) for a in prefixes(x, part, name)]
+        if isinstance(tree, dict) and axes.keys() == tree.keys():
+            return [a for key, part in tree.items() for a in prefixes(axes[key], part, name)]
+        if _is_dataclass(tree):
+            return [a for field in tree.__dataclass_fields__ for a in prefixes(getattr(axes, field), getattr(tree, field), name)]
+    raise TypeError(
+        f"ag.vmap: {name}={axes!r} is neither an integer, None nor a container like the {type(tree).__name__} that it "
+        f"is for"
+    )

@@ -11,31 +11,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..adjoint import Adjoints, pull, seed, zero
-from ..capture import debug
-from ..node import Node, transforming
-from ..reach import Reach
-from .arguments import ArgNums, Fresh, function_of, number, owned, plain, split
-from .containers import leaves, mapped, rebuilt, same_shape
+from ..adjoint import seed
+from ..node import transforming
+from ..operators.batching import lowered
+from .arguments import ArgNums, Fresh, function_of, number, ones, plain, released, split
+from .recording import Recorded, cotangents
 
 Function = Callable[..., Any]
-
-
-def _released(aux: Any, arguments: Fresh) -> Any:
-    """Auxiliary data, plain unless it depends on nodes that are older than the leaves."""
-    return aux if arguments.reach(leaves(aux)).older else mapped(plain, aux)
-
-
-def _pull(seeds: Adjoints, reach: Reach, targets: list[Node]) -> list[Any]:
-    """The cotangents of the targets: nodes if the pass is recorded, else arrays that nobody else holds."""
-    record = bool(reach.older) or any(isinstance(c, Node) for c in seeds.values())
-    adjoints = pull(seeds, reach, record)
-    if debug.depth and not record:
-        debug.watch.pulled(seeds, reach, adjoints, targets)
-    cotangents = [zero(leaf) if adjoints.get(leaf) is None else adjoints[leaf] for leaf in targets]
-    if record:
-        return [c if isinstance(c, Node) else leaf.like(c) for c, leaf in zip(cotangents, targets, strict=True)]
-    return owned(cotangents, [])
 
 
 def value_and_grad(f: Function, argnums: ArgNums = 0, *, has_aux: bool = False) -> Function:
@@ -66,13 +48,14 @@ def _gradient(f: Function, argnums: ArgNums, has_aux: bool, transform: str) -> F
         with transforming(arguments.nodes):
             y, aux = split(f(*arguments.args, **kwargs), has_aux, transform)
         number(y, transform)
-        reach = arguments.reach([y])
-        seeds = {y: seed(y, None, transform)} if y in reach else {}
-        gradient = arguments.like(_pull(seeds, reach, arguments.nodes))
+        root = lowered(y, arguments.levels)
+        reach = arguments.reach([root])
+        seeds = {root: seed(root, ones(root, arguments.levels), transform)} if root in reach else {}
+        gradient = arguments.like(cotangents(seeds, reach, arguments.nodes))
         if not reach.older:
             y = plain(y)
         if has_aux:
-            aux = _released(aux, arguments)
+            aux = released(aux, arguments)
         return ((y, aux) if has_aux else y), gradient
 
     return value_and_gradient
@@ -114,26 +97,5 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     function_of(f, "ag.vjp")
     if not primals:
         raise TypeError("ag.vjp takes the function and its arguments: ag.vjp(f, x)")
-    arguments = Fresh(primals, range(len(primals)), "ag.vjp")
-    with transforming(arguments.nodes):
-        y, aux = split(f(*arguments.args), has_aux, "ag.vjp")
-    outputs = leaves(y)
-    captured = arguments.reach(outputs).older
-
-    def pullback(cotangent: Any) -> tuple[Any, ...]:
-        if not same_shape(cotangent, y):
-            raise ValueError(
-                f"the pullback takes a cotangent like the output, a {type(y).__name__ if outputs != [y] else 'single array'}; "
-                f"got a {type(cotangent).__name__}"
-            )
-        reach = arguments.reach(outputs)
-        seeds: Adjoints = {}
-        for output, c in zip(outputs, leaves(cotangent, like=y), strict=True):
-            if isinstance(output, Node):
-                start = seed(output, c, "the pullback")
-                seeds[output] = seeds[output] + start if output in seeds else start
-        seeds = {root: c for root, c in seeds.items() if root in reach}
-        return arguments.like(_pull(seeds, reach, arguments.nodes))
-
-    value = y if captured else rebuilt(y, map(plain, outputs))
-    return (value, pullback, _released(aux, arguments)) if has_aux else (value, pullback)
+    record = Recorded(f, primals, has_aux, "ag.vjp")
+    return (record.value, record.pullback, *record.aux)

@@ -1,0 +1,110 @@
+"""Indexing under vmap: an index of one example, as the places in the flattened array where it points.
+
+An index is kept as a template (slices, integers, None, ... as a static parameter) and the integer arrays in it,
+which are inputs of the row: an index may be computed, and may differ between the examples of a batch.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..batched import Batched
+from .batching import Lead, full, padded
+from .rules import broadcast, reshaped, shape_of, value_of
+
+HERE = "array"  # stands in a template for an index array
+
+Template = tuple[Any, ...]
+
+
+def filled(template: Template, found: Any) -> Template:
+    """The index: the template with its arrays."""
+    rest = iter(found)
+    return tuple(next(rest) if part is HERE else part for part in template)
+
+
+def selected_shape(shape: tuple[int, ...], found: Any, template: Template) -> tuple[int, ...]:
+    """The shape of what an index selects of one example."""
+    stand_ins = [np.zeros(x.shape, np.intp) if type(x) is Batched else x for x in found]
+    return np.broadcast_to(0.0, shape)[filled(template, stand_ins)].shape
+
+
+def places(lead: Lead, shape: tuple[int, ...], found: Any, template: Template) -> Any:
+    """Where an index points, counted in row-major order: of shape lead + selected, or selected if no index array is batched."""
+    numbers = np.arange(math.prod(shape)).reshape(shape)
+    if not any(type(x) is Batched for x in found):
+        return numbers[filled(template, found)]
+    parts: list[Any] = []  # with the arrays in it, and masks as integers
+    for part in filled(template, found):
+        if isinstance(part, np.ndarray) and part.dtype.kind == "b":
+            parts.extend(part.nonzero())
+        else:
+            parts.append(part)
+    arrays = [x for x in parts if isinstance(x, (np.ndarray, Batched))]
+    ndim = max(len(shape_of(x)) for x in arrays)
+    hidden = len(lead)
+    start = _place_of_arrays(parts, len(shape))
+    index = tuple(value_of(padded(x, ndim)) if type(x) is Batched else x for x in parts)
+    result = np.moveaxis(numbers[index], range(start, start + hidden), range(hidden))
+    return np.broadcast_to(result, lead + result.shape[hidden:])
+
+
+def _place_of_arrays(parts: list[Any], ndim: int) -> int:
+    """Where NumPy puts the axes of index arrays in the result: first if a slice stands between them, else in their place."""
+    advanced = [i for i, part in enumerate(parts) if isinstance(part, (np.ndarray, Batched, int))]
+    first, last = advanced[0], advanced[-1]
+    if last - first + 1 != len(advanced):
+        return 0
+    named = sum(part is not None and part is not Ellipsis for part in parts)
+    return sum(ndim - named if part is Ellipsis else 1 for part in parts[:first])
+
+
+def names_twice(shape: tuple[int, ...], found: Any, template: Template) -> bool:
+    """Does an index name an element twice (in one example)?"""
+    batched = [x for x in found if type(x) is Batched]
+    lead = tuple(level.size for level in batched[0].levels) if batched else ()
+    lines = np.sort(places(lead, shape, found, template).reshape(*lead, -1), axis=-1)
+    return bool((lines[..., 1:] == lines[..., :-1]).any())
+
+
+def _of_all(lead: Lead, size: int, where: Any, hidden: bool) -> Any:
+    """The places in the examples written one after another, of shape lead + selected."""
+    if not hidden:
+        where = where.reshape((1,) * len(lead) + where.shape)
+    starts = (np.arange(math.prod(lead)) * size).reshape(lead)
+    return where + starts.reshape(lead + (1,) * (where.ndim - len(lead)))
+
+
+def take_batch(op: Any, lead: Lead, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """x[index] of each example."""
+    x, *found = inputs
+    template = params["template"]
+    if not found:
+        return op.apply((x.physical,), {"template": (slice(None),) * len(lead) + template})
+    size = math.prod(shape_of(x))
+    where = places(lead, shape_of(x), found, template)
+    if not any(type(i) is Batched for i in found):
+        return op.apply((reshaped(x.physical, (*lead, size)), where), {"template": (Ellipsis, HERE)})
+    if type(x) is Batched:
+        x, where = reshaped(full(x, lead), (math.prod(lead) * size,)), _of_all(lead, size, where, True)
+    else:
+        x = reshaped(x, (size,))
+    return op.apply((x, where), {"template": (HERE,)})
+
+
+def put_batch(op: Any, lead: Lead, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """x with v at the index, or added there, of each example."""
+    x, v, *found = inputs
+    template, shape = params["template"], shape_of(x)
+    selected = selected_shape(shape, found, template)
+    v = padded(v, len(selected))
+    if not found:
+        return op.apply((full(x, lead), v), {"template": (slice(None),) * len(lead) + template})
+    hidden = any(type(i) is Batched for i in found)
+    where = _of_all(lead, math.prod(shape), places(lead, shape, found, template), hidden)
+    flat = reshaped(full(x, lead), (math.prod(lead) * math.prod(shape),))
+    result = op.apply((flat, broadcast(v, lead + selected), where), {"template": (HERE,)})
+    return reshaped(result, lead + shape)

@@ -1,0 +1,103 @@
+"""One call of a function, recorded: its derivative can be pushed forward and pulled back, again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..adjoint import Adjoints, pull, seed, zero
+from ..batched import physical
+from ..capture import debug
+from ..node import Node, Operand, transforming
+from ..operators.batching import lowered, raised
+from ..operators.rules import fit, shape_of
+from ..reach import Reach
+from ..tangents import push
+from .arguments import Fresh, owned, plain, released, split
+from .containers import leaves, mapped, rebuilt, same_shape
+
+
+class Recorded:
+    """f(*primals) with all arguments made of fresh leaves, and what lies between them and the output.
+
+    value, aux   what f returned: plain, unless it depends on nodes that are older than the leaves
+    """
+
+    def __init__(self, f: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool, transform: str) -> None:
+        self.transform = transform
+        self.primals = primals
+        self.arguments = Fresh(primals, range(len(primals)), transform)
+        with transforming(self.arguments.nodes):
+            y, aux = split(f(*self.arguments.args), has_aux, transform)
+        self.output = y
+        self.ends = leaves(y)
+        self.roots = self.arguments.outputs(y)
+        self.older = bool(self.reach().older)
+        self.value = y if self.older else mapped(plain, y)
+        self.aux = (released(aux, self.arguments),) if has_aux else ()
+
+    def reach(self) -> Reach:
+        """The nodes between the leaves and the output."""
+        return self.arguments.reach(self.roots)
+
+    def pullback(self, cotangent: Any) -> tuple[Any, ...]:
+        """ȳ ↦ ȳᵀ · ∂f/∂x: one cotangent for each argument."""
+        if not same_shape(cotangent, self.output):
+            what = type(self.output).__name__ if self.ends != [self.output] else "single array"
+            raise ValueError(f"the pullback takes a cotangent like the output, a {what}; got a {type(cotangent).__name__}")
+        reach = self.reach()
+        levels = self.arguments.levels
+        seeds: Adjoints = {}
+        for root, c in zip(self.roots, leaves(cotangent, like=self.output), strict=True):
+            if isinstance(root, Node):
+                start = seed(root, lowered(c, levels), "the pullback")
+                seeds[root] = seeds[root] + start if root in seeds else start
+        seeds = {root: c for root, c in seeds.items() if root in reach}
+        return self.arguments.like(cotangents(seeds, reach, self.arguments.nodes))
+
+    def pushforward(self, *tangents: Any) -> Any:
+        """ẋ ↦ ∂f/∂x · ẋ: the tangent of the output."""
+        if not same_shape(self.primals, tangents):
+            raise TypeError(f"{self.transform}: the tangents must be nested as the primals are, one for each number or array")
+        leaf_nodes, levels = self.arguments.nodes, self.arguments.levels
+        given = [lowered(t, levels) for t in leaves(tangents, like=self.primals)]
+        for leaf, t in zip(leaf_nodes, given, strict=True):
+            if shape_of(t) != shape_of(leaf):
+                hidden = len(levels)
+                raise ValueError(
+                    f"{self.transform}: a tangent has the shape {shape_of(t)[hidden:]}, its primal "
+                    f"{shape_of(leaf)[hidden:]}: they must be equal"
+                )
+        record = self.older or any(isinstance(physical(t), Node) for t in given)
+        start = {leaf: _tangent(t, leaf) for leaf, t in zip(leaf_nodes, given, strict=True)}
+        carried = push(start, self.reach(), record)
+
+        def tangent(root: Any, end: Any) -> Any:
+            t = carried.get(root) if isinstance(root, Node) else None
+            if t is None:
+                return zero(end) if isinstance(end, Node) else mapped(lambda x: np.zeros(shape_of(x))[()], end)
+            if isinstance(t, Operand):
+                return raised(t, levels)
+            return float(t) if type(root._value) is float else raised(np.asarray(t, root._value.dtype)[()], levels)
+
+        return rebuilt(self.output, owned(list(map(tangent, self.roots, self.ends)), given))
+
+
+def cotangents(seeds: Adjoints, reach: Reach, targets: list[Node]) -> list[Any]:
+    """The cotangents of the targets: nodes if the pass is recorded, else arrays that nobody else holds."""
+    record = bool(reach.older) or any(isinstance(physical(c), Node) for c in seeds.values())
+    adjoints = pull(seeds, reach, record)
+    if debug.depth and not record:
+        debug.watch.pulled(seeds, reach, adjoints, targets)
+    results = [zero(leaf) if adjoints.get(leaf) is None else adjoints[leaf] for leaf in targets]
+    if record:
+        return [c if isinstance(c, Operand) else leaf.like(c) for c, leaf in zip(results, targets, strict=True)]
+    return owned(results, [])
+
+
+def _tangent(t: Any, leaf: Node) -> Any:
+    if isinstance(t, Operand):
+        return fit(t, leaf)
+    return float(t) if type(leaf._value) is float else np.asarray(t, leaf._value.dtype)
