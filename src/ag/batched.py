@@ -126,7 +126,8 @@ class Batched(Operand):
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         self._several(
             "a plain array of x",
-            "keep x and use NumPy's functions or ag's (np.exp(x), ag.exp(x)); for an array of several x write ag.stack([x, y])",
+            "keep x and use NumPy's functions or ag's (np.exp(x), ag.exp(x)); for an array of several x write "
+            "ag.stack([x, y]), for a plain array at the index x ag.take(array, x, axis=0)",
         )
 
     def __index__(self) -> int:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from itertools import count
 from types import CodeType, FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -31,6 +31,17 @@ class Operand:
     """What operators apply to: nodes, and batches of them (`batched`). The rows attach their methods here."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def shape(self) -> tuple[int, ...]: ...
+
+        @property
+        def dtype(self) -> Any: ...
+
+        @property
+        def value(self) -> Any: ...
 
     __hash__ = object.__hash__  # told apart by identity; == compares values
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .node import Node, describe
+from .node import Node, Operand, describe
 
 
 class Scalar(Node):
@@ -34,7 +34,7 @@ class Scalar(Node):
     def _leaf_value(self, new: Any) -> float:
         if type(new) is float:
             return new
-        if isinstance(new, Node):
+        if isinstance(new, Operand):
             raise TypeError(
                 f"{describe(new)} is a node already: use it as it is, or x.detach() for a leaf with its value"
             )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .capture import capture, constant, frozen, numeric
-from .node import Node, describe
+from .node import Node, Operand, describe
 
 
 class Tensor(Node):
@@ -34,7 +34,7 @@ class Tensor(Node):
         self._set_leaf(self._leaf_value(array), label)
 
     def _leaf_value(self, new: Any) -> Any:
-        if isinstance(new, Node):
+        if isinstance(new, Operand):
             raise TypeError(
                 f"{describe(new)} is a node already: use it as it is, or x.detach() for a leaf with its value"
             )

@@ -21,7 +21,8 @@ NEAR = 1e-3  # sums of probabilities in float32 are this close to 1
 def checked_labels(z: Any, y: Any, name: str) -> Any:
     """``y`` as integers in 0..K-1, one for each row of the logits ``z``; errors say which mistake was made."""
     if type(y) is Batched or type(z) is Batched:
-        checked_labels(*all_examples(z, y), name)
+        every_z, every_y = all_examples(z, y)
+        checked_labels(every_z, every_y, name)
         return y if isinstance(y, Operand) else np.asarray(y)
     shape = shape_of(z)
     if type(y) is np.ndarray and y.dtype.kind in "iu" and shape and y.shape == shape[:-1] and _within(y, shape[-1]):
@@ -79,7 +80,8 @@ def _within(labels: Any, classes: int) -> bool:
 def checked_probabilities(z: Any, y: Any, name: str) -> Any:
     """``y`` as class probabilities of the shape of the logits: not negative, each row with the sum 1."""
     if type(y) is Batched or type(z) is Batched:
-        checked_probabilities(*all_examples(z, y), name)
+        every_z, every_y = all_examples(z, y)
+        checked_probabilities(every_z, every_y, name)
         return y
     values = np.asarray(value_of(y))
     if values.shape != shape_of(z):

@@ -167,7 +167,7 @@ def stacked(name: str, results: list[Any], lead: Lead) -> Any:
 
 def _nothing(op: Any, lead: Lead, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """The result of no examples."""
-    dtypes = [np.asarray(x).dtype if not isinstance(x, Operand) else x.dtype for x in inputs]  # type: ignore[attr-defined]
+    dtypes = [np.asarray(x).dtype if not isinstance(x, Operand) else x.dtype for x in inputs]
     shape, dtype = op.abstract(list(zip(map(shape_of, inputs), dtypes, strict=True)), params)
     return np.zeros(lead + shape, dtype)
 
@@ -184,6 +184,8 @@ def of_kind(rule: Rule) -> Batching:
 # Functions of an array along an axis, and the axis that they take if none is given (None: all).
 ALONG: dict[Any, Any] = {np.argmax: None, np.argmin: None, np.any: None, np.all: None, np.count_nonzero: None, np.argsort: -1}
 
+VARYING = frozenset((np.nonzero, np.unique))
+
 # Functions of shapes and dtypes alone.
 TYPES = frozenset((np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like, np.result_type))
 
@@ -194,6 +196,11 @@ def plainly(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     if f in TYPES:
         everything = [np.broadcast_to(np.zeros((), x.dtype), x.shape) if type(x) is Batched else x for x in everything]
         return f(*everything[: len(args)], **dict(zip(kwargs, everything[len(args) :], strict=True)))
+    if f in VARYING:
+        raise TypeError(
+            f"np.{f.__name__} under ag.vmap: the shape of its result depends on the values, which differ between the "
+            f"examples, and no array holds them all: write it with a mask, for example with ag.where"
+        )
     levels = levels_of(everything)
     lead = tuple([level.size for level in levels])
     everything = [_with(levels, x) if type(x) is Batched else x for x in everything]
@@ -206,8 +213,8 @@ def plainly(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     for index in product(*map(range, lead)):
         each = [example(x, index) for x in everything]
         results.append(f(*each[: len(args)], **dict(zip(kwargs, each[len(args) :], strict=True))))
-    if not results or isinstance(results[0], tuple):
-        raise TypeError(f"np.{f.__name__} under ag.vmap has no rule for {'no examples' if not results else 'several results'}")
+    if not results:
+        raise ValueError(f"np.{f.__name__} under ag.vmap needs at least one example")
     return Batched(stacked(f.__name__, results, lead), levels)
 
 
@@ -219,5 +226,5 @@ def _along(f: Callable[..., Any], x: Batched, axis: Any = ..., *rest: Any, **kwa
         axes = [one_axis(a, ndim, x) for a in (axis if isinstance(axis, tuple) else (axis,))]
         return f(physical, tuple(axes) if isinstance(axis, tuple) else axes[0], *rest, **kwargs)
     keepdims = kwargs.pop("keepdims", False)
-    result = f(physical.reshape(shape_of(physical)[: len(x.levels)] + (x.size,)), -1, *rest, **kwargs)
+    result = f(physical.reshape((*shape_of(physical)[: len(x.levels)], x.size)), -1, *rest, **kwargs)
     return result[(..., *[None] * ndim)] if keepdims else result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import string
 from typing import Any
 
@@ -42,7 +43,7 @@ def _matmul_batch(op, lead, inputs, params):
     if type(y) is not Batched and n <= 2 and m:
         if m == 1:
             return op.apply((full(x, lead), y), params)
-        rows = reshaped(full(x, lead), (-1, shape_of(x)[-1]))
+        rows = reshaped(full(x, lead), (math.prod(lead + shape_of(x)[:-1]), shape_of(x)[-1]))
         return reshaped(op.apply((rows, y), params), (*lead, *shape_of(x)[:-1], *shape_of(y)[1:]))
     if type(x) is not Batched and m <= 2 and n == 1:
         return op.apply((full(y, lead), x if m == 1 else permute_dims(x, (1, 0))), params)

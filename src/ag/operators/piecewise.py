@@ -8,7 +8,7 @@ import numpy as np
 
 from .domains import POSITIVE, REAL, on
 from .rules import Zero
-from .table import ANY, ATOM, SUM, compose, define
+from .table import ANY, ATOM, SUM, compose, constant_of, define
 
 floor = define(
     "floor", np.floor, Zero(), scalar=lambda x: float(np.floor(x)), methods=("__floor__",),
@@ -71,6 +71,12 @@ isfinite = _logical("isfinite", np.isfinite, r"\operatorname{{isfinite}}({0})", 
 isinf = _logical("isinf", np.isinf, r"\operatorname{{isinf}}({0})", "isinf(x)", "is x ±inf?")
 isnan = _logical("isnan", np.isnan, r"\operatorname{{isnan}}({0})", "isnan(x)", "is x nan?")
 signbit = _logical("signbit", np.signbit, r"\operatorname{{signbit}}({0})", "signbit(x)", "has x the sign -?")
+
+# Of truth values and integers: computed from the values, plain.
+bitwise_and = constant_of("bitwise_and", np.bitwise_and, methods=("__and__", "__rand__"))
+bitwise_or = constant_of("bitwise_or", np.bitwise_or, methods=("__or__", "__ror__"))
+bitwise_xor = constant_of("bitwise_xor", np.bitwise_xor, methods=("__xor__", "__rxor__"))
+invert = constant_of("invert", np.invert, methods=("__invert__",))
 
 
 def _samples_of_round(rng):

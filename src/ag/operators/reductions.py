@@ -40,7 +40,8 @@ def _sum_transpose(g, x, axis, keepdims):
 
 
 @row(
-    "sum", np.add.reduce, Linear((_sum_transpose,)), numpy=(np.sum,), methods=("sum",), batch=leading, symbol="Σ", latex=r"\sum_{{{axis}}} {0}",
+    "sum", np.add.reduce, Linear((_sum_transpose,)), numpy=(np.sum,), methods=("sum",), batch=leading,
+    symbol="Σ", latex=r"\sum_{{{axis}}} {0}",
     samples=arrays(*AXES, *EMPTY),
 )
 def sum(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False) -> Any:

@@ -16,6 +16,7 @@ from .rules import Linear, shape_of, value_of, zeros_like
 from .shaping import moveaxis, reshape
 from .table import ANY, ATOM, SUM, TABLE, compose, constant_of, define
 
+
 def _indexing(x: Any, index: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """x and the index arrays; the template of the index."""
     if isinstance(x, Scalar):

@@ -98,7 +98,7 @@ class Operator:
         for field, default in DEFAULTS.items():
             setattr(self, field, fields.get(field, default))
         self.partials, self.selects = None, rule.selects
-        self.batch = self.batch or of_kind(rule)
+        self.batch = fields.get("batch") or of_kind(rule)
 
     def __repr__(self) -> str:
         return self.name

@@ -82,7 +82,7 @@ def _not_float(x: Any, transform: str, n: int) -> TypeError:
     """What to say of an argument that has no derivative."""
     if isinstance(x, (bool, int)):
         given = f"the integer {x}"
-    elif isinstance(x, (Operand, np.ndarray, np.generic)) and x.dtype.kind != "f":  # type: ignore[union-attr]
+    elif isinstance(x, (Operand, np.ndarray, np.generic)) and x.dtype.kind != "f":
         given = f"{'a node' if isinstance(x, Operand) else 'an array'} of dtype {x.dtype}"
     else:
         return TypeError(

@@ -139,7 +139,9 @@ def _left(y: Any, axis: int | None, level: Level) -> Any:
             return moveaxis(lined, 0, axis) if axis else lined
         y = Batched(full(y.physical, (level.size,)), (level, *y.levels))
     if axis is None:
-        raise ValueError(f"ag.vmap: out_axes=None is for what is the same for all examples, but {describe(y)} differs between them")
+        raise ValueError(
+            f"ag.vmap: out_axes=None is for what is the same for all examples, but {describe(y)} differs between them"
+        )
     rest = y.levels[1:]
     place = one_axis(axis, y.ndim + 1) + y.ndim + 1 + len(rest)
     result = moveaxis(y.physical, 0, place) if place else y.physical

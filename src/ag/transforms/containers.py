@@ -100,7 +100,7 @@ def prefixes(axes: Any, tree: Any, name: str) -> list[Any]:
     """For each leaf of a container its axis: one for all, or a container of the same shape as far as it goes."""
     if axes is None or isinstance(axes, (int, np.integer)):
         return [axes] * len(leaves(tree))
-    if type(axes) is tuple and type(tree) in (list, tuple) or type(axes) is type(tree):
+    if (type(axes) is tuple and type(tree) in (list, tuple)) or type(axes) is type(tree):
         if isinstance(tree, (tuple, list)) and len(axes) == len(tree):
             return [a for x, part in zip(axes, tree, strict=True) for a in prefixes(x, part, name)]
         if isinstance(tree, dict) and axes.keys() == tree.keys():

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..adjoint import seed
-from ..node import transforming
+from ..node import Node, transforming
 from ..operators.batching import lowered
 from .arguments import ArgNums, Fresh, function_of, number, ones, plain, released, split
 from .recording import Recorded, cotangents
@@ -50,7 +50,7 @@ def _gradient(f: Function, argnums: ArgNums, has_aux: bool, transform: str) -> F
         number(y, transform)
         root = lowered(y, arguments.levels)
         reach = arguments.reach([root])
-        seeds = {root: seed(root, ones(root, arguments.levels), transform)} if root in reach else {}
+        seeds = {root: seed(root, ones(root, arguments.levels), transform)} if isinstance(root, Node) and root in reach else {}
         gradient = arguments.like(cotangents(seeds, reach, arguments.nodes))
         if not reach.older:
             y = plain(y)
