@@ -134,7 +134,7 @@ def test_an_example_looks_like_an_array():
     lambda x: np.array_equal(x, x), lambda x: np.searchsorted([-1.0, 0.0, 1.0], x), lambda x: x == x[0], lambda x: x.max() == x,
     lambda x: np.argmax(x[:, None] * W), lambda x: (x[:, None] > W).any(keepdims=True), lambda x: np.isclose(x, x[0]),
     lambda x: np.linalg.norm(x), lambda x: np.einsum("i,ij->j", x, W), lambda x: np.concatenate([x, [1.0], x[:1]]),
-    lambda x: np.stack([x, np.zeros(3)]), lambda x: ag.stack([x[0], 1.0]), 
+    lambda x: np.stack([x, np.zeros(3)]), lambda x: ag.stack([x[0], 1.0]),
     lambda x: 2 - x, lambda x: 2 / x, lambda x: 2**x, lambda x: np.float64(2) * x, lambda x: W.T @ x, lambda x: x @ x, lambda x: abs(-x),
     lambda x: x // 1, lambda x: x % 1, lambda x: np.round(x, 1), lambda x: np.add.reduce(x), lambda x: np.outer(x, x), lambda x: x.T,
     lambda x: np.tile(x, 2), lambda x: np.pad(x, 1), lambda x: np.broadcast_to(x, (2, 3)), lambda x: x.reshape(3, 1).mT,

@@ -168,6 +168,7 @@ if TYPE_CHECKING:
     from . import special as special
     from .explanation.drawing import draw as draw
     from .explanation.explained import explain as explain
+    from .explanation.quizzing import quiz as quiz
     from .transforms.batch import vmap as vmap
     from .transforms.jacobians import (
         hessian as hessian,
@@ -176,11 +177,11 @@ if TYPE_CHECKING:
         jacobian as jacobian,
         jacrev as jacrev,
     )
-    from .explanation.quizzing import quiz as quiz
 
 # What is not needed to compute is imported when it is asked for first.
 _LATER = {
     "draw": "explanation.drawing", "explain": "explanation.explained", "quiz": "explanation.quizzing", "special": "",
+    "vmap": "transforms.batch", **dict.fromkeys(("hessian", "hvp", "jacfwd", "jacobian", "jacrev"), "transforms.jacobians"),
 }  # fmt: skip
 
 

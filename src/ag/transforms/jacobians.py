@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
+from ..node import Operand, describe
 from ..operators.rules import fit, shape_of, value_of
 from ..operators.shaping import reshape
 from .arguments import ArgNums, chosen, function_of
@@ -112,7 +114,13 @@ def _of(f: Function, argnums: ArgNums, has_aux: bool, transform: str, blocks_of:
 
         xs = tuple(args[n] for n in numbers)
         record = Recorded(g, xs, has_aux, transform)
-        rest = iter(blocks_of(record))
+        for y in record.ends:
+            if not isinstance(y, Operand) and np.asarray(y).dtype.kind not in "fiub":
+                raise TypeError(
+                    f"{transform} needs a function whose output is an array or a container of arrays, got {describe(y)}: "
+                    f"return what is not differentiated as auxiliary data, with has_aux=True"
+                )
+        rest = iter(blocks_of(record) if xs else ())
 
         def like_xs() -> Any:
             parts = tuple(rebuilt(x, [next(rest) for _ in leaves(x)]) for x in xs)
@@ -163,7 +171,7 @@ def _size(x: Any) -> int:
 
 
 def _starts(ends: list[Any]) -> list[int]:
-    return [0, *np.cumsum([_size(x) for x in ends])[:-1].tolist()]
+    return list(accumulate(map(_size, ends), initial=0))[:-1]
 
 
 def basis(ends: list[Any]) -> list[Any]:
