@@ -40,3 +40,12 @@ def test_without_debug_nothing_is_looked_for():
     view[0] = 2.0
     y.backward()
     assert (x.grad == 1.0).all()
+
+
+@pytest.mark.parametrize("jacobian", [ag.jacfwd, ag.jacrev, lambda f: ag.vmap(ag.grad(lambda x: f(x).sum()), axis_size=2)])
+def test_a_batch_of_directions_is_looked_at_one_by_one(jacobian):
+    x = np.array([[1.0, 0.0], [2.0, 3.0]])
+    with np.errstate(divide="ignore"), pytest.raises(FloatingPointError, match="sqrt"), ag.debug():
+        jacobian(lambda x: ag.sqrt(x))(x)
+    with ag.debug():
+        jacobian(lambda x: ag.sqrt(x + 1.0))(x)

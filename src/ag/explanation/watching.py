@@ -14,6 +14,7 @@ from typing import Any
 
 from ..adjoint import Adjoints
 from ..node import Node, describe, running
+from ..operators.batching import one_by_one_of
 from ..operators.rules import value_of
 from ..reach import Reach, absent
 from ..scalar import Scalar
@@ -29,9 +30,10 @@ known: set[int] = set()  # the stamps of nodes that are not finite, and were jud
 def pulled(seeds: Adjoints, reach: Reach, adjoints: Adjoints, ends: Sequence[Node]) -> None:
     """After a reverse pass: raise if a derivative, or the output, is not finite."""
     _remember(reach.order)
-    lost = any(_is_lost(adjoints.get(x)) for x in ends)
-    if lost or any(_is_lost(root._value) for root in seeds):
-        _raise(inspect_cotangents({root: value_of(g) for root, g in seeds.items()}, reach, ends))
+    starts = one_by_one_of({root: value_of(g) for root, g in seeds.items()})
+    for start, found in zip(starts, one_by_one_of({x: adjoints.get(x) for x in (*seeds, *ends)}), strict=False):
+        if any(_is_lost(found[x]) for x in ends) or any(_is_lost(root._value) for root in seeds):
+            _raise(inspect_cotangents(start, reach, ends))
 
 
 def pushed(tangents: Adjoints, reach: Reach, carried: Adjoints) -> None:
@@ -39,8 +41,9 @@ def pushed(tangents: Adjoints, reach: Reach, carried: Adjoints) -> None:
     _remember(reach.order)
     inner = {x for y in reach.order for x in y.inputs if isinstance(x, Node)}
     outputs = [y for y in reach.order if y not in inner]
-    if any(_is_lost(carried.get(y)) or _is_lost(y._value) for y in outputs):
-        _raise(inspect_tangents(carried, reach, outputs))
+    for tangents in one_by_one_of({x: value_of(t) for x, t in carried.items()}):
+        if any(_is_lost(tangents.get(y)) or _is_lost(y._value) for y in outputs):
+            _raise(inspect_tangents(tangents, reach, outputs))
 
 
 def ended(since: int) -> None:

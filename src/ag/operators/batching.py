@@ -7,7 +7,7 @@ The result has the hidden axes first. Rules are written in the library's operato
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
@@ -151,6 +151,14 @@ def example(x: Any, index: tuple[int, ...]) -> Any:
         return x
     shape = shape_of(x.physical)
     return x.physical[tuple([0 if n == 1 else i for i, n in zip(index, shape, strict=False)])]
+
+
+def one_by_one_of(values: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
+    """Of a dictionary with batched values the dictionary of each example; the dictionary itself if nothing is batched."""
+    levels = levels_of(values.values())
+    aligned = {key: _with(levels, x) if type(x) is Batched else x for key, x in values.items()}
+    for index in product(*[range(level.size) for level in levels]):
+        yield {key: example(x, index) for key, x in aligned.items()}
 
 
 def stacked(name: str, results: list[Any], lead: Lead) -> Any:
