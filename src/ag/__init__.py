@@ -10,7 +10,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from . import adjoint as adjoint, datasets as datasets, learn as learn, testing as testing
+from . import adjoint as adjoint, datasets as datasets, learn as learn
 from .capture import debug as debug
 from .learn.categorical import (
     Categorical as Categorical,
@@ -152,24 +152,21 @@ from .operators.shaping import (
 )
 from .scalar import Scalar as Scalar
 from .tensor import Tensor as Tensor
-from .testing import (
-    check_grads as check_grads,
-)
 from .transforms import (
     grad as grad,
-    jvp as jvp,
-    linearize as linearize,
     stop_gradient as stop_gradient,
     value_and_grad as value_and_grad,
     vjp as vjp,
 )
 
 if TYPE_CHECKING:
-    from . import special as special
+    from . import special as special, testing as testing
     from .explanation.drawing import draw as draw
     from .explanation.explained import explain as explain
     from .explanation.quizzing import quiz as quiz
+    from .testing import check_grads as check_grads
     from .transforms.batch import vmap as vmap
+    from .transforms.forward import jvp as jvp, linearize as linearize
     from .transforms.jacobians import (
         hessian as hessian,
         hvp as hvp,
@@ -181,7 +178,9 @@ if TYPE_CHECKING:
 # What is not needed to compute is imported when it is asked for first.
 _LATER = {
     "draw": "explanation.drawing", "explain": "explanation.explained", "quiz": "explanation.quizzing", "special": "",
-    "vmap": "transforms.batch", **dict.fromkeys(("hessian", "hvp", "jacfwd", "jacobian", "jacrev"), "transforms.jacobians"),
+    "testing": "", "check_grads": "testing", "vmap": "transforms.batch",
+    **dict.fromkeys(("jvp", "linearize"), "transforms.forward"),
+    **dict.fromkeys(("hessian", "hvp", "jacfwd", "jacobian", "jacrev"), "transforms.jacobians"),
 }  # fmt: skip
 
 

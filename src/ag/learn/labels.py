@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..batched import Batched
+from ..batched import Batched, physical
 from ..node import Node, Operand, describe
 from ..operators.batching import all_examples
 from ..operators.probability import softmax
@@ -101,7 +101,7 @@ def checked_probabilities(z: Any, y: Any, name: str) -> Any:
 
 def warn_if_probabilities(z: Any, name: str) -> None:
     """One warning when the logits are probabilities already: softmax would be applied twice."""
-    (values,) = all_examples(z)
+    values = physical(value_of(z))
     classes = values.shape[-1]
     if classes < 2 or not values.size:
         return

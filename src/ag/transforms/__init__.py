@@ -1,7 +1,6 @@
-"""Transforms of functions, with JAX's names and meaning. What few need is imported when it is asked for (see ``ag``)."""
+"""Transforms of functions, with JAX's names and meaning. What not everybody needs is imported when asked for (see ``ag``)."""
 
-from .forward import jvp, linearize
 from .reverse import grad, value_and_grad, vjp
 from .stopping import stop_gradient
 
-__all__ = ["grad", "jvp", "linearize", "stop_gradient", "value_and_grad", "vjp"]
+__all__ = ["grad", "stop_gradient", "value_and_grad", "vjp"]

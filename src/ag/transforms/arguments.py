@@ -114,7 +114,7 @@ class Fresh:
             if type(x) in ENDS:
                 leaf = fresh(x, transform, n, frame, levels)
                 self.nodes.append(leaf)
-                self.args[n] = raised(leaf, levels)
+                self.args[n] = raised(leaf, levels) if levels else leaf
             else:
                 new = [fresh(leaf, transform, n, frame, levels) for leaf in leaves(x)]
                 self.nodes += new
@@ -173,11 +173,6 @@ def number(y: Any, transform: str) -> None:
             f"{transform} needs a scalar output, got {describe(y)}: reduce it, for example with .sum(), "
             f"or use ag.vjp with a cotangent"
         )
-
-
-def ones(root: Any, levels: tuple[Level, ...]) -> Any:
-    """The cotangent of a scalar output: None for 1, and under vmap a 1 for each example."""
-    return np.ones(shape_of(root)) if levels else None
 
 
 def plain(y: Any) -> Any:

@@ -11,10 +11,12 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..adjoint import seed
 from ..node import Node, transforming
 from ..operators.batching import lowered
-from .arguments import ArgNums, Fresh, function_of, number, ones, plain, released, split
+from .arguments import ArgNums, Fresh, function_of, number, plain, released, split
 from .recording import Recorded, cotangents
 
 Function = Callable[..., Any]
@@ -48,9 +50,9 @@ def _gradient(f: Function, argnums: ArgNums, has_aux: bool, transform: str) -> F
         with transforming(arguments.nodes):
             y, aux = split(f(*arguments.args, **kwargs), has_aux, transform)
         number(y, transform)
-        root = lowered(y, arguments.levels)
+        root, one = (lowered(y, arguments.levels), np.ones([n.size for n in arguments.levels])) if arguments.levels else (y, None)
         reach = arguments.reach([root])
-        seeds = {root: seed(root, ones(root, arguments.levels), transform)} if isinstance(root, Node) and root in reach else {}
+        seeds = {root: seed(root, one, transform)} if isinstance(root, Node) and root in reach else {}
         gradient = arguments.like(cotangents(seeds, reach, arguments.nodes))
         if not reach.older:
             y = plain(y)
