@@ -30,10 +30,10 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(*words, code=0, error=None):
+def run(*words, code=0, error=None, typed=None):
     """What the command prints; an error (``error=True``, and by itself with the code 1) is one line at the end, or one that
     is followed by the place in an expression."""
-    result = CliRunner().invoke(command, [str(w) for w in words])
+    result = CliRunner().invoke(command, [str(w) for w in words], input=typed)
     assert result.exit_code == code, (result.output, result.exception)
     assert result.exception is None or isinstance(result.exception, SystemExit), "an error that nobody caught"
     assert "Traceback" not in result.output
@@ -600,7 +600,7 @@ def test_a_formula_may_begin_with_a_minus(words):
     assert re.match(r"f: \d quantities, [12] of them", run("explain", *words))
 
 
-@pytest.mark.parametrize("command_name", ["explain", "draw"])
+@pytest.mark.parametrize("command_name", ["explain", "draw", "quiz"])
 @pytest.mark.parametrize("words, message", [
     (["x*lgo(y)", "x=1", "y=2"], "there is no function lgo: did you mean log?\n  x*lgo(y)\n    ^^^"),
     (["x*y", "x=1"], "the variable y has no value: add y=...\n  x*y\n    ^"),
@@ -651,13 +651,13 @@ def test_a_warning_is_one_line():
 
 
 def test_help_of_formulas():
-    for name in ("explain", "draw"):
+    for name in ("explain", "draw", "quiz"):
         output = run(name, "--help")
         assert RUNNING[0] in output and "logsumexp" in output and run(name, "-h") == output
     assert RUNNING[0] in run("--help")
 
 
-@pytest.mark.parametrize("words", [["explain"], ["explain", "x", "x=1", "--latx"], ["draw", "x", "x=1", "-o"]], ids=str)
+@pytest.mark.parametrize("words", [["explain"], ["quiz"], ["explain", "x", "x=1", "--latx"], ["draw", "x", "x=1", "-o"]], ids=str)
 def test_wrong_use_of_explain_and_draw(words):
     assert f"Usage: ag {words[0]}" in run(*words, code=2)
 
@@ -677,3 +677,16 @@ def test_draw_by_default_and_elsewhere():
     assert Path("graph.svg").read_text().count("<svg") == 1
     assert "the ending says what to write" in run("draw", *RUNNING, "-o", "graph.gif", code=1)
     assert "No such file or directory" in run("draw", *RUNNING, "-o", "absent/graph.svg", code=1)
+
+
+def test_quiz():
+    """What is typed is marked; the end of the input ends it."""
+    output = run("quiz", *RUNNING, typed="1\nz3\n3\n?\n")
+    assert "z8 = z7 · z3" in output and "∂f/∂z8 = " in output and "✓ 3" in output
+    assert "✗ ∂f/∂z7 is passed on as it arrives" in output and "∂z7/∂z6   where z7 = log z6" in output
+    assert output.endswith("2 of 8 found\n")
+    assert "0.142" not in output, "what was not found is not shown"
+
+
+def test_quiz_of_what_has_no_single_derivative():
+    assert "a derivative is that of one number, these are 2" in run("quiz", "softmax([a, b])", "a=1", "b=2", code=1)

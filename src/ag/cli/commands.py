@@ -20,6 +20,7 @@ Examples:
   ag predict model.safetensors seven.png  the label of an image, with probabilities
   ag explain "log(1+exp(-(x+y)))*(x+y)" x=2 y=1     the chain rule, with its numbers
   ag draw "log(1+exp(-(x+y)))*(x+y)" x=2 y=1        the graph, as graph.svg
+  ag quiz "log(1+exp(-(x+y)))*(x+y)" x=2 y=1        the same as questions
 """
 
 
@@ -189,3 +190,19 @@ def draw(expression: str, values: tuple[str, ...], output: str, backward: bool) 
     from .explaining import draw as run
 
     run(expression, values, output, backward)
+
+
+@ag.command(cls=Formula, help=f"""Find the derivatives of EXPRESSION yourself: they are asked for one by one, and marked.
+
+    {FORMULA}
+
+    \b
+    Example:
+      ag quiz "log(1+exp(-(x+y)))*(x+y)" x=2 y=1
+    """)
+@click.argument("expression")
+@click.argument("values", nargs=-1)
+def quiz(expression: str, values: tuple[str, ...]) -> None:
+    from .explaining import quiz as run
+
+    run(expression, values)

@@ -1,4 +1,4 @@
-"""`ag explain` and `ag draw`: a formula on the command line, seen through."""
+"""`ag explain`, `ag draw` and `ag quiz`: a formula on the command line, seen through."""
 
 from __future__ import annotations
 
@@ -24,10 +24,7 @@ def explain(text: str, words: Sequence[str], form: str | None, check: bool) -> N
     shown = {"text": explanation.text, "latex": explanation.latex, "markdown": explanation.markdown}[form or "text"]
     click.echo(shown(fold=False))  # nobody types more than can be read
     _refuse_what_is_not_finite(expression)
-    n = np.size(expression.node.value)
-    if n != 1:
-        message = f"a derivative is that of one number, these are {n}: take one, as in p[0], or their sum"
-        raise ExpressionError(message, expression.text, 0, len(expression.text))
+    _refuse_several_numbers(expression)
     if explanation.failures:
         raise click.ClickException(f"{len(explanation.failures)} of the numbers are not those of finite differences")
 
@@ -40,6 +37,13 @@ def draw(text: str, words: Sequence[str], path: str, backward: bool) -> None:
     _refuse_what_is_not_finite(expression)
 
 
+def quiz(text: str, words: Sequence[str]) -> None:
+    """Ask for the derivatives of an expression."""
+    expression = _read(text, words)
+    _refuse_several_numbers(expression)
+    ag.quiz(expression.node).run()
+
+
 def _read(text: str, words: Sequence[str]) -> Expression:
     """The expression with its values; a warning is one line."""
     with warnings.catch_warnings(record=True) as caught:
@@ -48,6 +52,13 @@ def _read(text: str, words: Sequence[str]) -> Expression:
     for warning in caught:
         click.echo(f"Warning: {warning.message}", err=True)
     return expression
+
+
+def _refuse_several_numbers(expression: Expression) -> None:
+    n = np.size(expression.node.value)
+    if n != 1:
+        message = f"a derivative is that of one number, these are {n}: take one, as in p[0], or their sum"
+        raise ExpressionError(message, expression.text, 0, len(expression.text))
 
 
 def _refuse_what_is_not_finite(expression: Expression) -> None:
