@@ -1,1 +1,1 @@
-"""Ratios to the peers, measured in one run: see README.md."""
+"""Ratios to the peers, measured in one run: see docs/speed.md."""

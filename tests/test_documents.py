@@ -52,7 +52,8 @@ SHOWING = {"README.md": 20, "notes.md": 80}  # documents that show code, with at
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
-def test_documents(path):
+def test_documents(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where they may save pictures
     try:
         with np.printoptions():
             result = doctest.testfile(str(path), module_relative=False, optionflags=FLAGS)
@@ -66,6 +67,24 @@ def test_documents(path):
 def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_the_readme_is_compact_and_quotes_the_measurements():
+    readme, speed = ((ROOT / path).read_text(encoding="utf-8") for path in ("README.md", "docs/speed.md"))
+    assert len(readme.splitlines()) <= 200
+    rows = re.search(r"^## Speed\n.*?(\n\|.*?)\n\n", readme, re.MULTILINE | re.DOTALL)[1].split("\n")[1:]
+    assert len(rows) > 5 and all(row in speed.split("\n") for row in rows)
+
+
+def test_the_pictures_are_what_is_drawn(tmp_path):
+    """Graphviz may place things otherwise in another version; what is written in them is the same."""
+    subprocess.run([sys.executable, ROOT / "docs/pictures.py", tmp_path], check=True, env={"PYTHONPATH": str(ROOT / "src")})
+    drawn = sorted(tmp_path.iterdir())
+    assert [path.name for path in drawn] == sorted(path.name for path in (ROOT / "docs/images").iterdir())
+    for path in drawn:
+        kept, new = (p.read_text(encoding="utf-8") for p in (ROOT / "docs/images" / path.name, path))
+        written = r"<(text|title|desc|tspan)[^>]*>([^<]+)"
+        assert re.findall(written, kept) == re.findall(written, new), f"python docs/pictures.py draws {path.name} anew"
 
 
 def test_honesty_is_tested():
