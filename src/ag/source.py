@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from sys import _getframe
 from types import CodeType, FrameType
@@ -42,6 +43,21 @@ def user_frame() -> FrameType:
             break
         frame = outer
     return frame
+
+
+def expression(code: CodeType, offset: int) -> str:
+    """The text of the expression that the instruction at ``offset`` computes; empty where the program's text is not at hand."""
+    import linecache  # as below
+
+    line, last, start, end = next(itertools.islice(code.co_positions(), offset // 2, None), (None,) * 4)
+    if line is None or last is None or start is None or end is None:
+        return ""
+    lines = [text.encode() for text in linecache.getlines(code.co_filename)[line - 1 : last]]
+    if len(lines) != last - line + 1:
+        return ""
+    lines[-1] = lines[-1][:end]
+    lines[0] = lines[0][start:]
+    return b"".join(lines).decode(errors="replace")
 
 
 def locate(code: CodeType, offset: int) -> Source | None:

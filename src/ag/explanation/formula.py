@@ -1,28 +1,47 @@
 """A formula from what a rule left behind: symbols and operators, set by the rows' own LaTeX.
 
-The formula is simplified only as a reader would: a branch that is decided is taken, what only changes shape or dtype is
-passed over, a transposed product is the product of the transposed.
+What the text says is what it computes, as people read formulas: powers and indices bind first, then function words, which
+take the next thing alone, then products and quotients from the left, then sums. ``·`` scales by a number or is the product of
+matrices, ``⊙`` goes element by element; axes are counted from 0; an axis that a sum keeps is an index, ``[:, None]``, unless
+broadcasting needs no word for it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..node import Node
-from ..operators.table import ANY, ATOM, CALL, SUM, TABLE, Operator
+from ..operators.rules import Elementwise, Zero
+from ..operators.table import ANY, ATOM, CALL, SUM, Operator
 from ..symbol import Symbol
-from .names import ONE, Name
+from .names import Name
+from .numerals import LISTED, numeral, times
 from .plain_text import plain_text
+from .rewriting import rewritten
 
 DIGITS = 6
+SHOWN = 8  # of the arguments of one operator, that are written out
 PRIVATE = 0xE000  # names stand in a formula as characters of Unicode's private area until it has become text
 TRANSPARENT = "{0}"  # the formula of rows that only change shape, face or dtype
 
-Typeset = tuple[str, int]  # LaTeX, and how tightly it binds
+
+class Typeset(NamedTuple):
+    """A part of a formula, set.
+
+    binds     how tightly
+    shape     of what the text says by itself: broadcasting needs no word
+    product   of arrays, if it is one, by elements (multiply) or of matrices (matmul), whatever numbers scale it
+    factors   sign and kind of the product that it is itself
+    """
+
+    latex: str
+    binds: int
+    shape: tuple[int, ...]
+    product: str = ""
+    factors: tuple[str, ...] = ()
 
 
 class Pattern(NamedTuple):
@@ -56,18 +75,16 @@ class Formula:
 
     def latex(self, within: int = ANY) -> str:
         """In LaTeX; in parentheses if it binds less than ``within``."""
-        return _slot(_Setter(lambda name: name.latex, self.digits, self.as_recorded).set(self.symbol), within)
+        return self._set(None, within)
 
     def text(self, within: int = ANY) -> str:
         """As one line of text."""
         names: list[Name] = []
-
-        def mark(name: Name) -> str:
-            names.append(name)
-            return chr(PRIVATE + len(names) - 1)
-
-        line = plain_text(_slot(_Setter(mark, self.digits, self.as_recorded).set(self.symbol), within))
+        line = plain_text(self._set(names, within))
         return re.sub("(/ )?[\ue000-\uf8ff](?=([ᵀ⁰¹²³⁴-⁹^[])?)", lambda m: _named(m, names), line)
+
+    def _set(self, names: list[Name] | None, within: int) -> str:
+        return _slot(_Setter(names, self.digits, self.as_recorded).set(self.symbol, words=self.as_recorded), within)
 
     def given(self) -> list[Formula]:
         """What the letters of the rows in it stand for."""
@@ -108,169 +125,199 @@ def number(x: Any, digits: int = DIGITS) -> str:
     return rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
 
 
-def constant_name(array: Any) -> Name:
-    """An array that is a constant: its elements if they are few, else its shape."""
-    if array.ndim == 1 and array.size <= 6:
-        text = f"({', '.join(number(v) for v in array)})"
-        return Name(plain_text(text), text)
-    shape = "×".join(map(str, array.shape))
-    return Name(f"const({shape})", rf"\text{{const}}({shape.replace('×', chr(92) + 'times ')})")
+def listed(array: Any) -> bool:
+    """Are the elements of an array so few that they are written out?"""
+    return bool(array.ndim == 1 and array.size <= LISTED)
+
+
+def shape_name(array: Any, word: str = "const") -> Name:
+    """The name of an array that is a constant without a name of its own: const(5×4)."""
+    shape = times(array.shape)
+    return Name(f"{word}({shape})", rf"\text{{{word}}}({shape.replace('×', ' ' + chr(92) + 'times ')})")
 
 
 class _Setter:
-    """Sets symbols in LaTeX; ``named`` writes the names."""
+    """Sets symbols in LaTeX. With a list of ``names`` each name is put there, and a mark in its place."""
 
-    def __init__(self, named: Callable[[Name], str], digits: int, as_recorded: bool) -> None:
-        self.named = named
+    def __init__(self, names: list[Name] | None, digits: int, as_recorded: bool) -> None:
+        self.names = names
         self.digits = digits
         self.as_recorded = as_recorded
 
-    def set(self, x: Any) -> Typeset:
+    def named(self, name: Name) -> str:
+        if self.names is None:
+            return name.latex
+        self.names.append(name)
+        return chr(PRIVATE + len(self.names) - 1)
+
+    def set(self, x: Any, words: bool = True) -> Typeset:
+        """``words``: as an index or a condition, truth values as true and false, and arrays as such."""
         if isinstance(x, Pattern):
-            args = [_slot(self.set(y), ATOM) for y in x.applied.inputs]
-            return x.latex.format(*args, ans=_slot(self.set(x.ans), ATOM)), SUM
+            args = [_slot(self.set(y, words=False), ATOM) for y in x.applied.inputs]
+            return Typeset(x.latex.format(*args, ans=_slot(self.set(x.ans), ATOM)), SUM, ())
         if not isinstance(x, Node):
-            return self.constant(x)
+            return self.constant(x, words)
         if x.op is None:
             assert isinstance(x, Symbol)
-            return self.named(x.name), ATOM
-        return self.applied(x.op, x.inputs, x.params)
+            return Typeset(self.named(x.name), ATOM, x.shape) if isinstance(x.name, Name) else self.constant(x._value, True)
+        if x.op.latex == TRANSPARENT:
+            return self.set(x.inputs[0], words)
+        simpler = None if self.as_recorded else rewritten(x.op.name, x.inputs, x.params)
+        if simpler is not None:
+            return self.set(simpler[0], words)
+        return self.applied(x.op, x.inputs, x.params, shape_of(x))
 
-    def constant(self, x: Any) -> Typeset:
-        if isinstance(x, (bool, np.bool_)) and self.as_recorded:
-            return r"\text{true}" if x else r"\text{false}", ATOM
+    def constant(self, x: Any, words: bool) -> Typeset:
+        """A number as it is; the elements of a short array; of a longer one the shape."""
         value = np.asarray(x)
-        if value.size == 1:
-            text = number(value.reshape(())[()], self.digits)
-            return text, SUM if text.startswith("-") else ATOM if "cdot" not in text else CALL
-        if value.size and not value.any():
-            return "0", ATOM
-        return constant_name(value).latex, ATOM
+        if value.size == 1 and not (words and value.ndim):
+            return self.number(value.reshape(())[()], words)
+        if value.size and not value.any() and (value.dtype.kind == "f" or not words):
+            return Typeset("0", ATOM, ())
+        if not listed(value):
+            return Typeset(self.named(shape_name(value)), ATOM, value.shape)
+        elements = ", ".join(self.constant(element, words).latex for element in value)
+        return Typeset(rf"\left[{elements}\right]", ATOM, value.shape)
 
-    def applied(self, op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Typeset:
-        """An operator on its inputs."""
-        if op.latex == TRANSPARENT:
-            return self.set(inputs[0])
-        special = None if self.as_recorded else REWRITTEN.get(op.name)
-        if special is not None:
-            rewritten = special(inputs, params)
-            if rewritten is not None:
-                return self.set(rewritten)
-        if op.name == "reshape":
-            return self.reshaped(inputs[0], params["shape"])
-        parts = [self.set(x) for x in inputs]
+    def number(self, x: Any, words: bool) -> Typeset:
+        if words and isinstance(x, np.bool_):
+            return Typeset(rf"\text{{{'true' if x else 'false'}}}", ATOM, ())
+        text = number(x, self.digits)
+        sign = "-" if text.startswith("-") else ""
+        if "cdot" not in text:
+            return Typeset(text, SUM if sign else ATOM, ())
+        binds = SUM if sign else CALL if self.names is None else ATOM  # in text it is 1.5e-07
+        return Typeset(sign + self.named(Name(numeral(abs(x), self.digits), text.removeprefix("-"))), binds, ())
+
+    def applied(self, op: Operator, inputs: tuple[Any, ...], params: dict[str, Any], shape: tuple[int, ...]) -> Typeset:
+        """An operator on its inputs; ``shape`` of the result."""
+        parts = [self.set(x, words=op.selects or not op.records) for x in inputs]
+        if op.name == "reshape" or (op.name == "getitem" and not self.as_recorded and _only_adds(params["template"])):
+            return self.reshaped(self.exact(parts[0], inputs[0], shape), shape_of(inputs[0]), shape)
+        if isinstance(op.rule, (Elementwise, Zero)):
+            shape = np.broadcast_shapes(*(part.shape for part in parts))
+        else:
+            parts = [self.exact(part, x) for part, x in zip(parts, inputs, strict=True)]
+        if op.name in PRODUCTS:
+            return self.product(op, parts[0], parts[1], shape)
+        if params.get("keepdims"):
+            return self.kept(op, inputs, params, shape)
+        if len(parts) > SHOWN:
+            parts[SHOWN // 2 : 1 - SHOWN // 2] = [Typeset(r"\dots ", ATOM, ())]
         needed = op.precedence[1:]
         args = [_slot(part, needed[min(i, len(needed) - 1)]) for i, part in enumerate(parts)]
+        if op.name == "stack" and params["axis"] == -len(shape):
+            return Typeset(rf"\left[{', '.join(args)}\right]", ATOM, shape)
         if callable(op.latex):
-            return op.latex(*args, **params), op.precedence[0]
+            return Typeset(op.latex(*args, **params), op.precedence[0], shape)
         if not op.latex:
-            words = [*(_slot(part, ANY) for part in parts), *(rf"\text{{{k}}}={_param(v)}" for k, v in _shown(params))]
-            return rf"\operatorname{{{op.name.replace('_', chr(92) + '_')}}}({', '.join(words)})", ATOM
-        if op.name == "multiply" and all(np.size(getattr(x, "_value", x)) > 1 for x in inputs):
-            return rf"{args[0]} \odot {args[1]}", op.precedence[0]
-        fields = {k: _axes(v, inputs[0]) if k == "axis" else _param(v) for k, v in _shown(params)}
-        return re.sub(r"_\{\}", "", op.latex.format(*args, **fields)), op.precedence[0]
+            words = [*(part.latex for part in parts), *(rf"\text{{{k}}}={_param(v)}" for k, v in _shown(params, inputs[0]))]
+            return Typeset(rf"\operatorname{{{op.name.replace('_', chr(92) + '_')}}}({', '.join(words)})", ATOM, shape)
+        axis = {"axis": _axes(params["axis"], inputs[0])} if "axis" in params else {}
+        return Typeset(re.sub(r"_\{\}", "", op.latex.format(*args, **axis)), op.precedence[0], shape)
+
+    def product(self, op: Operator, left: Typeset, right: Typeset, shape: tuple[int, ...]) -> Typeset:
+        """A product. One of matrices and one by elements do not mix without parentheses; what ends in a function word
+        is open: another factor must not seem to belong to its argument."""
+        by_number = op.name != "matmul" and not (left.shape and right.shape)
+        sign = CDOT if by_number or op.name == "matmul" else ODOT
+        kind = "" if by_number else op.name
+        mixed_left = not by_number and left.product not in ("", kind)
+        mixed_right = right.factors not in ((), (sign, kind)) and (not by_number or bool(left.shape and right.product))
+        first = _slot(left, ATOM if mixed_left else op.precedence[1])
+        last = _slot(right, ATOM if mixed_right else op.precedence[2])
+        open_ended = last == right.latex and right.binds < op.precedence[0]
+        return Typeset(
+            f"{first} {sign} {last}", right.binds if open_ended else op.precedence[0], shape,
+            product=kind or (left.product if first == left.latex else "") or (right.product if last == right.latex else ""),
+            factors=(sign, kind),
+        )  # fmt: skip
+
+    def kept(self, op: Operator, inputs: tuple[Any, ...], params: dict[str, Any], shape: tuple[int, ...]) -> Typeset:
+        """A reduction that keeps its axes: as one that does not, and they come back as an index."""
+        axes = {a % len(shape) for a in params["axis"]}
+        reduced = tuple(n for i, n in enumerate(shape) if i not in axes)
+        return self.reshaped(self.applied(op, inputs, {**params, "keepdims": False}, reduced), reduced, shape)
+
+    def exact(self, part: Typeset, x: Any, needed: tuple[int, ...] | None = None) -> Typeset:
+        """An argument of a row to which its shape matters, with a word for what broadcasting has passed over; not where
+        only the shape ``needed`` matters, and it differs by leading axes of length 1."""
+        shape = shape_of(x)
+        if part.shape == shape or not isinstance(x, Node) or (needed is not None and _drops(shape, needed)):
+            return part
+        if _drops(part.shape, shape):
+            return Typeset(f"{_slot(part, ATOM)}[{'None, ' * (len(shape) - len(part.shape))}...]", ATOM, shape)
+        return Typeset(rf"\operatorname{{broadcast\_to}}({part.latex}, {shape})", ATOM, shape)
+
+    def reshaped(self, part: Typeset, given: tuple[int, ...], shape: tuple[int, ...]) -> Typeset:
+        """A reshape that only adds axes of length 1 as an index; broadcasting needs no word for leading ones."""
+        if _drops(given, shape):
+            return part
+        index = []
+        rest = list(given)
+        for n in shape:
+            if rest and n == rest[0]:
+                index.append(":")
+                rest.pop(0)
+            elif n == 1:
+                index.append("None")
+            else:
+                break
+        if rest or len(index) < len(shape):
+            return Typeset(rf"\operatorname{{reshape}}({part.latex}, {shape})", ATOM, shape)
+        first = index.index(":")
+        return Typeset(f"{_slot(part, ATOM)}[{', '.join(index[first:])}]", ATOM, shape[first:])
 
 
-    def reshaped(self, x: Any, shape: tuple[int, ...]) -> Typeset:
-        """A reshape that only adds or drops axes of length 1 as an index, as broadcasting needs no word for leading ones."""
-        given = np.shape(getattr(x, "_value", x))
-        long = [n for n in given if n != 1]
-        if long != [n for n in shape if n != 1]:
-            return rf"\operatorname{{reshape}}({_slot(self.set(x), ANY)}, {shape})", ATOM
-        first = next((i for i, n in enumerate(shape) if n != 1), len(shape))
-        start = next((i for i, n in enumerate(given) if n != 1), len(given))
-        if shape[first:] == given[start:]:
-            return self.set(x)
-        if long == list(given):
-            return f"{_slot(self.set(x), ATOM)}[{', '.join(':' if n != 1 else 'None' for n in shape[first:])}]", ATOM
-        return rf"\operatorname{{reshape}}({_slot(self.set(x), ANY)}, {shape})", ATOM
+PRODUCTS = {"multiply", "matmul"}
+CDOT, ODOT = r"\cdot", r"\odot"
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of a symbol or a constant."""
+    return np.shape(x._value if isinstance(x, Node) else x)
+
+
+def _only_adds(template: tuple[Any, ...]) -> bool:
+    """Does an index take everything, and only add axes?"""
+    return all(part is None or part is Ellipsis or (isinstance(part, slice) and part == slice(None)) for part in template)
+
+
+def _drops(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Do two shapes differ by leading axes of length 1 alone?"""
+    n = min(len(given), len(shape))
+    longer = given if len(given) > n else shape
+    return given[len(given) - n :] == shape[len(shape) - n :] and all(k == 1 for k in longer[: len(longer) - n])
 
 
 def _slot(part: Typeset, within: int) -> str:
-    latex, binds = part
-    return latex if binds >= within else rf"\left({latex}\right)"
+    return part.latex if part.binds >= within else rf"\left({part.latex}\right)"
 
 
-def _shown(params: dict[str, Any]) -> list[tuple[str, Any]]:
-    """The parameters that say something to a reader: not what a row keeps for its own derivative."""
-    return [(k, v) for k, v in params.items() if not isinstance(v, dict)]
+def _shown(params: dict[str, Any], x: Any) -> list[tuple[str, Any]]:
+    """The parameters as a reader counts: axes from 0, without what is usual."""
+    shown = []
+    for k, v in params.items():
+        if k == "axis":
+            ndim = len(shape_of(x))
+            v = tuple(a % ndim for a in v) if isinstance(v, tuple) else v % ndim
+        if k != "keepdims" and (k, v) != ("correction", 0):
+            shown.append((k, v))
+    return shown
 
 
 def _param(v: Any) -> str:
     if isinstance(v, str):
         return rf"\text{{{v}}}"
+    if isinstance(v, tuple) and len(v) == 1:
+        v = v[0]
     return str(v).replace("np.", "").replace("_", r"\_").replace("{", r"\{").replace("}", r"\}")
 
 
 def _axes(axis: Any, x: Any) -> str:
     """The axes of a reduction, counted from 0; nothing if there are no others."""
-    ndim = np.ndim(x._value if isinstance(x, Node) else x)
+    ndim = len(shape_of(x))
     axes = axis if isinstance(axis, tuple) else (axis,)
     if len(axes) == ndim and ndim:
         return ""
     return ",".join(str(a % ndim) for a in axes)
-
-
-# ---------------------------------------------------------------------- as a reader would write it
-
-def _decided(inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
-    """A condition that holds everywhere, or nowhere, is no question."""
-    condition = np.asarray(inputs[0]._value if isinstance(inputs[0], Node) else inputs[0])
-    if condition.all():
-        return inputs[1]
-    return inputs[2] if not condition.any() else None
-
-
-def _quotient(inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
-    """(-a) / b as -(a / b)."""
-    return _signed("divide", inputs)
-
-
-def _product(inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
-    """1 · a as a, and (-a) · b as -(a · b)."""
-    for one, other in (inputs, inputs[::-1]):
-        if _is_one(one):
-            return other
-    return _signed("multiply", inputs)
-
-
-def _is_one(x: Any) -> bool:
-    if isinstance(x, Symbol):
-        return x.op is None and x.name is ONE
-    return isinstance(x, (int, float)) and x == 1
-
-
-def _signed(name: str, inputs: tuple[Any, ...]) -> Any:
-    a, b = inputs
-    if isinstance(a, Symbol) and a.op is not None and a.op.name == "negative":
-        return TABLE["negative"].apply((TABLE[name].apply((a.inputs[0], b), {}),), {})
-    return None
-
-
-def _transposed(inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
-    """(A B)ᵀ as Bᵀ Aᵀ, and (Aᵀ)ᵀ as A."""
-    x = inputs[0]
-    axes = params["axes"]
-    if not isinstance(x, Symbol) or x.op is None or axes != _last_two(len(axes)):
-        return None
-    if x.op.name == "permute_dims":
-        return x.inputs[0] if x.params["axes"] == axes else None
-    ranks = [np.ndim(getattr(y, "_value", y)) for y in x.inputs]
-    if x.op.name != "matmul" or min(ranks) < 2:
-        return None
-    left, right = (
-        TABLE["permute_dims"].apply((y,), {"axes": _last_two(n)}) if isinstance(y, Node) else np.matrix_transpose(y)
-        for y, n in zip(x.inputs, ranks, strict=True)
-    )
-    return TABLE["matmul"].apply((right, left), {})
-
-
-def _last_two(ndim: int) -> tuple[int, ...]:
-    """The axes of a matrix transpose."""
-    return (*range(-ndim, -2), -1, -2)
-
-
-REWRITTEN: dict[str, Callable[[tuple[Any, ...], dict[str, Any]], Any]] = {
-    "where": _decided, "divide": _quotient, "multiply": _product, "permute_dims": _transposed,
-}

@@ -23,7 +23,10 @@ SYMBOLS = {
 RAISED = str.maketrans("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ")
 LOWERED = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
 TOKEN = re.compile(r"\\begin\{cases\}|\\end\{cases\}|\\\\|\\[A-Za-z]+|\\.|\s+|.", re.S)
-FUNCTION = re.compile(r"(?:[A-Za-z]\w+|log|[Σ√∛Π])[₀-₉,]*$")  # what takes the next thing as its argument
+WORDS = "if|else|with|mod"  # between things, where a function word stands before its argument
+FUNCTION = re.compile(rf"(?:(?!(?:{WORDS})\b)\b[A-Za-z]\w+|[ΣΠ])[₀-₉,]*$")  # what takes the next thing as its argument
+OPEN = re.compile(rf"[ΣΠ][₀-₉,]* |(?!(?:{WORDS})\b)\b[A-Za-z]\w+[₀-₉,]* (?![·⊙/+-])")  # the same with an argument beside it
+ROOT = re.compile("[⁰¹²³⁴-⁹]*[√∛]")
 
 
 class Piece(NamedTuple):
@@ -41,7 +44,7 @@ def plain_text(latex: str) -> str:
 
 def _tidy(text: str) -> str:
     text = re.sub(r"\s+", " ", text).strip()
-    text = re.sub(r"\b([A-Za-z]\w+[₀-₉]*) \(", r"\1(", text)  # log (x + y) as log(x + y)
+    text = re.sub(rf"(?!(?:{WORDS})\b)\b([A-Za-z]\w+[₀-₉]*) \(", r"\1(", text)  # log (x + y) as log(x + y)
     return re.sub(r"([(\[⌊⌈]) | ([)\]⌋⌉])", r"\1\2", text)
 
 
@@ -58,6 +61,13 @@ def is_one(text: str) -> bool:
         if not depth and (c in " -+/^" and i < len(text)):
             return False
     return bool(text)
+
+
+def under_root(text: str) -> str:
+    """The text in parentheses, unless it is a bare name or number, or in parentheses already."""
+    if re.search("[(⁰¹²³⁴-⁹ⁿ⁻^]", text) and not (is_one(text) and text.startswith("(") and text.endswith(")")):
+        return f"({text})"
+    return enclosed(text)
 
 
 class _Reader:
@@ -80,10 +90,17 @@ class _Reader:
             piece = self.piece()
             text = piece.text
             follows = self.peek()
-            if piece.loose and not is_one(text) and (follows in ("^", "_") or FUNCTION.search(out.rstrip()) or out.endswith("^")):
+            if piece.loose and self.falls_apart(text, out.rstrip(), follows):
                 text = f"({text})"
             out += text
         return out
+
+    @staticmethod
+    def falls_apart(text: str, before: str, follows: str) -> bool:
+        """Would a loose piece be read otherwise where it stands?"""
+        if follows in ("^", "_", "["):
+            return not is_one(text) or bool(ROOT.match(text))
+        return not is_one(text) and bool(before.endswith(("^", "·", "⊙", "mod")) or FUNCTION.search(before))
 
     def group(self) -> str:
         """The text of the next group or single token."""
@@ -108,7 +125,8 @@ class _Reader:
             return Piece(_lowered(self.group()))
         if token == "\\frac":
             top, bottom = self.group(), self.group()
-            over = top if not re.search(r"[^(\[] [-+] ", _outside(top)) else f"({top})"
+            outside = _outside(top)
+            over = f"({top})" if re.search(r" [-+] | mod ", outside) or OPEN.search(outside) else top
             return Piece(f"{over} / {enclosed(bottom)}", loose=True)
         if token == "\\sqrt":
             root = "√"
@@ -117,7 +135,7 @@ class _Reader:
                 degree = self.sequence(("]",))
                 self.next()
                 root = "∛" if degree == "3" else degree.translate(RAISED) + "√"
-            return Piece(root + enclosed(self.group()))
+            return Piece(root + under_root(self.group()), loose=True)
         if token == "\\begin{cases}":
             taken = self.sequence(("&",))
             self.next()

@@ -17,7 +17,8 @@ from ..operators.rules import Elementwise, Step, computed, fit, shape_of, value_
 from ..reach import Reach
 from ..source import Source
 from ..symbol import Symbol
-from .formula import Formula, constant_name
+from .constants import Constants
+from .formula import Formula
 from .names import ONE, Name
 
 
@@ -32,7 +33,7 @@ class Quantity:
     terms       the chain rule: one term for each use of it, in the order in which the reverse pass meets them
     """
 
-    __slots__ = ("adjoint", "derivative", "inputs", "name", "node", "number", "symbol", "terms")
+    __slots__ = ("adjoint", "arguments", "derivative", "inputs", "name", "node", "number", "symbol", "terms")
 
     def __init__(self, number: int, node: Node, name: Name, output: Name) -> None:
         self.number = number
@@ -40,6 +41,7 @@ class Quantity:
         self.name = name
         self.derivative = name.derivative(output)
         self.inputs: tuple[Any, ...] = ()
+        self.arguments: tuple[Any, ...] = ()  # what stands for the inputs in formulas
         self.adjoint: Any = None
         self.terms: list[Term] = []
         self.symbol = Symbol(name, node._value)
@@ -77,27 +79,9 @@ class Quantity:
         """How it is computed from earlier ones; of a leaf its name."""
         if self.node.op is None:
             return Formula(self.symbol)
-        return Formula(self._applied(tuple(map(symbol_of, self.inputs))), as_recorded=True)
-
-    @property
-    def given(self) -> str:
-        """What the letters of its formula stand for, in LaTeX; empty where they need no word."""
-        return ""
-
-    def _applied(self, inputs: tuple[Any, ...]) -> Symbol:
-        symbol = made(Symbol, self.symbol._value, self.node.op, inputs)
+        symbol = made(Symbol, self.symbol._value, self.node.op, self.arguments)
         symbol._params = self.node.params
-        return symbol
-
-
-def symbol_of(x: Any) -> Any:
-    """What stands for an input in formulas. An array of numbers that is a constant is named by its shape, so that its
-    transpose is seen to be one."""
-    if isinstance(x, Quantity):
-        return x.symbol
-    if isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.ndim:
-        return Symbol(constant_name(x), x)
-    return x
+        return Formula(symbol, as_recorded=True)
 
 
 class Term:
@@ -145,8 +129,13 @@ class Graph:
             Quantity(i, node, name, self.output_name) for i, (node, name) in enumerate(zip(nodes, names, strict=True), 1)
         )
         self.by_node = {q.node: q for q in self.quantities}
+        constants = Constants({name.text for name in names})
         for q in self.quantities:
             q.inputs = tuple(self.by_node[x] if isinstance(x, Node) else x for x in q.node.inputs)
+            q.arguments = tuple(
+                x.symbol if isinstance(x, Quantity) else constants.symbol(q.node, i) for i, x in enumerate(q.inputs)
+            )
+        self.constants = constants.all()
         self.masks: Adjoints = {}
         if self.differentiated:
             with np.errstate(all="ignore"):
@@ -191,7 +180,7 @@ class Graph:
     def _spread(self, q: Quantity) -> None:
         """The terms that one quantity contributes to its inputs."""
         rule = q.op.rule
-        args = tuple(map(symbol_of, q.inputs))
+        args = q.arguments
         step = Step(q.op, q.symbol, args, q.node.params)
         whole = q is self.output and np.size(q.adjoint) == 1 and np.all(q.adjoint == 1)
         g = Symbol(ONE if whole else q.derivative, q.adjoint)

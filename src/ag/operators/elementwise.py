@@ -19,7 +19,7 @@ INF, NAN = math.inf, math.nan
 
 add = define(
     "add", np.add, Elementwise((1, 1)), scalar=operator.add, methods=("__add__", "__radd__"),
-    symbol="+", latex="{0} + {1}", precedence=(SUM, SUM, SUM), kernel="x + y", samples=on(REAL, REAL),
+    symbol="+", latex="{0} + {1}", precedence=(SUM, SUM, CALL), kernel="x + y", samples=on(REAL, REAL),
     doc="x + y",
 )
 subtract = define(
@@ -137,7 +137,7 @@ log10 = define(
 )
 log1p = define(
     "log1p", np.log1p, Elementwise((lambda ans, x: 1 / (1 + x),)), scalar=math.log1p, latex=r"\log(1 + {0})",
-    precedence=(ATOM, SUM), kernel="log1p(x)", samples=on(POSITIVE), special=(((-1.0,), (INF,)),),
+    precedence=(POWER, SUM), kernel="log1p(x)", samples=on(POSITIVE), special=(((-1.0,), (INF,)),),
     doc="log(1 + x), exact for small x",
 )
 
@@ -151,7 +151,7 @@ def _share(x, other):
 logaddexp = define(
     "logaddexp", np.logaddexp,
     Elementwise((lambda ans, x, y: _share(x, y), lambda ans, x, y: _share(y, x))),
-    scalar=lambda x, y: float(np.logaddexp(x, y)), latex=r"\log(e^{{{0}}} + e^{{{1}}})", precedence=(ATOM, ANY, ANY),
+    scalar=lambda x, y: float(np.logaddexp(x, y)), latex=r"\log(e^{{{0}}} + e^{{{1}}})", precedence=(POWER, ANY, ANY),
     kernel="logaddexp(x, y)", samples=on(REAL, REAL), special=(((-INF, 0.0), (0.0, 1.0)), ((1e4, -1e4), (1.0, 0.0))),
     convention="two equal infinities share the derivative equally.", doc="log(eˣ + eʸ) without overflow",
 )
@@ -241,7 +241,7 @@ sigmoid = define(
 )
 softplus = define(
     "softplus", lambda x: np.logaddexp(x, 0), Elementwise((lambda ans, x: sigmoid(x),)),
-    scalar=lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))), latex=r"\log(1 + e^{{{0}}})", precedence=(ATOM, ANY),
+    scalar=lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))), latex=r"\log(1 + e^{{{0}}})", precedence=(POWER, ANY),
     kernel="softplus(x)", samples=on(REAL), special=(((1e4,), (1.0,)), ((-1e4,), (0.0,))),
     doc="log(1 + eˣ), without overflow",
 )
@@ -320,7 +320,7 @@ where = define(
 
 remainder = define(
     "remainder", np.remainder, Elementwise((1, lambda ans, x, y: -floor_divide(x, y))), scalar=operator.mod,
-    methods=("__mod__", "__rmod__"), symbol="mod", latex=r"{0} \bmod {1}", precedence=(PRODUCT, PRODUCT, CALL),
+    methods=("__mod__", "__rmod__"), symbol="mod", latex=r"{0} \bmod {1}", precedence=(SUM, POWER, POWER),
     kernel="x % y", samples=on((1.6, 1.9), (0.7, 0.75)), doc="x - y ⌊x / y⌋, with the sign of y",
 )
 

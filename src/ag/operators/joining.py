@@ -52,9 +52,13 @@ def _sequence(arrays: Any, name: str) -> list[Any]:
     return parts
 
 
+def _stack_formula(*xs, axis):
+    return rf"\operatorname{{stack}}(\left[{', '.join(xs)}\right], \text{{axis}}={axis})"
+
+
 @row(
     "stack", lambda *xs, axis: np.stack(xs, axis), Linear(lambda i, g, *xs, axis: g[_along(axis, i)]),
-    numpy=(np.stack,), batch=leading, symbol="≡", latex=lambda *xs, axis: rf"({', '.join(xs)})", precedence=(ATOM, ANY),
+    numpy=(np.stack,), batch=leading, symbol="≡", latex=_stack_formula, precedence=(ATOM, ANY),
     samples=sequences((((2,), (2,)), {"axis": 0}), (((2, 3), (2, 3)), {"axis": -1}), (((), ()), {"axis": 0})),
 )
 def stack(arrays: Any, /, axis: int = 0) -> Any:

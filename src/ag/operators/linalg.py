@@ -15,7 +15,7 @@ from .domains import arrays
 from .rules import Bilinear, reshaped, shape_of, value_of
 from .selecting import index_add
 from .shaping import permute_dims, reshape
-from .table import CALL, PRODUCT, compose, define, row
+from .table import ANY, ATOM, CALL, PRODUCT, compose, define, row
 
 
 def _matmul_left(g, x, y):
@@ -200,9 +200,15 @@ def _einsum_batch(op, lead, inputs, params):
     return op.apply(tuple(arrays), {"subscripts": f"{','.join(terms)}->{''.join(letters)}{result}"})
 
 
+def _einsum_formula(*xs, subscripts):
+    letters = subscripts.replace("->", r" \to ")
+    return rf"""\operatorname{{einsum}}(\text{{"}}{letters}\text{{"}}, {', '.join(xs)})"""
+
+
 @row(
     "einsum", lambda *xs, subscripts: np.einsum(subscripts, *xs, optimize=len(xs) > 2),
     Bilinear(_einsum_transpose), numpy=(np.einsum,), batch=_einsum_batch, symbol="Σ",
+    latex=_einsum_formula, precedence=(ATOM, ANY),
     samples=lambda rng: [
         ((text, *(rng.normal(size=shape) for shape in shapes)), {})
         for text, shapes in (

@@ -15,7 +15,7 @@ from .joining import concat, flip
 from .piecewise import equal, isfinite
 from .rules import Custom, Linear, Reduction, broadcast, expanded, shape_of, value_of
 from .shaping import astype, moveaxis, reshape
-from .table import ANY, ATOM, compose, row
+from .table import ANY, ATOM, CALL, compose, row
 
 AXES: tuple[Any, ...] = (
     ((), {}), ((3,), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": (0, 1)}), ((2, 3, 2), {"axis": (0, -1)}),
@@ -187,6 +187,8 @@ def std(x: Any, /, axis: Axis = None, *, correction: float = 0, keepdims: bool =
 
 def _logsumexp(x, axis, keepdims):
     x = np.asarray(x)
+    if x.dtype.kind != "f":
+        x = x.astype(float)  # integers have no -inf
     top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
     shift = np.where(np.isfinite(top), top, 0).astype(x.dtype, copy=False)
     with np.errstate(divide="ignore"):  # log 0 = -inf is the answer where all are -inf
@@ -201,7 +203,7 @@ def _logsumexp_weights(ans, x, axis, keepdims):
 
 @row(
     "logsumexp", _logsumexp, Reduction(_logsumexp_weights), methods=("logsumexp",), latex=r"\log \sum_{{{axis}}} e^{{{0}}}",
-    precedence=(ATOM, ANY), samples=arrays(*AXES),
+    precedence=(CALL, ANY), samples=arrays(*AXES),
     convention="-inf stands for a term of 0; of -inf alone the sum is -inf, its gradient 0.",
 )
 def logsumexp(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:

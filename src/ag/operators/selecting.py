@@ -122,7 +122,7 @@ def _index_formula(template: Template, found: tuple[str, ...]) -> str:
             parts.append(":".join(ends if part.step is None else [*ends, str(part.step)]))
         else:
             parts.append("..." if part is Ellipsis else str(part))
-    return f"[{', '.join(parts)}]"
+    return f"[{', '.join(parts) or '...'}]"
 
 
 class _Take(Linear):

@@ -144,6 +144,8 @@ def broadcast_arrays(*arrays: Any) -> Any:
 
 
 def _transpose_formula(x, axes):
+    if len(axes) < 2:
+        return x
     if axes[-2:] == (-1, -2) and list(axes[:-2]) == list(range(-len(axes), -2)):
         return rf"{{{x}}}^{{\top}}"
     return rf"\operatorname{{permute\_dims}}({x}, \text{{axes}}={axes})"
