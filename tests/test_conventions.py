@@ -519,7 +519,14 @@ def test_ufunc_methods():
     np.testing.assert_allclose(x.grad, 30.0 / x.value)
     for ufunc in (np.add, np.multiply):
         np.testing.assert_array_equal(ufunc.accumulate(x, axis=1).value, ufunc.accumulate(x.value, axis=1))
-    for method, args in (("outer", (x,)), ("at", ([0], 1.0)), ("reduceat", ([0],))):
+    for ufunc in (np.maximum, np.minimum):
+        np.testing.assert_array_equal(ufunc.accumulate(x, axis=1).value, ufunc.accumulate(x.value, axis=1))
+    for ufunc in (np.fmax, np.fmin, np.logaddexp):
+        np.testing.assert_allclose(ufunc.reduce(x).value, ufunc.reduce(x.value), rtol=1e-15)
+    for ufunc in (np.subtract, np.hypot, np.logaddexp2):
+        np.testing.assert_array_equal(ufunc.outer(x, x[0]).value, ufunc.outer(x.value, x.value[0]))
+        np.testing.assert_array_equal(ufunc.outer([1.0, 2.0], x).value, ufunc.outer([1.0, 2.0], x.value))
+    for method, args in (("at", ([0], 1.0)), ("reduceat", ([0],))):
         with pytest.raises(TypeError, match=rf"np\.add\.{method} has no rule"):
             getattr(np.add, method)(x, *args)
     with pytest.raises(TypeError, match=r"np\.hypot\.reduce has no rule"):
@@ -817,8 +824,6 @@ def each(*cases):
     (ValueError, r"a diagonal needs two axes", lambda: ag.diagonal(ag.Tensor([1.0]))),
     (ValueError, r"diag takes a vector or a matrix", lambda: ag.diag(ag.Tensor(np.ones((1, 1, 1))))),
     # NumPy's functions
-    (TypeError, r"np\.spacing has no rule.*x\.value", lambda: np.spacing(X)),
-    (TypeError, r"np\.median has no rule.*x\.value", lambda: np.median(X)),
     (TypeError, r"np\.linalg\.inv has no rule", lambda: np.linalg.inv(X)),
     (TypeError, r"takes no dtype: for dtype write \.astype", lambda: np.add(X, X, dtype=np.float32)),
     (TypeError, r"takes no where.*ag\.where\(mask", lambda: np.add(X, X, where=[True, False, True])),

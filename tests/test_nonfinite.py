@@ -16,10 +16,13 @@ import ag
 from ag.explanation.causes import CAUSES
 from ag.explanation.nonfinite import nonfinite
 from ag.explanation.rewrites import REWRITES, SINGULAR, tree_of
+from ag.operators import everything
 from ag.operators.rules import Missing
 from ag.operators.table import TABLE
 
 mpmath = pytest.importorskip("mpmath")
+
+everything()
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning"), pytest.mark.filterwarnings("ignore:Degrees of freedom:RuntimeWarning"),

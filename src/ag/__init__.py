@@ -22,6 +22,7 @@ from .learn.losses import (
     one_hot as one_hot,
     squared_error as squared_error,
 )
+from .operators import later
 from .operators.elementwise import (
     absolute as absolute,
     acos as acos,
@@ -76,7 +77,12 @@ from .operators.joining import (
     stack as stack,
     tile as tile,
 )
-from .operators.linalg import (
+from .operators.probability import (
+    log as log,
+    log_softmax as log_softmax,
+    softmax as softmax,
+)
+from .operators.products import (
     dot as dot,
     einsum as einsum,
     inner as inner,
@@ -85,35 +91,9 @@ from .operators.linalg import (
     tensordot as tensordot,
     vecdot as vecdot,
 )
-from .operators.piecewise import (
-    ceil as ceil,
-    equal as equal,
-    floor as floor,
-    floor_divide as floor_divide,
-    greater as greater,
-    greater_equal as greater_equal,
-    isfinite as isfinite,
-    isinf as isinf,
-    isnan as isnan,
-    less as less,
-    less_equal as less_equal,
-    logical_and as logical_and,
-    logical_not as logical_not,
-    logical_or as logical_or,
-    logical_xor as logical_xor,
-    not_equal as not_equal,
-    rint as rint,
-    round as round,
-    sign as sign,
-    signbit as signbit,
-    trunc as trunc,
-)
-from .operators.probability import (
-    log as log,
-    log_softmax as log_softmax,
-    softmax as softmax,
-)
 from .operators.reductions import (
+    all as all,
+    any as any,
     cumprod as cumprod,
     cumsum as cumsum,
     logsumexp as logsumexp,
@@ -132,6 +112,8 @@ from .operators.selecting import (
     argsort as argsort,
     diag as diag,
     diagonal as diagonal,
+    nonzero as nonzero,
+    searchsorted as searchsorted,
     sort as sort,
     take as take,
     take_along_axis as take_along_axis,
@@ -150,6 +132,33 @@ from .operators.shaping import (
     squeeze as squeeze,
     swapaxes as swapaxes,
 )
+from .operators.steps import (
+    bitwise_and as bitwise_and,
+    bitwise_or as bitwise_or,
+    bitwise_xor as bitwise_xor,
+    ceil as ceil,
+    equal as equal,
+    floor as floor,
+    floor_divide as floor_divide,
+    greater as greater,
+    greater_equal as greater_equal,
+    invert as invert,
+    isfinite as isfinite,
+    isinf as isinf,
+    isnan as isnan,
+    less as less,
+    less_equal as less_equal,
+    logical_and as logical_and,
+    logical_not as logical_not,
+    logical_or as logical_or,
+    logical_xor as logical_xor,
+    not_equal as not_equal,
+    rint as rint,
+    round as round,
+    sign as sign,
+    signbit as signbit,
+    trunc as trunc,
+)
 from .scalar import Scalar as Scalar
 from .tensor import Tensor as Tensor
 from .transforms import (
@@ -164,6 +173,18 @@ if TYPE_CHECKING:
     from .explanation.drawing import draw as draw
     from .explanation.explained import explain as explain
     from .explanation.quizzing import quiz as quiz
+    from .operators.arranging import *  # noqa: F403
+    from .operators.building import *  # noqa: F403
+    from .operators.choosing import *  # noqa: F403
+    from .operators.declared import *  # noqa: F403
+    from .operators.differences import *  # noqa: F403
+    from .operators.floating import *  # noqa: F403
+    from .operators.missing import *  # noqa: F403
+    from .operators.ordering import *  # noqa: F403
+    from .operators.polynomials import *  # noqa: F403
+    from .operators.sets import *  # noqa: F403
+    from .operators.signals import *  # noqa: F403
+    from .operators.statistics import *  # noqa: F403
     from .testing import check_grads as check_grads
     from .transforms.batch import vmap as vmap
     from .transforms.forward import jvp as jvp, linearize as linearize
@@ -185,17 +206,21 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module 'ag' has no attribute {name!r}")
     import importlib
 
-    module = importlib.import_module(f".{_LATER[name] or name}", __name__)
-    value = globals()[name] = getattr(module, name) if _LATER[name] else module
+    if name in _LATER:
+        module = importlib.import_module(f".{_LATER[name] or name}", __name__)
+        value = getattr(module, name) if _LATER[name] else module
+    else:
+        value = None if name.startswith("_") else later.public(name)
+        if value is None:
+            raise AttributeError(f"module 'ag' has no attribute {name!r}")
+    globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *_LATER, *later.names()})
 
 
 # The array API standard's names, where NumPy's older ones stand in the modules.

@@ -15,9 +15,6 @@ REWRITES = {
     "full": "x * np.ones(shape), or ag.broadcast_to(x, shape)",
     "full_like": "x * np.ones_like(a)",
     "fill": "a = x * np.ones_like(a)",
-    "linspace": "a + (b - a) * np.linspace(0, 1, n)",
-    "logspace": "10 ** (a + (b - a) * np.linspace(0, 1, n))",
-    "geomspace": "a * (b / a) ** np.linspace(0, 1, n)",
     "arange": "a + step * np.arange(n)",
     "fromiter": "ag.stack(list(values))",
     "vectorize": "the function on the whole array, or ag.stack([f(v) for v in x])",
@@ -47,6 +44,7 @@ REWRITES = {
     "save": "np.save(path, x.value)",
     "savetxt": "np.savetxt(path, x.value)",
     "savez": "np.savez(path, x=x.value)",
+    "savez_compressed": "np.savez_compressed(path, x=x.value)",
 }  # fmt: skip
 
 FOREIGN = ("numpy", "scipy", "math", "statistics", "pandas", "sklearn", "matplotlib")

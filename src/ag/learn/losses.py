@@ -11,11 +11,11 @@ from ..batched import Batched
 from ..node import Operand, describe
 from ..operators.calls import located
 from ..operators.elementwise import square, where
-from ..operators.piecewise import equal
 from ..operators.probability import cross_entropy_of_labels, log_softmax
 from ..operators.reductions import mean, sum
 from ..operators.rules import shape_of, value_of
 from ..operators.shaping import astype
+from ..operators.steps import equal
 from .labels import checked_labels, checked_probabilities, warn_if_probabilities
 
 REDUCTIONS = {"mean": mean, "sum": sum, "none": lambda losses: losses}

@@ -1,8 +1,9 @@
 """The table of operators: importing the package fills it. See README.md for how a row becomes everything else."""
 
-from . import dispatch, elementwise, joining, linalg, piecewise, probability, reductions, selecting, shaping
+from . import dispatch, elementwise, joining, probability, products, reductions, selecting, shaping, steps
+from .later import everything
 from .table import COMPOSITES, TABLE, Operator, define
 
-__all__ = ["COMPOSITES", "TABLE", "Operator", "define"]
+__all__ = ["COMPOSITES", "TABLE", "Operator", "define", "everything"]
 
-_ = (dispatch, elementwise, joining, linalg, piecewise, probability, reductions, selecting, shaping)
+_ = (dispatch, elementwise, joining, probability, products, reductions, selecting, shaping, steps)

@@ -192,23 +192,28 @@ def of_kind(rule: Rule) -> Batching:
 # Functions of an array along an axis, and the axis that they take if none is given (None: all).
 ALONG: dict[Any, Any] = {np.argmax: None, np.argmin: None, np.any: None, np.all: None, np.count_nonzero: None, np.argsort: -1}
 
-VARYING = frozenset((np.nonzero, np.unique))
+VARYING = frozenset((np.nonzero, np.flatnonzero, np.argwhere))
 
 # Functions of shapes and dtypes alone.
 TYPES = frozenset((np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like, np.result_type))
 
 
-def plainly(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def varying(name: str) -> TypeError:
+    """What to say of a function whose result has not the same shape for all examples."""
+    return TypeError(
+        f"np.{name} under ag.vmap: the shape of its result depends on the values, which differ between the "
+        f"examples, and no array holds them all: write it with a mask, for example with ag.where"
+    )
+
+
+def of_values(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """f(*args, **kwargs) of values, some of which are batched, where f is one of NumPy's without a derivative."""
     everything = [*args, *kwargs.values()]
     if f in TYPES:
         everything = [np.broadcast_to(np.zeros((), x.dtype), x.shape) if type(x) is Batched else x for x in everything]
         return f(*everything[: len(args)], **dict(zip(kwargs, everything[len(args) :], strict=True)))
     if f in VARYING:
-        raise TypeError(
-            f"np.{f.__name__} under ag.vmap: the shape of its result depends on the values, which differ between the "
-            f"examples, and no array holds them all: write it with a mask, for example with ag.where"
-        )
+        raise varying(f.__name__)
     levels = levels_of(everything)
     lead = tuple([level.size for level in levels])
     everything = [_with(levels, x) if type(x) is Batched else x for x in everything]

@@ -10,11 +10,19 @@ import numpy as np
 
 from ..advice import instead
 from ..node import Operand, describe
+from .later import everything
+from .rules import FUNCTIONS, shape_of
 from .table import NUMPY
 
-METHODS: dict[str, dict[Any, Any]] = {
-    "reduce": {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min},
-    "accumulate": {np.add: np.cumsum, np.multiply: np.cumprod},
+# What the methods of ufuncs are called in the table.
+METHODS: dict[str, dict[np.ufunc, str]] = {
+    "reduce": {
+        np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min", np.fmax: "nanmax", np.fmin: "nanmin",
+        np.logaddexp: "logsumexp", np.logical_and: "all", np.logical_or: "any",
+    },
+    "accumulate": {
+        np.add: "cumulative_sum", np.multiply: "cumulative_prod", np.maximum: "cumulative_max", np.minimum: "cumulative_min",
+    },
 }
 
 BELOW: dict[Any, Any] = {}  # the functions of ufuncs for callers that stand one frame below the user
@@ -28,9 +36,7 @@ def array_ufunc(self: Operand, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
             return below(*inputs)
     _refuse_out(ufunc, inputs, kwargs)
     if method == "__call__":
-        function = NUMPY.get(ufunc) or of_scipy(ufunc)
-        if function is None:
-            raise unknown(ufunc)
+        function = known(ufunc)
         if kwargs:
             raise TypeError(
                 f"np.{ufunc.__name__} on a node takes no {', '.join(kwargs)}: "
@@ -38,24 +44,28 @@ def array_ufunc(self: Operand, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
             )
         below = BELOW[ufunc] = function.at(2) if hasattr(function, "at") else function
         return below(*inputs)
-    table = METHODS.get(method, {})
-    if ufunc not in table:
+    if method == "outer" and len(inputs) == 2 and not kwargs:
+        x, y = inputs
+        return known(ufunc)(FUNCTIONS["reshape"](x, shape_of(x) + (1,) * len(shape_of(y))), y)
+    name = METHODS.get(method, {}).get(ufunc)
+    if name is None:
         raise TypeError(f"np.{ufunc.__name__}.{method} has no rule for {describe(self)}: write it with ag's operators")
-    kwargs.setdefault("axis", 0)
-    return call(table[ufunc], NUMPY[table[ufunc]], inputs, kwargs)
+    if name not in FUNCTIONS:
+        everything()
+    if len(inputs) == 1:
+        kwargs.setdefault("axis", 0)
+    return call(f"{ufunc.__name__}.{method}", FUNCTIONS[name], inputs, kwargs)
 
 
 def array_function(self: Operand, f: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """NumPy calls this for every other function with a node among its arguments."""
-    function = NUMPY.get(f)
-    if function is None:
-        raise unknown(f)
+    function = known(f)
     _refuse_out(f, args, kwargs)
-    return call(f, function, args, kwargs)
+    return call(name_of(f), function, args, kwargs)
 
 
-def call(f: Callable[..., Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """function(*args, **kwargs); parameters that only NumPy's f has are named in the error."""
+def call(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """function(*args, **kwargs); parameters that only NumPy's function of that name has are named in the error."""
     kwargs = {key: x for key, x in kwargs.items() if not (key == "out" and x is None)}
     try:
         return function(*args, **kwargs)
@@ -66,31 +76,50 @@ def call(f: Callable[..., Any], function: Callable[..., Any], args: tuple[Any, .
             inspect.signature(function).bind(*args, **kwargs)
         except TypeError:
             accepted = ", ".join(inspect.signature(function).parameters)
-            raise TypeError(f"np.{f.__name__} on a node takes ({accepted}): {error}") from None
+            raise TypeError(f"np.{name} on a node takes ({accepted}): {error}") from None
         raise
 
 
-def of_scipy(ufunc: np.ufunc) -> Callable[..., Any] | None:
+def of_scipy(ufunc: Any) -> Callable[..., Any] | None:
     """What a special function of SciPy becomes on nodes. It can only have come here if SciPy was imported."""
-    library = sys.modules.get("scipy.special")
-    if library is None or getattr(library, ufunc.__name__, None) is not ufunc:
+    if not _is_scipys(ufunc):
         return None
     from .special import SCIPY  # here, as few need it
 
     return SCIPY.get(ufunc.__name__)
 
 
+def _is_scipys(f: Any) -> bool:
+    library: Any = sys.modules.get("scipy.special")
+    return getattr(library, f.__name__, None) is f
+
+
+def known(f: Any) -> Callable[..., Any]:
+    """What a function of NumPy or SciPy becomes on nodes. Raises TypeError if there is no such thing."""
+    function = NUMPY.get(f) or of_scipy(f)
+    if function is None:
+        everything()
+        function = NUMPY.get(f)
+        if function is None:
+            raise unknown(f)
+    return function
+
+
 def unknown(f: Any) -> TypeError:
     """What to say of a NumPy function without a row."""
-    module = getattr(f, "__module__", None) or "numpy"
-    if getattr(sys.modules.get("scipy.special"), f.__name__, None) is f:
-        module = "scipy.special"
-    name = module.replace("numpy", "np", 1) + "." + f.__name__
     rewrite = instead(f.__name__)
     return TypeError(
-        f"{name} has no rule, so it can't be applied to a node: its derivative would be lost. Write "
+        f"{name_of(f, 'np.')} has no rule, so it can't be applied to a node: its derivative would be lost. Write "
         f"{rewrite or 'it with operators that have one'}, or use x.value if it needs no derivative"
     )
+
+
+def name_of(f: Any, numpy: str = "") -> str:
+    """The name of a function within NumPy: median, linalg.solve; of one of SciPy's in full."""
+    if _is_scipys(f):
+        return f"scipy.special.{f.__name__}"
+    module = getattr(f, "__module__", None) or "numpy"
+    return numpy + ".".join([*module.split(".")[1:], f.__name__])
 
 
 def _refuse_out(f: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -103,7 +132,7 @@ def _refuse_out(f: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> None
             "an array can't be changed in place by a node, as its derivative would be lost: "
             "write a = a + x in place of a += x"
         )
-    raise TypeError(f"np.{f.__name__} with out= can't write a node into an array: use the result, a = np.{f.__name__}(...)")
+    raise TypeError(f"np.{name_of(f)} with out= can't write a node into an array: use the result, a = np.{name_of(f)}(...)")
 
 
 Operand.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]

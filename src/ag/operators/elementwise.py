@@ -8,8 +8,8 @@ import operator
 import numpy as np
 
 from .domains import ABOVE_ONE, POSITIVE, REAL, UNIT, apart, on
-from .piecewise import equal, floor_divide, greater, less, less_equal, logical_and, logical_or, not_equal, sign
 from .rules import Elementwise
+from .steps import equal, floor_divide, greater, less, less_equal, logical_and, logical_or, not_equal, sign
 from .table import ANY, ATOM, CALL, POWER, PRODUCT, SUM, define
 
 LN2, LN10 = math.log(2.0), math.log(10.0)

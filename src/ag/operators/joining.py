@@ -12,7 +12,7 @@ from .batching import leading, padded, with_params
 from .domains import arrays, sequences
 from .rules import FUNCTIONS, Linear, shape_of, zeros_like
 from .shaping import lengths, reshape
-from .table import ANY, ATOM, compose, define, rewrite, row
+from .table import ANY, ATOM, compose, define, of_numpy, rewrite, row
 
 
 def _concat_transpose(i, g, *xs, axis):
@@ -74,10 +74,23 @@ def stack(arrays: Any, /, axis: int = 0) -> Any:
     return parts, {"axis": one_axis(axis, len(shape_of(parts[0])) + 1)}
 
 
+def as_array(x: Any) -> Any:
+    """x itself if it is a node or an array; a number or a nested list as an array, of nodes as a node."""
+    if hasattr(x, "shape"):
+        return x
+    if isinstance(x, (list, tuple)) and _holds_nodes(x):
+        return stack([as_array(part) for part in x])
+    return np.asarray(x)
+
+
+def _holds_nodes(x: Any) -> bool:
+    return any(isinstance(part, Operand) or (isinstance(part, (list, tuple)) and _holds_nodes(part)) for part in x)
+
+
 def _joined(name: str, f: Any, samples: Any, prepare: Any, axis: int) -> Any:
     """np.vstack and its like: concat after the shapes were raised."""
 
-    @compose(name, forward=f, samples=samples, numpy=(f,))
+    @compose(name, forward=f, samples=samples, numpy=(f, *of_numpy(*({"vstack": ["row_stack"]}.get(name, [])))))
     def join(arrays: Any, *more: Any) -> Any:
         parts = [prepare(x) for x in _sequence([arrays, *more] if more else arrays, name)]
         return concat(parts, axis if len(shape_of(parts[0])) > 1 else 0)

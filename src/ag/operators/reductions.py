@@ -12,10 +12,10 @@ from .batching import leading
 from .domains import arrays
 from .elementwise import exp, maximum, where
 from .joining import concat, flip
-from .piecewise import equal, isfinite
 from .rules import Custom, Linear, Reduction, broadcast, expanded, shape_of, value_of
 from .shaping import astype, moveaxis, reshape
-from .table import ANY, ATOM, CALL, compose, row
+from .steps import equal, isfinite
+from .table import ANY, ATOM, CALL, compose, constant_of, of_numpy, row
 
 AXES: tuple[Any, ...] = (
     ((), {}), ((3,), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": (0, 1)}), ((2, 3, 2), {"axis": (0, -1)}),
@@ -267,7 +267,7 @@ def _one_line(x: Any, axis: int | None) -> tuple[tuple[Any, ...], dict[str, Any]
 
 @row(
     "cumulative_sum", lambda x, axis: np.cumsum(x, axis),
-    Linear((lambda g, x, axis: flip(cumsum(flip(g, axis), axis), axis),)), numpy=(np.cumsum, np.cumulative_sum),
+    Linear((lambda g, x, axis: flip(cumsum(flip(g, axis), axis), axis),)), numpy=of_numpy("cumsum", "cumulative_sum"),
     methods=("cumsum",), batch=leading, samples=arrays(*CUMULATIVE),
 )
 def cumsum(x: Any, /, axis: int | None = None) -> Any:
@@ -301,9 +301,15 @@ def _cumprod_vjp(i, g, ans, x, axis):
 
 @row(
     "cumulative_prod", lambda x, axis: np.cumprod(x, axis), Custom(_cumprod_jvp, _cumprod_vjp),
-    numpy=(np.cumprod, np.cumulative_prod), methods=("cumprod",), batch=leading,
+    numpy=of_numpy("cumprod", "cumulative_prod"), methods=("cumprod",), batch=leading,
     samples=arrays(*CUMULATIVE), convention="exact with zeros among the factors.",
 )
 def cumprod(x: Any, /, axis: int | None = None) -> Any:
     """yₖ = x₁ · ... · xₖ along ``axis`` (None: of x flattened)."""
     return _one_line(x, axis)
+
+
+# ---------------------------------------------------------------------- truth
+
+any = constant_of("any", np.any, methods=("any",))
+all = constant_of("all", np.all, methods=("all",))

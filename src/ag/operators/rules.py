@@ -64,6 +64,12 @@ def shape_of(x: Any) -> tuple[int, ...]:
         return np.shape(x)
 
 
+def float_of(x: Any) -> Any:
+    """The dtype of the floats that x holds, or would hold: float64 for integers and Python's numbers."""
+    dtype = getattr(value_of(x), "dtype", None)
+    return dtype if dtype is not None and dtype.kind in "fc" else np.dtype(float)
+
+
 def value_of(x: Any) -> Any:
     """The number(s) of a node, also of all examples of a batch of nodes; anything else as it is."""
     if isinstance(x, Node):

@@ -13,8 +13,8 @@ import numpy as np
 
 from .domains import POSITIVE, REAL, UNIT, apart, on
 from .elementwise import LN10, absolute, exp, log, log1p, sigmoid, sin, sqrt, where
-from .piecewise import equal, less_equal, sign
 from .rules import FUNCTIONS, Elementwise, Missing, Zero
+from .steps import equal, less_equal, sign
 from .table import ANY, ATOM, CALL, POWER, SUM, compose, define, row
 
 INF = math.inf

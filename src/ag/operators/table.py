@@ -16,8 +16,8 @@ from ..batched import Batched
 from ..node import Node, Operand
 from ..scalar import Scalar
 from ..tensor import Tensor
-from . import calls
-from .batching import Batching, of_kind, plainly
+from . import batching, calls
+from .batching import Batching, of_kind, of_values
 from .rules import FUNCTIONS, Rule, value_of
 
 TABLE: dict[str, Operator] = {}
@@ -166,7 +166,7 @@ def _function(op: Operator) -> Callable[..., Any]:
 
         return call_with
     partials = op.rule.partials
-    if op.scalar is not None and op.records and partials is not None and len(partials) in (1, 2):
+    if op.scalar is not None and op.records and partials is not None and len(partials) in (1, 2) and None not in partials:
         op.partials = op.rule.written_out()
         at = functools.partial(calls.unary if len(partials) == 1 else calls.binary, op, op.forward, op.scalar)
         call = at(1)
@@ -186,6 +186,9 @@ class Composite(NamedTuple):
     function: Callable[..., Any]
     forward: Callable[..., Any]
     samples: Callable[..., Any]
+    numpy: tuple[Any, ...] = ()
+    convention: str = ""
+    varying: bool = False  # does the shape of the result depend on values?
 
 
 COMPOSITES: dict[str, Composite] = {}
@@ -193,21 +196,34 @@ CONSTANTS: dict[str, Any] = {}
 
 
 def compose(
-    name: str, *, forward: Callable[..., Any], samples: Callable[..., Any],
-    numpy: tuple[Any, ...] = (), methods: tuple[str, ...] = (),
+    name: str, *, forward: Callable[..., Any] | None = None, samples: Callable[..., Any],
+    numpy: tuple[Any, ...] = (), methods: tuple[str, ...] = (), convention: str = "", varying: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: a function of other operators that answers to NumPy's names; ``forward`` is NumPy's own, for tests."""
+    """Decorator: a function of other operators that answers to NumPy's names. ``forward`` computes the same from arrays,
+    for tests: NumPy's function, if it is not given."""
 
     def decorate(body: Callable[..., Any]) -> Callable[..., Any]:
         if name in TABLE or name in COMPOSITES:
             raise ValueError(f"the operator {name!r} is already defined")
 
-        call = calls.located(body)
-        COMPOSITES[name] = Composite(name, call, forward, samples)
+        call = calls.located(_for_one_example(name, body) if varying else body)
+        COMPOSITES[name] = Composite(name, call, forward or numpy[0], samples, numpy, convention, varying)
         _publish(call, name, numpy, methods)
         return call
 
     return decorate
+
+
+def _for_one_example(name: str, body: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which refuses batches."""
+
+    @functools.wraps(body)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if any(type(x) is Batched for x in (*args, *kwargs.values())):
+            raise batching.varying(name)
+        return body(*args, **kwargs)
+
+    return call
 
 
 def rewrite(name: str, function: Callable[..., Any]) -> None:
@@ -224,17 +240,27 @@ def constant_of(name: str, f: Callable[..., Any], methods: tuple[str, ...] = ())
     """A function without a derivative (isnan, argmax, ...): NumPy's own on the values, a plain result."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        args = tuple([_values(x) for x in args])
-        kwargs = {key: _values(x) for key, x in kwargs.items()}
-        if any(type(x) is Batched for x in (*args, *kwargs.values())):
-            return plainly(f, args, kwargs)
-        return f(*args, **kwargs)
+        return plainly(f, *args, **kwargs)
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = f"np.{name} of the values, with its arguments: a plain result, as it has no derivative."
     CONSTANTS[name] = f
     _publish(call, name, (f,), methods)
     return call
+
+
+def of_numpy(*names: str) -> tuple[Any, ...]:
+    """The functions of these names, as far as the installed NumPy has them."""
+    return tuple(getattr(np, name) for name in names if hasattr(np, name))
+
+
+def plainly(f: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """f of the values of nodes, also of those in lists: what a rule or composite asks for that has no derivative."""
+    args = tuple([_values(x) for x in args])
+    kwargs = {key: _values(x) for key, x in kwargs.items()}
+    if any(type(x) is Batched for x in (*args, *kwargs.values())):
+        return of_values(f, args, kwargs)
+    return f(*args, **kwargs)
 
 
 def _values(x: Any) -> Any:

@@ -83,7 +83,7 @@ def _samples_of_round(rng):
     return [((rng.uniform(0.011, 0.014, shape),), {"decimals": 2}) for shape in ((), (2, 3))]
 
 
-@compose("round", forward=np.round, samples=_samples_of_round, numpy=(np.round,), methods=("round", "__round__"))
+@compose("round", forward=np.round, samples=_samples_of_round, numpy=(np.round, np.around), methods=("round", "__round__"))
 def round(x, decimals=0):
     """x rounded to the given number of decimals, halves to even; its derivative is 0."""
     return rint(x) if not decimals else rint(x * 10.0**decimals) / 10.0**decimals

@@ -1,0 +1,205 @@
+"""Weighted means, covariances, and histograms, which are linear in their weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..node import describe
+from .axes import Axis, normalized
+from .domains import POSITIVE, REAL, arrays, distinct
+from .elementwise import clip, sqrt
+from .joining import as_array, concat
+from .products import matmul
+from .reductions import mean, sum
+from .rules import float_of, shape_of, value_of
+from .selecting import diagonal, index_add
+from .shaping import astype, broadcast_to, reshape
+from .table import compose, constant_of, plainly
+
+__all__ = [
+    "average", "bincount", "corrcoef", "cov", "digitize", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd",
+]
+
+
+def _weighted(*cases: Any) -> Any:
+    """Samples of (x, axis, weights)."""
+
+    def samples(rng):
+        return [
+            ((distinct(rng, REAL, shape), axis, distinct(rng, POSITIVE, weights)), params)
+            for shape, axis, weights, params in cases
+        ]
+
+    return samples
+
+
+@compose("average", numpy=(np.average,), samples=lambda rng: [
+    *arrays(((3,), {}), ((2, 3), {"axis": 0}))(rng),
+    *_weighted(((3,), None, (3,), {}), ((2, 3), 1, (3,), {}), ((2, 3), 0, (2, 3), {"returned": True}))(rng),
+])  # fmt: skip
+def average(
+    x: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False
+) -> Any:
+    """Σ w x / Σ w over ``axis``; without weights the mean. ``returned``: with the sum of the weights.
+
+    >>> ag.average(ag.Tensor([1.0, 4.0]), weights=[3.0, 1.0]).value
+    np.float64(1.75)
+    """
+    x = as_array(x)
+    if weights is None:
+        result = mean(x, axis, keepdims=keepdims)
+        return (result, np.broadcast_to(value_of(x).size / value_of(result).size, shape_of(result))) if returned else result
+    w = as_array(weights)
+    if shape_of(w) != shape_of(x):
+        axes = normalized(axis, x)
+        if shape_of(w) != tuple(shape_of(x)[i] for i in axes):
+            raise ValueError(
+                f"average: weights of shape {shape_of(w)} fit neither {describe(x)} nor its axis {axis}: one for each element"
+            )
+        w = reshape(w, tuple(n if i in axes else 1 for i, n in enumerate(shape_of(x), -len(shape_of(x)))))
+        w = broadcast_to(w, shape_of(x))
+    total = sum(w, axis, keepdims=keepdims)
+    result = sum(x * w, axis, keepdims=keepdims) / total
+    return (result, total) if returned else result
+
+
+def _observations(m: Any, y: Any, rowvar: bool) -> Any:
+    """One variable a row, in float64 at least, as NumPy has it."""
+    parts = [as_array(z) for z in (m, y) if z is not None]
+    parts = [astype(z, np.result_type(float_of(z), np.float64)) for z in parts]
+    rows = []
+    for z in parts:
+        if len(shape_of(z)) > 2:
+            raise ValueError(f"cov takes at most two axes, variables and observations; got {describe(z)}")
+        z = reshape(z, (1, -1)) if len(shape_of(z)) < 2 else z
+        rows.append(z if rowvar or shape_of(z)[0] == 1 else z.T)
+    return rows[0] if len(rows) == 1 else concat(rows)
+
+
+PAIRS: tuple[Any, ...] = (((2, 4), {}), ((4,), {}), (((4,), (4,)), {}), ((4, 2), {"rowvar": False}))
+
+
+@compose("cov", numpy=(np.cov,), samples=lambda rng: [
+    *arrays(*PAIRS, ((2, 4), {"ddof": 0}), ((2, 4), {"bias": True}))(rng),
+    ((distinct(rng, REAL, (2, 4)), None, True, False, None, np.array([1, 2, 1, 3]), distinct(rng, POSITIVE, (4,))), {}),
+    ((distinct(rng, REAL, (2, 4)), None, True, False, 0, None, distinct(rng, POSITIVE, (4,))), {}),
+])  # fmt: skip
+def cov(
+    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None, fweights: Any = None,
+    aweights: Any = None,
+) -> Any:
+    """(X - x̄) (X - x̄)ᵀ / (n - ddof): the covariances of variables, one a row of ``m`` (a column if not ``rowvar``).
+
+    ``fweights`` count repetitions, ``aweights`` weigh observations, as in NumPy.
+    """
+    x = _observations(m, y, rowvar)
+    ddof = (0 if bias else 1) if ddof is None else ddof
+    w = None if fweights is None else np.asarray(fweights, float)
+    if aweights is not None:
+        w = as_array(aweights) if w is None else w * as_array(aweights)
+    centred = x - average(x, 1, w, keepdims=True)
+    if w is None:
+        freedom: Any = shape_of(x)[1] - ddof
+    else:
+        freedom = sum(w)
+        if ddof:
+            freedom = freedom - (ddof if aweights is None else ddof * sum(w * as_array(aweights)) / sum(w))
+    result = matmul(centred if w is None else centred * w, centred.T) / freedom
+    return reshape(result, tuple(n for n in shape_of(result) if n != 1)) if 1 in shape_of(result) else result
+
+
+@compose("corrcoef", numpy=(np.corrcoef,), samples=arrays(*PAIRS))
+def corrcoef(m: Any, y: Any = None, rowvar: bool = True) -> Any:
+    """cᵢⱼ / √(cᵢᵢ cⱼⱼ): the correlation coefficients of variables, one a row of ``m`` (a column if not ``rowvar``)."""
+    c = cov(m, y, rowvar)
+    if not shape_of(c):
+        return c / c
+    deviation = sqrt(diagonal(c))
+    return clip(c / deviation[:, None] / deviation[None, :], -1.0, 1.0)
+
+
+# ---------------------------------------------------------------------- histograms
+
+
+def _counts(places: Any, weights: Any, length: int) -> Any:
+    """The sums of the weights at each place."""
+    return index_add(np.zeros(length, float_of(weights)), places, weights)
+
+
+@compose("bincount", numpy=(np.bincount,), samples=lambda rng: [
+    ((np.array([0, 2, 2, 1]), rng.normal(size=4)), {}), ((np.array([0, 2]), rng.normal(size=2)), {"minlength": 5}),
+])  # fmt: skip
+def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each integer 0, 1, ... occurs in x (plain), or the sum of the ``weights`` at its places."""
+    if weights is None:
+        return plainly(np.bincount, x, weights, minlength)
+    places = np.asarray(value_of(x))
+    return _counts(places, astype(as_array(weights), float), max([minlength, *(places + 1)]))
+
+
+def _bins(x: Any, edges: Any) -> tuple[Any, Any]:
+    """Of each element the bin, whose upper edge belongs to the next, but for the last; and whether there is one."""
+    places = np.searchsorted(edges, x, side="right") - 1
+    places[x == edges[-1]] = len(edges) - 2
+    return places, (places >= 0) & (places <= len(edges) - 2)
+
+
+def _samples_of_histogram(rng):
+    x = np.array([1, 5, 5, 9, 3])
+    return [((x, 3, None, None, rng.normal(size=5)), {}), ((x, [0, 2, 5, 10], None, True, rng.uniform(1, 2, 5)), {}),
+            ((x, 4, (2, 6), None, rng.normal(size=5)), {})]  # fmt: skip
+
+
+@compose("histogram", numpy=(np.histogram,), samples=_samples_of_histogram, convention="constant in x, linear in the weights.")
+def histogram(x: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> Any:
+    """(counts, edges): how many elements of x are in each bin (plain), or the sum of their ``weights``."""
+    if weights is None:
+        return plainly(np.histogram, x, bins, range, density, weights)
+    x = plainly(np.ravel, x)
+    edges = np.histogram_bin_edges(x, value_of(bins), range)
+    places, inside = _bins(x, edges)
+    counts = _counts(places[inside], reshape(as_array(weights), -1)[inside], len(edges) - 1)
+    return (counts / np.diff(edges) / sum(counts) if density else counts), edges
+
+
+def _samples_of_points(rng):
+    x = rng.integers(0, 9, (5, 2))
+    return [((x, bins, None, density, rng.uniform(1, 2, 5)), {}) for bins, density in (((2, 3), None), (2, True))]
+
+
+@compose("histogramdd", numpy=(np.histogramdd,), samples=_samples_of_points, convention="constant in x, linear in the weights.")
+def histogramdd(x: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> Any:
+    """(counts, edges of each axis): how many rows of x are in each box (plain), or the sum of their ``weights``."""
+    if weights is None:
+        return plainly(np.histogramdd, x, bins, range, density, weights)
+    points = plainly(lambda x: x if np.ndim(x) == 2 else np.atleast_2d(x).T, x)
+    _, edges = np.histogramdd(points, value_of(bins), range)
+    each = [_bins(column, e) for column, e in zip(points.T, edges, strict=True)]
+    inside = np.logical_and.reduce([i for _, i in each])
+    lengths = tuple(len(e) - 1 for e in edges)
+    places = np.ravel_multi_index([p[inside] for p, _ in each], lengths)
+    counts = reshape(_counts(places, astype(reshape(as_array(weights), -1)[inside], float), int(np.prod(lengths))), lengths)
+    if density:
+        volume = np.ones(())
+        for e in edges:
+            volume = np.multiply.outer(volume, np.diff(e))
+        counts = counts / volume / sum(counts)
+    return counts, edges
+
+
+@compose("histogram2d", numpy=(np.histogram2d,), convention="constant in x and y, linear in the weights.",
+         samples=lambda rng: [((*rng.integers(0, 9, (2, 5)), 2, None, None, rng.uniform(1, 2, 5)), {})])
+def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> Any:
+    """(counts, edges of x, edges of y): how many points are in each box (plain), or the sum of their ``weights``."""
+    if weights is None:
+        return plainly(np.histogram2d, x, y, bins, range, density, weights)
+    if np.ndim(bins) == 1 and len(bins) not in (1, 2):
+        bins = [bins, bins]
+    counts, edges = histogramdd(np.stack([plainly(np.ravel, x), plainly(np.ravel, y)], 1), bins, range, density, weights)
+    return counts, edges[0], edges[1]
+
+
+histogram_bin_edges = constant_of("histogram_bin_edges", np.histogram_bin_edges)
+digitize = constant_of("digitize", np.digitize)
