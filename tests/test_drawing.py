@@ -216,12 +216,29 @@ def test_a_graph_of_as_many_lines_as_quantities_is_folded_all_the_same():
     assert sum(n.amount for n in picture.nodes) == 201
 
 
+def test_formulas_that_were_given_as_text_have_no_place():
+    from ag.explanation.parsing import parse
+
+    picture = ag.draw(parse("+".join(f"x*{i}.5" for i in range(40)), {"x": 2.0}))
+    texts = [line.text for n in picture.nodes for line in n.lines]
+    assert "× 40" in texts and "" not in texts
+    ET.fromstring(picture.svg())
+
+
+def test_a_tall_picture_of_nodes_beside_each_other_is_folded():
+    leaves = [ag.Scalar(float(i), label=f"x{i}") for i in range(50)]
+    picture = ag.draw(ag.stack(leaves).sum())
+    assert len(picture.nodes) == 52
+    height = float(ET.fromstring(picture.svg()).get("height"))
+    assert height < 3000 and [n.amount for n in picture.nodes] == [50, 1, 1]
+
+
 # ---------------------------------------------------------------------- formats
 
 
 def test_every_format_is_saved(tmp_path):
     picture = ag.draw(running_example(), backward=True)
-    starts = {"svg": b"<svg", "png": b"\x89PNG", "pdf": b"%PDF", "dot": b"digraph {", "mmd": b"flowchart LR"}
+    starts = {"svg": b"<svg", "png": b"\x89PNG", "pdf": b"%PDF", "dot": b"digraph {", "mmd": b"flowchart RL"}
     for ending, start in starts.items():
         picture.save(tmp_path / f"graph.{ending}")
         assert (tmp_path / f"graph.{ending}").read_bytes().startswith(start)
@@ -239,7 +256,8 @@ def test_dot_text_is_what_graphviz_reads():
 
 def test_mermaid_text():
     x = ag.Scalar(2.0, label="x")
-    assert ag.draw(ag.exp(1 + x)).mermaid() == (
+    text = ag.draw(ag.exp(1 + x)).mermaid()
+    assert text.replace("\u00a0", "") == (  # spaces, as discs are as large as their first line is wide
         "flowchart LR\n"
         "  accTitle: Computation graph of f#58; 3 quantities, 1 leaf\n"
         "  accDescr: z1 = x = 2. z2 = 1 + z1 = 3. z3 = e#94;z2 = 20.086.\n"
@@ -258,6 +276,14 @@ def test_mermaid_text():
         "  class z2_c1 constant\n"
         "  linkStyle default stroke:#6b7a90\n"
     )
+
+
+def test_mermaid_text_of_the_backward_pass_leads_back():
+    lines = [line.strip() for line in ag.draw(running_example(), backward=True).mermaid().splitlines()]
+    assert lines[0] == "flowchart RL"
+    assert 'z8 -->|"z₃ = 3"| z7' in lines
+    assert "z6 --- z6_c1" in lines  # nothing flows back to a constant
+    assert lines[-1] == "linkStyle 4 stroke:#6b7a90"
 
 
 LABELS = ['<b>"A" & \'B\'</b>', "two\nlines", "\\N \\l", "$x_1$", "漢字 and 😀", "```", "a" * 500, "\x00\x1b\ufffe", "]; z9 [label=", "#quot;", " "]

@@ -205,6 +205,16 @@ class Node(Operand):
             return np.array2string(self._value, separator=", ", formatter={"all": lambda x: format(x, specification)})
         return format(self._value, specification)
 
+    def _repr_html_(self) -> str:
+        from .explanation.notebook import node_html  # from above, as only a notebook asks
+
+        return node_html(self)
+
+    def _repr_latex_(self) -> str:
+        from .explanation.notebook import node_latex
+
+        return node_latex(self)
+
     def _leaf_value(self, new: Any) -> Any:
         """A given value as this face keeps it."""
         raise NotImplementedError

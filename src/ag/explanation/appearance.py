@@ -65,7 +65,9 @@ ASCII = (
 )  # fmt: skip
 BOLD = 1.08  # how much wider bold letters are
 SLACK = 1.04  # for fonts that are not quite Helvetica
-NARROW = dict.fromkeys("₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹₊₋⁺⁻", 390) | {"·": 333, "ᵀ": 450, "…": 1000, "−": 584, "×": 584, "∂": 520, "Σ": 640}
+SIGNS = dict.fromkeys("₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹₊₋⁺⁻", 390) | {
+    "·": 333, "ᵀ": 450, "…": 1000, "−": 584, "×": 584, "∂": 520, "⊙": 850, "Σ": 640,
+}  # fmt: skip
 
 
 class Run(NamedTuple):
@@ -88,8 +90,8 @@ def _thousandths(text: str) -> float:
 def _thousandth(c: str) -> float:
     if " " <= c <= "~":
         return ASCII[ord(c) - 32]
-    if c in NARROW:
-        return NARROW[c]
+    if c in SIGNS:
+        return SIGNS[c]
     if unicodedata.combining(c):
         return 0
     return 1050 if unicodedata.east_asian_width(c) in "WF" or ord(c) > 0xFFFF else 680

@@ -19,7 +19,8 @@ def dot(picture: Picture, across: bool, layout: Layout | None = None, dpi: int =
     labelled = any(edge.label for edge in picture.edges)
     # Operands stand in their order; of folded ones there is none.
     order = "" if any(node.is_stack for node in picture.nodes) else " ordering=in"
-    spread = "nodesep=0.22 ranksep=0.42" if across else f"nodesep=0.3 ranksep={0.62 if labelled else 0.4}"
+    between = (0.28 if labelled else 0.42) if across else (0.62 if labelled else 0.4)
+    spread = f"nodesep={0.22 if across else 0.3} ranksep={between}"
     font = f"fontname={quoted(FONTS)}"
     lines = [
         "digraph {",

@@ -21,6 +21,8 @@ from .svg import PAD, svg
 LIMITS = (60, 30, 15, 8, 4, 2)  # blocks: from one to the next the graph is folded harder
 NODES, EDGES = 120, 360  # that may be drawn
 CLOSEST = 24.0  # pixels between two discs, at least
+TALLEST = 3000.0  # pixels: a higher picture of many nodes beside each other is folded
+BROAD = 5  # many: so many times those one after the other
 DPI = {"png": 192, "pdf": 72}
 NEEDS = "The picture itself needs pygraphviz: `pip install 'ag-autodiff[draw]'`"
 
@@ -95,7 +97,8 @@ class Drawing:
                 self._fold(self._degree + 1)
                 continue
             across = min(found, key=lambda key: found[key].width)
-            if last or _fits(found[across]):
+            broad = found[across].height > TALLEST and len(self.nodes) > BROAD * self._picture.levels
+            if last or (_fits(found[across]) and not broad):
                 self._layout, self._across = found[across], across
             else:
                 self._fold(self._degree + 1)

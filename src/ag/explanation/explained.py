@@ -100,6 +100,9 @@ class Explanation:
     def __repr__(self) -> str:
         return self.text()
 
+    def _repr_latex_(self) -> str:
+        return "\n".join(printing.equations(self.graph))
+
     def _repr_html_(self) -> str:
         from .notebook import explanation_html
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..node import Node
 from . import steps
 from .folding import Block, folded
 from .numerals import LISTED, numeral, summary, times
@@ -19,7 +20,7 @@ NARROWEST, WIDEST = 40, 160
 LEAST = 16  # characters of a value that should be seen
 
 
-def place(q: Quantity) -> str:
+def place(q: Quantity | Node) -> str:
     """The line of the program, short: model.py:12."""
     source = q.source
     return f"{os.path.basename(source.file)}:{source.line}" if source else ""
@@ -166,12 +167,20 @@ PREAMBLE = r"""\documentclass{article}
 
 def latex(graph: Graph, fold: bool = True) -> str:
     """All of it as a LaTeX document that compiles as it is."""
-    blocks = blocks_of(graph, fold)
-    forward = [rf"{_aligned(equation(b.first, Latex))} && {escaped(words(b))}" for b in blocks]
-    lines = [PREAMBLE, r"\begin{document}", rf"\section*{{{escaped(title(graph))}}}", *_align(forward)]
-    if graph.differentiated:
-        lines += [r"\section*{The chain rule, backward}", *_align(line for b in reversed(blocks) for line in _latex_chain(b))]
+    forward, *backward = equations(graph, fold)
+    lines = [PREAMBLE, r"\begin{document}", rf"\section*{{{escaped(title(graph))}}}", forward]
+    if backward:
+        lines += [r"\section*{The chain rule, backward}", *backward]
     return "\n".join([*lines, r"\end{document}", ""])
+
+
+def equations(graph: Graph, fold: bool = True) -> list[str]:
+    """The equations of the forward pass, and those of the backward pass if there is one, each as an environment of LaTeX."""
+    blocks = blocks_of(graph, fold)
+    found = [_align(rf"{_aligned(equation(b.first, Latex))} && {escaped(words(b))}" for b in blocks)]
+    if graph.differentiated:
+        found.append(_align(line for b in reversed(blocks) for line in _latex_chain(b)))
+    return ["\n".join(lines) for lines in found]
 
 
 def _latex_chain(block: Block) -> Iterable[str]:

@@ -82,8 +82,9 @@ def _several(block: Block, graph: Graph, backward: bool) -> list[Version]:
         head = Version("sign", [_symbols(block)])
     numbers = [np.ravel(q.adjoint if backward else q.value) for q in block.quantities]
     what = f"∂{graph.output_name.text}: " if backward else ""
+    place = printing.place(block.first)
     return [
-        head, Version("head", [f"× {block.size:,}"]), Version("note", [printing.place(block.first)], True),
+        head, Version("head", [f"× {block.size:,}"]), *([Version("note", [place], True)] if place else []),
         Version("note", [what + text for text in _ranges(np.concatenate(numbers))], backward),
     ]  # fmt: skip
 
@@ -210,4 +211,5 @@ def _few(x: Any) -> str:
 def _span(block: Block) -> str:
     names = ", ".join(sorted({q.op.name for q in block.quantities if q.op is not None}))
     what = f"quantities made by {names}" if names else "leaves"
-    return f"{block.first.name.text} to {block.last.name.text}: {block.size:,} {what} at {printing.place(block.first)}"
+    place = printing.place(block.first)
+    return f"{block.first.name.text} to {block.last.name.text}: {block.size:,} {what}" + (f" at {place}" if place else "")
