@@ -158,6 +158,11 @@ def test_the_network_on_digits():
     assert labels["z9", "z10"] == "(p − e_y) / 64"
 
 
+def test_jacobians_that_have_a_name_stand_on_their_edge():
+    edges = ag.draw(lambda z: (ag.softmax(z) ** 2).sum(), np.array([0.0, 1.0, 2.0]), backward=True).edges
+    assert edges[0].label == "diag(z₂) − z₂ · z₂ᵀ"
+
+
 def test_a_branch_not_taken_says_so():
     x = ag.Tensor([-1.0, -2.0], label="x")
     with np.errstate(invalid="ignore"):

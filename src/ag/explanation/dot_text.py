@@ -19,7 +19,7 @@ def dot(picture: Picture, across: bool, layout: Layout | None = None, dpi: int =
     labelled = any(edge.label for edge in picture.edges)
     # Operands stand in their order; of folded ones there is none.
     order = "" if any(node.is_stack for node in picture.nodes) else " ordering=in"
-    between = (0.28 if labelled else 0.42) if across else (0.62 if labelled else 0.4)
+    between = (0.36 if labelled else 0.42) if across else (0.62 if labelled else 0.4)
     spread = f"nodesep={0.22 if across else 0.3} ranksep={between}"
     font = f"fontname={quoted(FONTS)}"
     lines = [
@@ -30,7 +30,10 @@ def dot(picture: Picture, across: bool, layout: Layout | None = None, dpi: int =
         f"  edge [{font} color={quoted(FORWARD)} penwidth=1.2 arrowsize=0.7]",
     ]
     lines += [f"  {line}" for node in picture.nodes for line in writer.node(node)]
-    lines += [f"  {edge.tail} -> {edge.head} [{' '.join(writer.edge(i, edge))}]" for i, edge in enumerate(picture.edges)]
+    edges = list(enumerate(picture.edges))
+    if layout is not None:
+        edges.sort(key=lambda pair: bool(pair[1].label))  # what is written last lies on top
+    lines += [f"  {edge.tail} -> {edge.head} [{' '.join(writer.edge(i, edge))}]" for i, edge in edges]
     return "\n".join([*lines, "}", ""])
 
 

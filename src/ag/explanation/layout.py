@@ -7,14 +7,14 @@ time is over.
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
-from itertools import pairwise
 from typing import Any, NamedTuple
+
+import numpy as np
 
 SECONDS = 5.0
 POINTS = 72  # to an inch: Graphviz gives sizes in inches, and places in points
@@ -125,21 +125,31 @@ def laid_out(dot: str, sizes: dict[str, Point], labels: dict[int, Point]) -> Lay
 
 
 def _labels_on_edges(edges: dict[int, Curve], nodes: dict[str, Box], sizes: dict[int, Point]) -> dict[int, Curve]:
-    """Each label on its edge, where that does not push it into something else."""
+    """Each label on its edge, near the middle, where it covers nothing else; at least no other text."""
     taken = {i: Box(*curve.label, *sizes[i]) for i, curve in edges.items() if curve.label}
+    ways = {i: np.array(list(along(curve.points))) for i, curve in edges.items()}
     for i, box in taken.items():
         if edges[i].loop:
             continue
-        way = list(along(edges[i].points))
-        nearest = min(way, key=lambda p: math.dist(p, box[:2]))
         others = [*nodes.values(), *(other for j, other in taken.items() if j != i)]
-        for place in (_middle(way), nearest):
-            moved = Box(*place, box.width, box.height)
-            if not any(_meet(moved, other) for other in others):
-                taken[i] = moved
-                edges[i] = edges[i]._replace(label=place)
-                break
+        lines = np.concatenate([way for j, way in ways.items() if j != i] or [np.zeros((0, 2))])
+        places = [box._replace(x=x, y=y) for x, y in _along_the_middle(ways[i])]
+        free = [place for place in places if not any(_meet(place, other) for other in others)]
+        best = next((place for place in free if not _covers(place, lines)), free[0] if free else box)
+        taken[i] = best
+        edges[i] = edges[i]._replace(label=(best.x, best.y))
     return edges
+
+
+def _along_the_middle(way: Any) -> Any:
+    """Places along a line: the middle first, then further and further from it."""
+    lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(way, axis=0).T))])
+    parts = np.array([0.5, 0.44, 0.56, 0.38, 0.62, 0.32, 0.68]) * lengths[-1]
+    return np.stack([np.interp(parts, lengths, way[:, 0]), np.interp(parts, lengths, way[:, 1])], axis=-1).tolist()
+
+
+def _covers(box: Box, points: Any) -> bool:
+    return bool(np.any((abs(points[:, 0] - box.x) < box.width / 2 + GAP) & (abs(points[:, 1] - box.y) < box.height / 2 + GAP)))
 
 
 def along(points: tuple[Point, ...], steps: int = 16) -> Iterator[Point]:
@@ -153,18 +163,6 @@ def along(points: tuple[Point, ...], steps: int = 16) -> Iterator[Point]:
                 w[0] * a[0] + w[1] * b[0] + w[2] * c[0] + w[3] * d[0],
                 w[0] * a[1] + w[1] * b[1] + w[2] * c[1] + w[3] * d[1],
             )
-
-
-def _middle(way: list[Point]) -> Point:
-    """The point halfway."""
-    lengths = [math.dist(a, b) for a, b in pairwise(way)]
-    gone, half = 0.0, sum(lengths) / 2
-    for (a, b), length in zip(pairwise(way), lengths, strict=True):
-        gone += length
-        if gone >= half and length:
-            part = (gone - half) / length
-            return b[0] + part * (a[0] - b[0]), b[1] + part * (a[1] - b[1])
-    return way[0]
 
 
 def _meet(a: Box, b: Box) -> bool:

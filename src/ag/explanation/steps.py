@@ -164,11 +164,14 @@ def _numbers(term: Term, notation: Notation) -> str:
 
 def _jacobian(term: Term, notation: Notation) -> str:
     """The matrix of local partials, where the row names it, times what arrives."""
+    matrix = jacobian(term)
+    return notation.formula(matrix, PRODUCT) + notation.dot + notation.name(term.consumer.derivative) if matrix else ""
+
+
+def jacobian(term: Term) -> Formula | None:
+    """The matrix of local partials, where the row names it."""
     template = term.consumer.op.jacobian
-    if not template:
-        return ""
-    matrix = Formula(Pattern(template, term.consumer.definition.symbol, term.consumer.symbol))
-    return notation.formula(matrix, PRODUCT) + notation.dot + notation.name(term.consumer.derivative)
+    return Formula(Pattern(template, term.consumer.definition.symbol, term.consumer.symbol)) if template else None
 
 
 def given(q: Quantity, notation: Notation = Text) -> list[str]:

@@ -149,6 +149,9 @@ def _partial(term: Term) -> tuple[list[str], str]:
     name = Name.derivative(steps.term_name(term), term.consumer.name).text
     if not term.depends:
         return ["0"], f"{name}: the branch is not taken, so it contributes exactly 0"
+    matrix = steps.jacobian(term)
+    if matrix is not None:
+        return [matrix.text()], f"{name} = {matrix.text()}"
     if term.partial is None or term.consumer.shape or np.shape(term.value):
         text = term.contribution.text()
         return [text], f"what comes through here: {text}"
