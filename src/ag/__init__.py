@@ -187,6 +187,8 @@ if TYPE_CHECKING:
     from .operators.statistics import *  # noqa: F403
     from .testing import check_grads as check_grads
     from .transforms.batch import vmap as vmap
+    from .transforms.checkpointing import checkpoint as checkpoint
+    from .transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
     from .transforms.forward import jvp as jvp, linearize as linearize
     from .transforms.jacobians import (
         hessian as hessian,
@@ -200,6 +202,7 @@ if TYPE_CHECKING:
 _LATER = {
     "draw": "explanation.drawing", "explain": "explanation.explained", "quiz": "explanation.quizzing", "special": "",
     "testing": "", "check_grads": "testing", "vmap": "transforms.batch",
+    "checkpoint": "transforms.checkpointing", **dict.fromkeys(("custom_jvp", "custom_vjp"), "transforms.custom"),
     **dict.fromkeys(("jvp", "linearize"), "transforms.forward"),
     **dict.fromkeys(("hessian", "hvp", "jacfwd", "jacobian", "jacrev"), "transforms.jacobians"),
 }  # fmt: skip

@@ -39,6 +39,22 @@ class _Live(threading.local):
 live = _Live()
 
 
+class under:
+    """While the body runs, these are the vmaps that run."""
+
+    __slots__ = ("levels", "outer")
+
+    def __init__(self, levels: tuple[Level, ...]) -> None:
+        self.levels = levels
+
+    def __enter__(self) -> None:
+        self.outer = live.levels
+        live.levels = self.levels
+
+    def __exit__(self, *error: object) -> None:
+        live.levels = self.outer
+
+
 def physical(x: Any) -> Any:
     """What stands below the hidden axes of x; x itself if it is no batch."""
     return x.physical if type(x) is Batched else x

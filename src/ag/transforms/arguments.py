@@ -10,7 +10,7 @@ import numpy as np
 
 from ..batched import Level, live
 from ..capture import capture, numeric
-from ..node import Node, Operand, describe
+from ..node import Node, Operand, describe, next_stamp
 from ..operators.batching import lowered, raised
 from ..operators.rules import shape_of
 from ..operators.table import TABLE
@@ -108,6 +108,7 @@ class Fresh:
         self.nodes: list[Node] = []  # the fresh leaves
         self.args = list(args)
         self.levels = levels = live.levels
+        self.floor = next_stamp()  # what is older was made before the leaves
         frame = user_frame()
         for n in self.numbers:
             x = args[n]
@@ -124,12 +125,11 @@ class Fresh:
         """The ends of what the function returned."""
         return [lowered(y, self.levels) for y in leaves(result)]
 
-    def reach(self, outputs: list[Any]) -> Reach:
-        """What lies between outputs of the function and the fresh leaves, which were made in order."""
-        floor = self.nodes[0]._stamp if self.nodes else 0
-        reach = Reach([y for y in outputs if isinstance(y, Node)], floor)
+    def reach(self, outputs: list[Any], captured: Sequence[Node] = ()) -> Reach:
+        """What lies between outputs of the function and the fresh leaves (and nodes that it captured)."""
+        reach = Reach([y for y in outputs if isinstance(y, Node)], self.floor)
         if reach.older:
-            reach.towards(self.nodes)
+            reach.towards([*self.nodes, *captured])
         return reach
 
     def like(self, results: list[Any]) -> Any:

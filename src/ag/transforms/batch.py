@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..batched import Batched, Level, live
+from ..batched import Batched, Level, live, under
 from ..node import Operand, describe
 from ..operators.axes import one_axis
 from ..operators.batching import full
@@ -61,14 +61,9 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0, *, axis_s
         ends = leaves(given)
         ends, axes = _checked(ends, axes)
         level = Level(_count(ends, axes, axis_size))
-        outer = live.levels
-        live.levels = (level, *outer)
-        try:
-            entered = [_entered(x, axis, level) for x, axis in zip(ends, axes, strict=True)]
-            args, kwargs = rebuilt(given, entered)
+        with under((level, *live.levels)):
+            args, kwargs = rebuilt(given, [_entered(x, axis, level) for x, axis in zip(ends, axes, strict=True)])
             y = f(*args, **kwargs)
-        finally:
-            live.levels = outer
         results = [
             _left(z, axis, level) for z, axis in zip(leaves(y), prefixes(out_axes, y, "out_axes"), strict=True)
         ]

@@ -161,9 +161,10 @@ def _fewer(record: Recorded) -> list[Any]:
 
 
 def _block(part: Any, z: Any, x: Any) -> Any:
-    """∂z/∂x in its shape; of two floats a float."""
-    block = reshape(part, shape_of(z) + shape_of(x))
-    return fit(block, 0.0) if type(value_of(z)) is type(value_of(x)) is float else block
+    """∂z/∂x in its shape; one number is like x."""
+    shape = shape_of(z) + shape_of(x)
+    block = reshape(part, shape)
+    return block if shape else fit(block, x) if isinstance(block, Operand) else fit(block[()], x)
 
 
 def _size(x: Any) -> int:

@@ -42,6 +42,31 @@ class Recorded:
         """The nodes between the leaves and the output."""
         return self.arguments.reach(self.roots)
 
+    def captured(self) -> list[Node]:
+        """The nodes that f captured and that the output depends on."""
+        given = {x for leaf in self.arguments.nodes for x in leaf.inputs}
+        everything = Reach([y for y in self.roots if isinstance(y, Node)], self.arguments.floor)
+        return [x for x in everything.older if x not in given]
+
+    def carried_back(self, cotangent: Any, captured: list[Node], record: bool) -> list[Any]:
+        """The cotangents of the leaves and of captured nodes from that of the one output (None: no dependence)."""
+        (root,) = self.roots
+        reach = self.arguments.reach(self.roots, captured)
+        if not isinstance(root, Node) or root not in reach:
+            return [None] * (len(self.arguments.nodes) + len(captured))
+        if captured:  # below the leaves there may be nodes that were captured as well: that is another way to them
+            mine = set(self.arguments.nodes)
+            reach.order = [node for node in reach.order if node not in mine]
+        adjoints = pull({root: cotangent}, reach, record)
+        return [adjoints.get(x) for x in (*self.arguments.nodes, *captured)]
+
+    def carried_forward(self, tangents: list[Any], captured: list[Node], record: bool) -> Any:
+        """The tangent of the one output from those of the leaves and of captured nodes (None: no dependence)."""
+        (root,) = self.roots
+        pairs = zip((*self.arguments.nodes, *captured), tangents, strict=True)
+        start = {x: t for x, t in pairs if t is not None}
+        return push(start, self.arguments.reach(self.roots, captured), record).get(root)
+
     def pullback(self, cotangent: Any) -> tuple[Any, ...]:
         """ȳ ↦ ȳᵀ · ∂f/∂x: one cotangent for each argument."""
         if not same_shape(cotangent, self.output):
