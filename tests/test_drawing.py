@@ -277,7 +277,7 @@ def test_mermaid_text():
         "  class z1 leaf\n"
         "  classDef quantity fill:#2160e8,stroke:#1a4fc4,color:#ffffff\n"
         "  class z2,z3 quantity\n"
-        "  classDef constant fill:#d5dbe4,stroke:#94a0b3,color:#1f2937\n"
+        "  classDef constant fill:#d5dbe4,stroke:#8490a4,color:#1f2937\n"
         "  class z2_c1 constant\n"
         "  linkStyle default stroke:#6b7a90\n"
     )
@@ -439,7 +439,7 @@ def test_without_graphviz_there_is_text_and_an_error_that_names_the_extra(monkey
     assert shown.keys() == {"text/markdown", "text/plain"}
     assert shown["text/markdown"].startswith("```mermaid\nflowchart LR\n")
     assert shown["text/markdown"].rstrip().splitlines()[-1] == (
-        "The picture itself needs pygraphviz: `pip install 'ag-autodiff[draw]'`"
+        "The picture itself needs pygraphviz: pip install 'ag-autodiff[draw]'"
     )
     assert picture._repr_svg_() is None and picture._repr_html_() is None
 
@@ -491,6 +491,26 @@ def test_long_lines_are_cut():
     line = appearance.cut("a" * 200, letters, 100)
     assert line.endswith("…") and 80 < appearance.width(line, letters) <= 100
     assert appearance.cut("short", letters, 100) == "short"
+
+
+def contrast(first, second):
+    """Of two colours, as the accessibility guidelines of the web define it: from 1 to 21."""
+    lights = []
+    for colour in (first, second):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [x / 12.92 if x <= 0.03928 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
+        lights.append(float(np.dot(linear, (0.2126, 0.7152, 0.0722))))
+    return (max(lights) + 0.05) / (min(lights) + 0.05)
+
+
+def test_colours_stand_out_on_light_and_on_dark_pages():
+    for colours in (*appearance.KINDS.values(), appearance.PARTIAL):
+        assert contrast(colours.face, colours.ink) >= 4.5 and contrast(colours.face, colours.faint) >= 4.5
+    for page in ("#ffffff", "#111111"):
+        for edge in (appearance.FORWARD, appearance.BACKWARD):
+            assert contrast(edge, page) >= 3
+        for colours in appearance.KINDS.values():
+            assert max(contrast(colours.face, page), contrast(colours.rim, page)) >= 3
 
 
 def test_the_widest_drawing_is_what_its_smallest_letters_allow():

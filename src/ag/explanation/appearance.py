@@ -25,8 +25,8 @@ class Colours(NamedTuple):
 
 KINDS = {
     "leaf": Colours("#e6f0ff", "#2563eb", "#0f1f3d", "#1d4ed8"),
-    "quantity": Colours("#2160e8", "#1a4fc4", "#ffffff", "#dbe8ff"),
-    "constant": Colours("#d5dbe4", "#94a0b3", "#1f2937", "#4b5563"),
+    "quantity": Colours("#2160e8", "#1a4fc4", "#ffffff", "#e8f0ff"),
+    "constant": Colours("#d5dbe4", "#8490a4", "#1f2937", "#4b5563"),
 }
 FORWARD = "#6b7a90"  # edges: 4 : 1 against white and against black
 BACKWARD = "#d97706"

@@ -24,7 +24,7 @@ CLOSEST = 24.0  # pixels between two discs, at least
 TALLEST = 3000.0  # pixels: a higher picture of many nodes beside each other is folded
 BROAD = 5  # many: so many times those one after the other
 DPI = {"png": 192, "pdf": 72}
-NEEDS = "The picture itself needs pygraphviz: `pip install 'ag-autodiff[draw]'`"
+NEEDS = "The picture itself needs pygraphviz: pip install 'ag-autodiff[draw]'"
 
 
 class Drawing:
