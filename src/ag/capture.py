@@ -128,7 +128,8 @@ class debug:
     Under ``with ag.debug():`` every derivative pass checks what it found. Raises FloatingPointError, when a derivative or the
     output of the pass is infinite or nan: it tells the first value and the first cotangent that was, the line, the element, and
     what to write instead (the report is its attribute ``report``). A branch not taken, or an inf that does no harm further on,
-    is no error. Results that are never differentiated are looked at when the block ends, with a RuntimeWarning.
+    is no error. Results that are never differentiated are looked at when the block ends, with a RuntimeWarning. Wrong uses of a
+    loss that the numbers prove (softmax applied twice, saturated logits, a column minus a vector) give a UserWarning.
 
     A lock can't prevent a write through a view that was made before its array entered a graph. So a checksum of each large
     array is kept when it enters, and every derivative pass compares it. Raises RuntimeError, with the line that used the array,
@@ -176,7 +177,7 @@ class debug:
             with _guard:
                 debug.depth -= 1
                 if not debug.depth:
-                    debug.watch.known.clear()
+                    debug.watch.forget()
 
 
 def digest(array: np.ndarray) -> int:

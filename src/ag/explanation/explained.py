@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,9 @@ from ..transforms.containers import leaves, rebuilt
 from . import printing
 from .chain_rule import Paths, contributions, paths
 from .checking import Check, check
+from .doctor import Diagnosis, diagnose
 from .findings import Report
+from .influence import wrong
 from .quantities import Graph, Quantity
 
 
@@ -74,16 +77,32 @@ class Explanation:
 
         return nonfinite(self.graph.root, self.output.adjoint if self.graph.differentiated else None)
 
+    @functools.cached_property
+    def diagnoses(self) -> list[Diagnosis]:
+        """Wrong uses of a loss that the numbers of the graph prove: softmax applied twice, saturated logits, labels from 1,
+        targets that do not sum to 1, a column minus a vector."""
+        return diagnose(self.graph.root)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader should know before the rest: wrong uses of a loss, and numbers that are not finite."""
+        found = [f"{str(d)[:1].upper()}{str(d)[1:]}." for d in self.diagnoses]
+        if any(wrong(x).any() for q in self.quantities for x in (q.value, q.adjoint) if x is not None):
+            report = self.nonfinite()
+            if report:
+                found.append(f"{report.headline} Its .nonfinite() tells where this came from, and what to write instead.")
+        return found
+
     # ------------------------------------------------------------------ as it is shown
 
     def text(self, width: int | None = None, *, fold: bool = True) -> str:
         """For a terminal of ``width`` characters (None: the one at hand); ``fold=False`` shows every quantity."""
         marks = {q: str(result) for q, result in self._checked.items()}
-        return printing.text(self.graph, width, fold, marks)
+        return printing.text(self.graph, width, fold, marks, self.warnings)
 
     def markdown(self, *, fold: bool = True) -> str:
         """As Markdown, with formulas in TeX."""
-        return printing.markdown(self.graph, fold)
+        return printing.markdown(self.graph, fold, self.warnings)
 
     def latex(self, *, fold: bool = True) -> str:
         """As a LaTeX document that compiles as it is."""
@@ -106,7 +125,7 @@ class Explanation:
     def _repr_html_(self) -> str:
         from .notebook import explanation_html
 
-        return explanation_html(self.graph, {q: str(result) for q, result in self._checked.items()})
+        return explanation_html(self.graph, {q: str(result) for q, result in self._checked.items()}, self.warnings)
 
 
 def explain(f: Any, *args: Any, cotangent: Any = None) -> Explanation:

@@ -114,15 +114,19 @@ class Report:
     def __bool__(self) -> bool:
         return bool(self.damage)
 
+    @property
+    def headline(self) -> str:
+        """What is not finite, in one sentence."""
+        if not self.damage:
+            return f"{'The output and its derivatives' if self.harmless else 'All values and cotangents'} are finite."
+        shown = [str(d) for d in self.damage[:SHOWN]]
+        rest = len(self.damage) - len(shown)
+        return _sentence("; ".join(shown) + (f"; and {rest} more" if rest else "")) + "."
+
     def __str__(self) -> str:
         parts = []
         found = [x for x in (self.value, self.cotangent, self.tangent) if x is not None]
-        if self.damage:
-            shown = [str(d) for d in self.damage[:SHOWN]]
-            rest = len(self.damage) - len(shown)
-            parts.append(_sentence("; ".join(shown) + (f"; and {rest} more" if rest else "")) + ".")
-        else:
-            parts.append(f"{'The output and its derivatives' if self.harmless else 'All values and cotangents'} are finite.")
+        parts.append(self.headline)
         advised: set[Advice] = set()
         for x in found:
             parts.append("\n".join(_block(x, x.advice in advised)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,7 @@ def _matrix(x: Any) -> str:
     return rf"\begin{{bmatrix}} {rows} \end{{bmatrix}}"
 
 
-def explanation_html(graph: Graph, marks: dict[Quantity, str]) -> str:
+def explanation_html(graph: Graph, marks: dict[Quantity, str], warnings: Iterable[str] = ()) -> str:
     """An explanation as a table."""
     blocks = printing.blocks_of(graph, True)
     rows = _forward(graph, blocks)
@@ -87,6 +88,8 @@ def explanation_html(graph: Graph, marks: dict[Quantity, str]) -> str:
             notes += [f"× {b.size:,}"] if b.size > 1 else []
             notes += steps.given(b.last, Text)
             rows.append(_row(" = ".join(steps.chain(b.last, Text)), ", ".join(notes), marks.get(b.last, "")))
+    wide = "colspan='3' style='white-space:normal;max-width:60em'"
+    rows += [f"<tr><td {wide}>⚠ {escape(warning)}</td></tr>" for warning in warnings]
     return _table(rows)
 
 

@@ -58,7 +58,10 @@ def words(block: Block) -> str:
 # ---------------------------------------------------------------------- a terminal
 
 
-def text(graph: Graph, width: int | None = None, fold: bool = True, marks: dict[Quantity, str] | None = None) -> str:
+def text(
+    graph: Graph, width: int | None = None, fold: bool = True, marks: dict[Quantity, str] | None = None,
+    warnings: Iterable[str] = (),
+) -> str:
     """All of it for a terminal of ``width`` characters (None: the one at hand)."""
     width = columns(width)
     blocks = blocks_of(graph, fold)
@@ -69,6 +72,8 @@ def text(graph: Graph, width: int | None = None, fold: bool = True, marks: dict[
             lines += _chain(block, width, (marks or {}).get(block.last, ""))
     else:
         lines += ["", f"no derivative: {graph.output_name.text} has {graph.output.node.value.size} elements; give its cotangent"]
+    for warning in warnings:
+        lines += ["", *textwrap.wrap(warning, width, initial_indent="! ", subsequent_indent="  ", break_long_words=False)]
     return "\n".join(lines)
 
 
@@ -137,7 +142,7 @@ def wrapped(sides: list[str], width: int, note: str = "") -> list[str]:
 # ---------------------------------------------------------------------- Markdown and LaTeX
 
 
-def markdown(graph: Graph, fold: bool = True) -> str:
+def markdown(graph: Graph, fold: bool = True, warnings: Iterable[str] = ()) -> str:
     """All of it as Markdown, with the formulas in TeX between dollars."""
     blocks = blocks_of(graph, fold)
     lines = [f"**{title(graph)}**", "", "| quantity | value | line |", "|---|---|---|"]
@@ -149,6 +154,8 @@ def markdown(graph: Graph, fold: bool = True) -> str:
             note += [f"({times(b.last.shape)})"] if b.last.shape else []
             note += [f"${_cell(g)}$" for g in steps.given(b.last, Latex)]
             lines.append(f"| ${_cell(' = '.join(steps.chain(b.last, Latex)))}$ | {', '.join(note)} |")
+    for warning in warnings:
+        lines += ["", "> " + warning.replace("*", r"\*").replace("_", r"\_")]
     return "\n".join(lines) + "\n"
 
 

@@ -2,7 +2,8 @@
 
 A reverse or forward pass raises when what it was to find, or the output that it started from, is not finite; a value that is
 infinite or nan on the way, and does no harm, does not. A pass that is recorded belongs to an outer one, which sees it.
-What was computed and never differentiated is looked at when the block ends.
+What was computed and never differentiated is looked at when the block ends. The graph of each loss is searched once for wrong
+uses of it, which are warned of.
 """
 
 from __future__ import annotations
@@ -13,18 +14,26 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..adjoint import Adjoints
-from ..node import Node, describe, running
+from ..node import OFFSETS, Node, describe, running
 from ..operators.batching import one_by_one_of
 from ..operators.rules import value_of
 from ..reach import Reach, absent
 from ..scalar import Scalar
 from ..source import user_frame
 from ..tensor import Tensor
+from .doctor import diagnose
 from .findings import Report
 from .influence import wrong
 from .nonfinite import inspect_cotangents, inspect_tangents, inspect_values
 
 known: set[int] = set()  # the stamps of nodes that are not finite, and were judged already
+looked_at: set[Any] = set()  # the places of outputs whose graphs were looked at for wrong uses of a loss
+
+
+def forget() -> None:
+    """At the end of the outermost block."""
+    known.clear()
+    looked_at.clear()
 
 
 def pulled(seeds: Adjoints, reach: Reach, adjoints: Adjoints, ends: Sequence[Node]) -> None:
@@ -34,6 +43,8 @@ def pulled(seeds: Adjoints, reach: Reach, adjoints: Adjoints, ends: Sequence[Nod
     for start, found in zip(starts, one_by_one_of({x: adjoints.get(x) for x in (*seeds, *ends)}), strict=False):
         if any(_is_lost(found[x]) for x in ends) or any(_is_lost(root._value) for root in seeds):
             _raise(inspect_cotangents(start, reach, ends))
+    for root in seeds:
+        _diagnose(root)
 
 
 def pushed(tangents: Adjoints, reach: Reach, carried: Adjoints) -> None:
@@ -69,6 +80,15 @@ def ended(since: int) -> None:
             _warn(f"{describe(x)} is not finite at the end of ag.debug(). {report}")
 
 
+def _diagnose(root: Node) -> None:
+    """Warn of wrong uses of a loss, once for each place where one is computed."""
+    here = (root._code, root._stamp % OFFSETS)
+    if here not in looked_at:
+        looked_at.add(here)
+        for found in diagnose(root):
+            _warn(str(found), UserWarning)
+
+
 def _is_lost(x: Any) -> bool:
     return x is not None and x is not absent and bool(wrong(value_of(x)).any())
 
@@ -84,6 +104,6 @@ def _raise(report: Report) -> None:
         raise error
 
 
-def _warn(text: str) -> None:
+def _warn(text: str, category: type[Warning] = RuntimeWarning) -> None:
     frame = user_frame()
-    warnings.warn_explicit(text, RuntimeWarning, frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__"))
+    warnings.warn_explicit(text, category, frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__"))

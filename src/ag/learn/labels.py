@@ -10,12 +10,11 @@ import numpy as np
 from ..batched import Batched, physical
 from ..node import Node, Operand, describe
 from ..operators.batching import all_examples
-from ..operators.probability import softmax
+from ..operators.probability import NEAR, are_probabilities, softmax
 from ..operators.rules import shape_of, value_of
 from ..source import user_frame
 
 UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
-NEAR = 1e-3  # sums of probabilities in float32 are this close to 1
 
 
 def checked_labels(z: Any, y: Any, name: str) -> Any:
@@ -64,6 +63,7 @@ def checked_labels(z: Any, y: Any, name: str) -> Any:
         raise ValueError(
             f"{name}: label {labels.ravel()[bad]} at position {bad} is out of range: "
             f"{classes} logits stand for the labels 0 to {classes - 1}"
+            + ("; if the labels count from 1, pass y - 1" if low > 1 and high == classes else "")
         )
     return labels
 
@@ -89,12 +89,18 @@ def checked_probabilities(z: Any, y: Any, name: str) -> Any:
             f"{name}: class probabilities need the shape {shape_of(z)} of the logits, got {values.shape}; "
             f"integer labels go without probabilities=True"
         )
-    sums = values.sum(axis=-1)
-    if (values < 0).any() or not (np.abs(sums - 1) <= NEAR).all():
-        worst = sums.ravel()[int(np.argmax(np.abs(sums - 1)))] if sums.size else 1.0
+    if (values < 0).any():
         raise ValueError(
-            f"{name}: class probabilities are not negative and sum to 1; here the smallest is {values.min():.4g} and a "
-            f"row sums to {worst:.4g}: divide by y.sum(axis=-1, keepdims=True)"
+            f"{name}: class probabilities are not negative; here the smallest is {values.min():.4g}: pass probabilities, not "
+            f"logits or scores (ag.softmax makes some of logits)"
+        )
+    if not are_probabilities(values):
+        sums = np.ravel(values.sum(axis=-1))
+        off = np.abs(sums - 1)
+        worst = sums[int(np.argmax(np.where(np.isnan(off), np.inf, off)))]
+        raise ValueError(
+            f"{name}: class probabilities sum to 1 in each row; in {int((~(off < NEAR)).sum())} of {sums.size} they do not, "
+            f"which would multiply the losses by the sums; a row sums to {worst:.4g}: divide by y.sum(axis=-1, keepdims=True)"
         )
     return y if isinstance(y, Node) else values.astype(value_of(z).dtype if hasattr(value_of(z), "dtype") else float)
 
@@ -105,21 +111,16 @@ def warn_if_probabilities(z: Any, name: str) -> None:
     classes = values.shape[-1]
     if classes < 2 or not values.size:
         return
-    if isinstance(z, Node) and z.op is softmax.op:
-        certain = True
-    else:  # the first row tells nearly always, for next to nothing
+    if not isinstance(z, Node) or z.op is not softmax.op or z.params["axis"] != -1:
+        # the first row tells nearly always, for next to nothing
         first = values[(0,) * (values.ndim - 1)]
         if min(first[:16].tolist()) < 0:
             return
-        certain = bool(first.min() >= 0) and abs(float(first.sum()) - 1) < NEAR and bool(
-            (values >= 0).all() and (np.abs(values.sum(axis=-1) - 1) < NEAR).all()
-        )
-    if certain:
-        floor = np.log((np.e + classes - 1) / np.e)
-        warn(
-            f"{name} takes logits, but each row is not negative and sums to 1, like probabilities: softmax would be "
-            f"applied twice, and the loss could never fall below {floor:.3f}. Pass the logits before the softmax"
-        )
+        if first.min() < 0 or not abs(float(first.sum()) - 1) < NEAR or not are_probabilities(values):
+            return
+    from ..explanation.doctor import softmax_twice
+
+    warn(str(softmax_twice(name, classes)))
 
 
 def warn(text: str) -> None:

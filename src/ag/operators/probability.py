@@ -111,6 +111,14 @@ def log_softmax(z: Any, /, axis: int = -1) -> Any:
     return _last(z, axis)
 
 
+NEAR = 1e-3  # sums of probabilities in float32 are this close to 1
+
+
+def are_probabilities(values: Any, axis: int = -1) -> bool:
+    """Is no number negative, and do they sum to 1 along ``axis``?"""
+    return bool((values >= 0).all() and (np.abs(values.sum(axis=axis) - 1) < NEAR).all())
+
+
 # ---------------------------------------------------------------------- cross-entropy
 
 
