@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -77,6 +77,33 @@ class Tensor(Node):
     def dtype(self) -> np.dtype[Any]:
         """The type of its elements."""
         return self._value.dtype
+
+    # ------------------------------------------------------------------ the array API standard
+
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
+        """The module with the functions of the array API standard, up to ``api_version`` 2024.12."""
+        from .array_api import namespace
+
+        return namespace(api_version)
+
+    @property
+    def device(self) -> str:
+        """Where its numbers are: in the memory of this machine."""
+        return "cpu"
+
+    def to_device(self, device: str, /, *, stream: Any = None) -> Tensor:
+        """Itself; there is one device, "cpu"."""
+        if device != "cpu":
+            raise ValueError(f"{describe(self)} can't be moved to {device!r}: it is in the memory of this machine, 'cpu'")
+        return self
+
+    def __dlpack__(self, **kwargs: Any) -> NoReturn:
+        raise TypeError(f"{describe(self)} can't be handed over by DLPack, as its derivative would be lost: hand over x.value")
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    # ------------------------------------------------------------------ as a sequence
 
     def __len__(self) -> int:
         return len(self._value)
