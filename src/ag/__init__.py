@@ -91,6 +91,12 @@ from .operators.products import (
     tensordot as tensordot,
     vecdot as vecdot,
 )
+from .operators.parts import (
+    angle as angle,
+    conj as conj,
+    imag as imag,
+    real as real,
+)
 from .operators.reductions import (
     all as all,
     any as any,

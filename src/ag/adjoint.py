@@ -21,7 +21,8 @@ from .batched import physical
 from .capture import debug
 from .node import OFFSETS, Node, Operand, describe, next_stamp, relocate, running
 from .operators.calls import ARITHMETIC
-from .operators.rules import ANSWER, MINUS, OTHER, PLUS, Step, computed, fit, recorded, shape_of, value_of
+from .operators.parts import conj
+from .operators.rules import ANSWER, MINUS, OTHER, PLUS, Step, computed, fit, is_complex, recorded, shape_of, value_of
 from .operators.shaping import astype
 from .reach import Reach, absent
 from .scalar import Scalar
@@ -34,7 +35,14 @@ Adjoints = dict[Node, Any]
 def pull(seeds: Adjoints, reach: Reach, record: bool = False, masks: Adjoints | None = None) -> Adjoints:
     """The adjoint of every node in ``reach``: the cotangents of the outputs carried back (None: no dependence).
 
-    ``masks``, if given, receives where each node can depend at all, when that had to be found out."""
+    ``masks``, if given, receives where each node can depend at all, when that had to be found out.
+
+    For complex z = x + iy the adjoint of a real output f is ∂f/∂x + i ∂f/∂y, so that z - h z̄ descends; of a complex
+    output w it is Jᴴ w̄. Inside, a pass carries the conjugates: for them the chain rule has the form that it has for real
+    numbers, a product with the derivative, and the rules need not know.
+    """
+    if reach.complex:
+        seeds = {node: conjugate(g) for node, g in seeds.items()}
     adjoints = reach.nodes
     adjoints.update(seeds)
     with np.errstate(all="ignore"):
@@ -48,6 +56,8 @@ def pull(seeds: Adjoints, reach: Reach, record: bool = False, masks: Adjoints | 
             masks = {} if masks is None else masks
             masks.update((root, np.ones(shape_of(root), bool)) for root in seeds)
             _exact(reach.order, adjoints, masks, record)
+    if reach.complex:
+        adjoints = {node: g if g is None or g is absent else conjugate(g) for node, g in adjoints.items()}
     return adjoints
 
 
@@ -149,7 +159,7 @@ def _product(g: Any, partial: Any, *values: Any) -> Any:
         c = (np.float64(g) if type(g) is float else g) * partial(*map(np.float64, values))
     if type(g) is float:
         return float(c)
-    return c if c.dtype is g.dtype else c.astype(g.dtype)
+    return c if c.dtype is g.dtype or c.dtype.kind == "c" else c.astype(g.dtype)
 
 
 def _contribute(node: Node, g: Any, adjoints: Adjoints) -> None:
@@ -228,12 +238,17 @@ def seed(root: Node, cotangent: Any, what: str = "backward()") -> Any:
                 f"{root.label or 'y'}.sum(), or give the cotangent, an array of shape {value.shape}"
             )
         _check_float(root)
+        if is_complex(root):
+            raise TypeError(
+                f"{what} needs a real output, got {describe(root)} of dtype {value.dtype}: take ag.real(y), ag.abs(y) or "
+                f"the like, or give the cotangent"
+            )
         return np.ones(value.shape, value.dtype) if value.shape else value.dtype.type(1)
     given: Any = cotangent
     if not isinstance(cotangent, Operand):
         given = np.asarray(cotangent)
-        if given.dtype.kind not in "fiub":
-            raise TypeError(f"{what}: a cotangent holds real numbers, got dtype {given.dtype}")
+        if given.dtype.kind not in ("fiubc" if is_complex(root) else "fiub"):
+            raise TypeError(f"{what}: a cotangent holds numbers as the output does, got dtype {given.dtype}")
     if shape_of(given) != shape_of(value):
         raise ValueError(
             f"{what}: the cotangent has shape {shape_of(given)}, the output {describe(root)} has "
@@ -249,6 +264,11 @@ def seed(root: Node, cotangent: Any, what: str = "backward()") -> Any:
     return given.astype(value.dtype)[()]
 
 
+def conjugate(g: Any) -> Any:
+    """The conjugate of a complex cotangent; a real one as it is."""
+    return conj(g) if is_complex(g) else g
+
+
 def zero(node: Node) -> Any:
     """The derivative of what does not depend on ``node``."""
     value = node._value
@@ -256,7 +276,7 @@ def zero(node: Node) -> Any:
 
 
 def _check_float(node: Node) -> None:
-    if type(node._value) is not float and node._value.dtype.kind != "f":
+    if type(node._value) is not float and node._value.dtype.kind not in "fc":
         raise TypeError(
             f"{describe(node)} has dtype {node._value.dtype}; only floats have derivatives: "
             f"write ag.Tensor(array.astype(float))"
@@ -316,9 +336,10 @@ def _backward(self: Node) -> None:
     contributions: Adjoints = dict.fromkeys(inputs)
     g = self.grad
     with np.errstate(all="ignore"):
-        _contribute(self, zero(self) if g is None else g, contributions)
+        _contribute(self, zero(self) if g is None else conjugate(g), contributions)
     for x, c in contributions.items():
         if c is not None:
+            c = conjugate(c)
             x._grad = c if x.grad is None else x.grad + c
 
 

@@ -20,7 +20,14 @@ _guard = threading.RLock()  # re-entrant: a lock may be released by a deallocati
 _held: set[_Lock] = set()
 _locked: dict[int, list[Any]] = {}  # id of an array that was writeable -> [the array, how many locks hold it]
 
-NUMBERS = (bool, int, float, np.generic)
+NUMBERS = (bool, int, float, complex, np.generic)
+
+
+class seen:
+    """What has entered a graph of this process at all: what never did costs no pass a look."""
+
+    complex = False
+
 
 
 def constant(x: Any) -> Any:
@@ -31,8 +38,8 @@ def constant(x: Any) -> Any:
     if isinstance(x, np.ndarray):
         return capture(x)
     if isinstance(x, NUMBERS):
-        if isinstance(x, np.generic):
-            numeric(x)
+        if isinstance(x, (np.generic, complex)):
+            numeric(np.asarray(x))
         return x
     if isinstance(x, (list, tuple)):
         return frozen(numeric(np.asarray(x)))
@@ -61,11 +68,12 @@ def capture(array: np.ndarray) -> np.ndarray:
 
 def numeric(array: Any) -> Any:
     """``array`` itself, if it holds numbers; else a TypeError that says what to write."""
-    if array.dtype.kind not in "fiub":
-        hint = {"O": "ag.stack([...]) joins nodes", "c": "complex numbers are not supported yet"}.get(
-            array.dtype.kind, "convert it to numbers first"
-        )
-        raise TypeError(f"expected an array of real numbers, got one of dtype {array.dtype}: {hint}")
+    kind = array.dtype.kind
+    if kind not in "fiubc":
+        hint = "ag.stack([...]) joins nodes" if kind == "O" else "convert it to numbers first"
+        raise TypeError(f"expected an array of numbers, got one of dtype {array.dtype}: {hint}")
+    if kind == "c":
+        seen.complex = True
     return array
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
-from .capture import changed, debug
+from .capture import changed, debug, seen
 from .node import Node, describe
+from .operators.rules import is_complex
 from .scalar import Scalar
 from .tensor import Tensor
 
@@ -23,9 +24,10 @@ class Reach:
     leaves     those of them that were not computed
     older      the nodes where the walk stopped
     selecting  is there a row that selects among them?
+    complex    is one of them complex?
     """
 
-    __slots__ = ("leaves", "nodes", "older", "order", "selecting")
+    __slots__ = ("complex", "leaves", "nodes", "older", "order", "selecting")
 
     def __init__(self, roots: Iterable[Node], floor: int = 0) -> None:
         nodes: dict[Node, Any] = dict.fromkeys(roots)
@@ -69,6 +71,7 @@ class Reach:
         self.leaves = leaves
         self.older = older
         self.selecting = selecting
+        self.complex = seen.complex and self._check_complex()
         assigned = [x for x in leaves + older if x.op is None and x._second is not None]
         if assigned:
             self._check_assigned(assigned)
@@ -91,6 +94,20 @@ class Reach:
                         f"the value of {describe(x)} was set after {describe(node)} was computed from it, so its "
                         f"derivatives would be wrong: compute the output again, then call backward()"
                     )
+
+    def _check_complex(self) -> bool:
+        """Is a node complex? Then what was computed from it must be a row whose rule holds for complex numbers."""
+        found = False
+        for node in self.order:
+            if is_complex(node):
+                found = True
+            op = node.op
+            if op is not None and not op.complex and (is_complex(node) or any(map(is_complex, node.inputs))):
+                raise TypeError(
+                    f"{describe(node)}: {op.name} has no derivative rule for complex numbers: write it with ag.real(z), "
+                    f"ag.imag(z) and ag.abs(z)"
+                )
+        return found
 
     def _check_captured(self) -> None:
         """No array that the graph uses may have been changed."""

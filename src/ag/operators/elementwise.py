@@ -8,7 +8,8 @@ import operator
 import numpy as np
 
 from .domains import ABOVE_ONE, POSITIVE, REAL, UNIT, apart, on
-from .rules import Elementwise
+from .parts import conj
+from .rules import Elementwise, is_complex
 from .steps import equal, floor_divide, greater, less, less_equal, logical_and, logical_or, not_equal, sign
 from .table import ANY, ATOM, CALL, POWER, PRODUCT, SUM, define
 
@@ -20,37 +21,37 @@ INF, NAN = math.inf, math.nan
 add = define(
     "add", np.add, Elementwise((1, 1)), scalar=operator.add, methods=("__add__", "__radd__"),
     symbol="+", latex="{0} + {1}", precedence=(SUM, SUM, CALL), kernel="x + y", samples=on(REAL, REAL),
-    doc="x + y",
+    complex=True, doc="x + y",
 )
 subtract = define(
     "subtract", np.subtract, Elementwise((1, -1)), scalar=operator.sub, methods=("__sub__", "__rsub__"),
     symbol="−", latex="{0} - {1}", precedence=(SUM, SUM, CALL), kernel="x - y", samples=on(REAL, REAL),
-    doc="x - y",
+    complex=True, doc="x - y",
 )
 multiply = define(
     "multiply", np.multiply, Elementwise((lambda ans, x, y: y, lambda ans, x, y: x)), scalar=operator.mul,
     methods=("__mul__", "__rmul__"), symbol="×", latex=r"{0} \cdot {1}", precedence=(PRODUCT, PRODUCT, CALL),
-    kernel="x * y", samples=on(REAL, REAL), doc="x · y",
+    kernel="x * y", samples=on(REAL, REAL), complex=True, doc="x · y",
 )
 divide = define(
     "divide", np.divide, Elementwise((lambda ans, x, y: 1 / y, lambda ans, x, y: -ans / y)),
     scalar=operator.truediv, methods=("__truediv__", "__rtruediv__"), symbol="÷", latex=r"\frac{{{0}}}{{{1}}}",
     precedence=(ATOM, ANY, ANY), kernel="x / y", samples=on(REAL, POSITIVE),
     special=(((1e-170, 1e-170), (1e170, -1e170)), ((1.0, INF), (0.0, 0.0))),
-    doc="x / y; the partial -(x/y)/y does not overflow where the derivative does not.",
+    complex=True, doc="x / y; the partial -(x/y)/y does not overflow where the derivative does not.",
 )
 negative = define(
     "negative", np.negative, Elementwise((-1,)), scalar=operator.neg, methods=("__neg__",), symbol="−",
-    latex="-{0}", precedence=(SUM, CALL), kernel="-x", samples=on(REAL), doc="-x",
+    latex="-{0}", precedence=(SUM, CALL), kernel="-x", samples=on(REAL), complex=True, doc="-x",
 )
 positive = define(
     "positive", np.positive, Elementwise((1,)), scalar=operator.pos, methods=("__pos__",), symbol="+",
-    latex="{0}", precedence=(ATOM, ATOM), kernel="x", samples=on(REAL), doc="+x, a new node with the value of x",
+    latex="{0}", precedence=(ATOM, ATOM), kernel="x", samples=on(REAL), complex=True, doc="+x, a new node with the value of x",
 )
 reciprocal = define(
     "reciprocal", np.reciprocal, Elementwise((lambda ans, x: -ans * ans,)), scalar=lambda x: 1.0 / x,
     symbol="1/x", latex=r"\frac{{1}}{{{0}}}", precedence=(ATOM, ANY), kernel="1 / x", samples=on(POSITIVE),
-    doc="1 / x (of floats)",
+    complex=True, doc="1 / x (of floats)",
 )
 
 
@@ -76,17 +77,17 @@ power = define(
     samples=on(POSITIVE, REAL),
     special=(((0.0, 2.0), (0.0, 0.0)), ((0.0, 1.0), (1.0, 0.0)), ((0.0, 0.0), (0.0, -INF)), ((-2.0, 3.0), (12.0, NAN))),
     convention="∂/∂x of x⁰ is 0, also at x = 0; ∂/∂y of 0^y is 0 for y > 0; of x = -0 the sign of the result is not defined.",
-    doc="x ** y; nan for negative x and a fractional y, as for arrays",
+    complex=True, doc="x ** y; nan for negative x and a fractional y, as for arrays",
 )
 square = define(
     "square", np.square, Elementwise((lambda ans, x: 2 * x,)), scalar=lambda x: x * x, symbol="x²",
-    latex="{{{0}}}^2", precedence=(POWER, ATOM), kernel="x * x", samples=on(REAL), doc="x²",
+    latex="{{{0}}}^2", precedence=(POWER, ATOM), kernel="x * x", samples=on(REAL), complex=True, doc="x²",
 )
 sqrt = define(
     "sqrt", np.sqrt, Elementwise((lambda ans, x: 0.5 / ans,)), scalar=math.sqrt, symbol="√",
     latex=r"\sqrt{{{0}}}", precedence=(ATOM, ANY), kernel="sqrt(x)", samples=on(POSITIVE),
     special=(((0.0,), (INF,)), ((-1.0,), (NAN,))),
-    convention="sqrt'(0) is inf; ag.norm has the gradient 0 at 0.", doc="√x",
+    convention="sqrt'(0) is inf; ag.norm has the gradient 0 at 0.", complex=True, doc="√x",
 )
 cbrt = define(
     "cbrt", np.cbrt, Elementwise((lambda ans, x: 1 / (3 * ans * ans),)), scalar=lambda x: float(np.cbrt(x)),
@@ -112,33 +113,33 @@ def _ratio(x, r):
 
 exp = define(
     "exp", np.exp, Elementwise((lambda ans, x: ans,)), scalar=math.exp, latex="e^{{{0}}}", precedence=(POWER, ANY),
-    kernel="exp(x)", samples=on(REAL), doc="eˣ",
+    kernel="exp(x)", samples=on(REAL), complex=True, doc="eˣ",
 )
 exp2 = define(
     "exp2", np.exp2, Elementwise((lambda ans, x: LN2 * ans,)), scalar=lambda x: 2.0**x, latex="2^{{{0}}}",
-    precedence=(POWER, ANY), kernel="exp2(x)", samples=on(REAL), doc="2ˣ",
+    precedence=(POWER, ANY), kernel="exp2(x)", samples=on(REAL), complex=True, doc="2ˣ",
 )
 expm1 = define(
     "expm1", np.expm1, Elementwise((lambda ans, x: exp(x),)), scalar=math.expm1, latex="e^{{{0}}} - 1",
-    precedence=(SUM, ANY), kernel="expm1(x)", samples=on(REAL), doc="eˣ - 1, exact for small x",
+    precedence=(SUM, ANY), kernel="expm1(x)", samples=on(REAL), complex=True, doc="eˣ - 1, exact for small x",
 )
 log = define(
     "log", np.log, Elementwise((lambda ans, x: 1 / x,)), scalar=math.log, latex=r"\log {0}", kernel="log(x)",
     samples=on(POSITIVE), special=(((0.0,), (INF,)),),
-    convention="x · log x at 0 is nan by IEEE; ag.xlogy(x, x) is 0 there.", doc="the natural logarithm of x",
+    convention="x · log x at 0 is nan by IEEE; ag.xlogy(x, x) is 0 there.", complex=True, doc="the natural logarithm of x",
 )
 log2 = define(
     "log2", np.log2, Elementwise((lambda ans, x: 1 / (LN2 * x),)), scalar=math.log2, latex=r"\log_2 {0}",
-    kernel="log2(x)", samples=on(POSITIVE), special=(((0.0,), (INF,)),), doc="log₂ x",
+    kernel="log2(x)", samples=on(POSITIVE), special=(((0.0,), (INF,)),), complex=True, doc="log₂ x",
 )
 log10 = define(
     "log10", np.log10, Elementwise((lambda ans, x: 1 / (LN10 * x),)), scalar=math.log10, latex=r"\log_{{10}} {0}",
-    kernel="log10(x)", samples=on(POSITIVE), special=(((0.0,), (INF,)),), doc="log₁₀ x",
+    kernel="log10(x)", samples=on(POSITIVE), special=(((0.0,), (INF,)),), complex=True, doc="log₁₀ x",
 )
 log1p = define(
     "log1p", np.log1p, Elementwise((lambda ans, x: 1 / (1 + x),)), scalar=math.log1p, latex=r"\log(1 + {0})",
     precedence=(POWER, SUM), kernel="log1p(x)", samples=on(POSITIVE), special=(((-1.0,), (INF,)),),
-    doc="log(1 + x), exact for small x",
+    complex=True, doc="log(1 + x), exact for small x",
 )
 
 
@@ -160,29 +161,29 @@ logaddexp = define(
 
 sin = define(
     "sin", np.sin, Elementwise((lambda ans, x: cos(x),)), scalar=math.sin, latex=r"\sin {0}", kernel="sin(x)",
-    samples=on(REAL), doc="sin x, x in radians",
+    samples=on(REAL), complex=True, doc="sin x, x in radians",
 )
 cos = define(
     "cos", np.cos, Elementwise((lambda ans, x: -sin(x),)), scalar=math.cos, latex=r"\cos {0}", kernel="cos(x)",
-    samples=on(REAL), doc="cos x, x in radians",
+    samples=on(REAL), complex=True, doc="cos x, x in radians",
 )
 tan = define(
     "tan", np.tan, Elementwise((lambda ans, x: 1 + ans * ans,)), scalar=math.tan, latex=r"\tan {0}", kernel="tan(x)",
-    samples=on((-1.2, 1.2)), doc="tan x, x in radians",
+    samples=on((-1.2, 1.2)), complex=True, doc="tan x, x in radians",
 )
 asin = define(
     "asin", np.arcsin, Elementwise((lambda ans, x: 1 / sqrt((1 - x) * (1 + x)),)), scalar=math.asin,
     latex=r"\arcsin {0}", kernel="asin(x)", samples=on(UNIT), special=(((1.0,), (INF,)), ((-1.0,), (INF,))),
-    doc="arcsin x in radians, |x| ≤ 1",
+    complex=True, doc="arcsin x in radians, |x| ≤ 1",
 )
 acos = define(
     "acos", np.arccos, Elementwise((lambda ans, x: -1 / sqrt((1 - x) * (1 + x)),)), scalar=math.acos,
     latex=r"\arccos {0}", kernel="acos(x)", samples=on(UNIT), special=(((1.0,), (-INF,)), ((-1.0,), (-INF,))),
-    doc="arccos x in radians, |x| ≤ 1",
+    complex=True, doc="arccos x in radians, |x| ≤ 1",
 )
 atan = define(
     "atan", np.arctan, Elementwise((lambda ans, x: 1 / (1 + x * x),)), scalar=math.atan, latex=r"\arctan {0}",
-    kernel="atan(x)", samples=on(REAL), doc="arctan x in radians",
+    kernel="atan(x)", samples=on(REAL), complex=True, doc="arctan x in radians",
 )
 atan2 = define(
     "atan2", np.arctan2,
@@ -194,30 +195,30 @@ atan2 = define(
 )
 sinh = define(
     "sinh", np.sinh, Elementwise((lambda ans, x: cosh(x),)), scalar=math.sinh, latex=r"\sinh {0}", kernel="sinh(x)",
-    samples=on(REAL), doc="sinh x",
+    samples=on(REAL), complex=True, doc="sinh x",
 )
 cosh = define(
     "cosh", np.cosh, Elementwise((lambda ans, x: sinh(x),)), scalar=math.cosh, latex=r"\cosh {0}", kernel="cosh(x)",
-    samples=on(REAL), doc="cosh x",
+    samples=on(REAL), complex=True, doc="cosh x",
 )
 tanh = define(
     "tanh", np.tanh, Elementwise((lambda ans, x: (1 - ans) * (1 + ans),)), scalar=math.tanh, latex=r"\tanh {0}",
-    kernel="tanh(x)", samples=on(REAL), doc="tanh x",
+    kernel="tanh(x)", samples=on(REAL), complex=True, doc="tanh x",
     convention="the derivative (1 - y)(1 + y) is exact to a rounding of 1; far out, where it is tiny, it has fewer digits.",
 )
 asinh = define(
     "asinh", np.arcsinh, Elementwise((lambda ans, x: 1 / hypot(1.0, x),)), scalar=math.asinh,
-    latex=r"\operatorname{{arsinh}} {0}", kernel="asinh(x)", samples=on(REAL), doc="arsinh x",
+    latex=r"\operatorname{{arsinh}} {0}", kernel="asinh(x)", samples=on(REAL), complex=True, doc="arsinh x",
 )
 acosh = define(
     "acosh", np.arccosh, Elementwise((lambda ans, x: 1 / (sqrt(x - 1) * sqrt(x + 1)),)), scalar=math.acosh,
     latex=r"\operatorname{{arcosh}} {0}", kernel="acosh(x)", samples=on(ABOVE_ONE), special=(((1.0,), (INF,)),),
-    doc="arcosh x, x ≥ 1",
+    complex=True, doc="arcosh x, x ≥ 1",
 )
 atanh = define(
     "atanh", np.arctanh, Elementwise((lambda ans, x: 1 / ((1 - x) * (1 + x)),)), scalar=math.atanh,
     latex=r"\operatorname{{artanh}} {0}", kernel="atanh(x)", samples=on(UNIT), special=(((1.0,), (INF,)),),
-    doc="artanh x, |x| ≤ 1",
+    complex=True, doc="artanh x, |x| ≤ 1",
 )
 
 # ---------------------------------------------------------------------- sigmoids and entropies
@@ -268,8 +269,13 @@ xlogy = define(
 
 # ---------------------------------------------------------------------- kinks
 
+def _direction(ans, x):
+    """The sign of x; of a complex number conj(x) / |x|, and 0 at 0."""
+    return _ratio(conj(x), ans) if is_complex(x) else sign(x)
+
+
 absolute = define(
-    "abs", np.absolute, Elementwise((lambda ans, x: sign(x),)), scalar=abs, methods=("__abs__",), symbol="|x|",
+    "abs", np.absolute, Elementwise((_direction,)), complex=True, scalar=abs, methods=("__abs__",), symbol="|x|",
     numpy=(np.fabs,), latex=r"\left|{0}\right|", precedence=(ATOM, ANY), kernel="abs(x)", samples=apart(0.25),
     special=(((0.0,), (0.0,)), ((-2.0,), (-1.0,))), convention="abs'(0) = 0.", doc="|x|",
 )
@@ -313,7 +319,7 @@ where = define(
         for c, x, y in (((), (), ()), ((2, 3), (2, 3), (3,)), ((3,), (2, 1), ()), ((2, 1), (), (1, 3)), ((0,), (0,), (1,)))
     ],
     convention="the branch not taken contributes exactly 0, even where its own derivative is inf or nan.",
-    doc="x where the condition holds, y elsewhere",
+    complex=True, doc="x where the condition holds, y elsewhere",
 )
 
 # ---------------------------------------------------------------------- with steps

@@ -12,7 +12,8 @@ from .batching import leading
 from .domains import arrays
 from .elementwise import exp, maximum, where
 from .joining import concat, flip
-from .rules import Custom, Linear, Reduction, broadcast, expanded, shape_of, value_of
+from .parts import conj
+from .rules import Custom, Linear, Reduction, broadcast, expanded, is_complex, shape_of, value_of
 from .shaping import astype, moveaxis, reshape
 from .steps import equal, isfinite
 from .table import ANY, ATOM, CALL, compose, constant_of, of_numpy, row
@@ -95,7 +96,7 @@ def _shifted(x):
 
 
 @row(
-    "prod", np.multiply.reduce, Reduction(_prod_weights), numpy=(np.prod,), methods=("prod",), symbol="Π",
+    "prod", np.multiply.reduce, Reduction(_prod_weights), complex=True, numpy=(np.prod,), methods=("prod",), symbol="Π",
     latex=r"\prod_{{{axis}}} {0}", samples=arrays(*AXES),
     convention="exact with zeros among the factors: the derivative is the product of the others.",
 )
@@ -218,19 +219,19 @@ def logsumexp(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
 def _norm(x, axis, keepdims):
     x = np.asarray(x)
     top = np.maximum.reduce(np.abs(x), axis=axis, keepdims=True, initial=0)
-    scale = np.where(np.isfinite(top) & (top > 0), top, 1).astype(x.dtype, copy=False)
-    scaled = x / scale
+    scale = np.where(np.isfinite(top) & (top > 0), top, 1).astype(top.dtype, copy=False)
+    scaled = np.abs(x / scale) if x.dtype.kind == "c" else x / scale
     result = np.sqrt(np.add.reduce(scaled * scaled, axis=axis, keepdims=True)) * scale
     return result if keepdims else result.reshape([n for i, n in enumerate(x.shape, -x.ndim) if i not in axis])[()]
 
 
 def _norm_weights(ans, x, axis, keepdims):
     zero = equal(ans, 0)
-    return where(zero, 0.0, x / where(zero, 1.0, ans))
+    return where(zero, 0.0, (conj(x) if is_complex(x) else x) / where(zero, 1.0, ans))
 
 
 @row(
-    "norm", _norm, Reduction(_norm_weights), numpy=(np.linalg.vector_norm,),
+    "norm", _norm, Reduction(_norm_weights), complex=True, numpy=(np.linalg.vector_norm,),
     latex=r"\left\|{0}\right\|_{{{axis}}}", precedence=(ATOM, ANY),
     samples=arrays(*AXES), convention="the gradient at 0, where the norm has a kink, is 0.",
 )
@@ -300,7 +301,7 @@ def _cumprod_vjp(i, g, ans, x, axis):
 
 
 @row(
-    "cumulative_prod", lambda x, axis: np.cumprod(x, axis), Custom(_cumprod_jvp, _cumprod_vjp),
+    "cumulative_prod", lambda x, axis: np.cumprod(x, axis), Custom(_cumprod_jvp, _cumprod_vjp), complex=True,
     numpy=of_numpy("cumprod", "cumulative_prod"), methods=("cumprod",), batch=leading,
     samples=arrays(*CUMULATIVE), convention="exact with zeros among the factors.",
 )

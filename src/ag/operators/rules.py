@@ -70,6 +70,11 @@ def float_of(x: Any) -> Any:
     return dtype if dtype is not None and dtype.kind in "fc" else np.dtype(float)
 
 
+def dtype_of(x: Any) -> Any:
+    """The dtype of a node, an array or a number."""
+    return getattr(value_of(x), "dtype", float)
+
+
 def value_of(x: Any) -> Any:
     """The number(s) of a node, also of all examples of a batch of nodes; anything else as it is."""
     if isinstance(x, Node):
@@ -100,11 +105,24 @@ def fit(c: Any, x: Any) -> Any:
         else:
             c = np.add.reduce(c, axis=axes, keepdims=True).reshape(shape)[()]
     number = value_of(x)
+    if type(c) is complex:
+        c = np.complex128(c)
     if type(number) is float:
-        return c if type(value_of(c)) is float else FUNCTIONS["as_scalar"](c)
+        return c if type(value_of(c)) is float else FUNCTIONS["as_scalar"](real_like(c, float))
     if type(value_of(c)) is float:
         return FUNCTIONS["as_tensor"](c, number.dtype)
-    return c if c.dtype == number.dtype else FUNCTIONS["astype"](c, number.dtype)
+    return c if c.dtype == number.dtype else FUNCTIONS["astype"](real_like(c, number.dtype), number.dtype)
+
+
+def is_complex(x: Any) -> bool:
+    """Does x hold complex numbers?"""
+    dtype = getattr(x._value if isinstance(x, Node) else x, "dtype", None)
+    return dtype.kind == "c" if dtype is not None else type(x) is complex
+
+
+def real_like(c: Any, dtype: Any) -> Any:
+    """The real part of ``c`` where the dtype is real: what df = Re(c dx) leaves of a complex c for a real x."""
+    return FUNCTIONS["real"](c) if is_complex(c) and np.dtype(dtype).kind != "c" else c
 
 
 def reshaped(t: Any, shape: tuple[int, ...]) -> Any:
@@ -251,7 +269,7 @@ class Elementwise(Rule):
         for i, t in enumerate(tangents):
             if t is not None and self.partials[i] is not None:
                 partial = self.partial(i, step.ans, step.args)
-                term = scale(t, partial)
+                term = real_like(scale(t, partial), dtype_of(step.ans))
                 terms.append(masked(value_of(partial) != 0, term) if self.selects else term)
         return broadcast(total(terms), shape_of(step.ans)) if terms else None
 
@@ -288,7 +306,7 @@ class Reduction(Rule):
 
     def jvp(self, tangents: list[Any], step: Step) -> Any:
         weights = self._weights(step)
-        product = tangents[0] * weights
+        product = real_like(tangents[0] * weights, dtype_of(step.ans))
         if self.selects:
             product = masked(value_of(weights) != 0, product)
         return FUNCTIONS["sum"](product, axis=step.params["axis"], keepdims=step.params.get("keepdims", False))

@@ -42,7 +42,7 @@ def _cast(x: Any, dtype: Any, copy: bool = True) -> Any:
 
 _astype = define(
     "astype", lambda x, dtype: np.asarray(x).astype(dtype)[()],
-    Linear((lambda g, x, dtype: astype(g, getattr(value_of(x), "dtype", float)),)), signature=_cast, batch=leading,
+    Linear((lambda g, x, dtype: fit(g, x),)), signature=_cast, batch=leading,
     latex="{0}", precedence=(ATOM, ATOM), samples=arrays(((2, 3), {"dtype": np.dtype(float)})),
 )
 
@@ -55,7 +55,7 @@ def astype(x: Any, dtype: Any, *, copy: bool = True) -> Any:
     >>> ag.astype(ag.Tensor([1.0, 2.5]), np.float32)
     Tensor([1. , 2.5], dtype=float32, op=astype)
     """
-    if np.dtype(dtype).kind != "f":
+    if np.dtype(dtype).kind not in "fc":
         return _astype(value_of(x), dtype)
     return _astype(x, dtype)
 

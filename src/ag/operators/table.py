@@ -18,7 +18,7 @@ from ..scalar import Scalar
 from ..tensor import Tensor
 from . import batching, calls
 from .batching import Batching, of_kind, of_values
-from .rules import FUNCTIONS, Rule, value_of
+from .rules import FUNCTIONS, Bilinear, Linear, Rule, value_of
 
 TABLE: dict[str, Operator] = {}
 
@@ -33,7 +33,7 @@ DEFAULTS: dict[str, Any] = {
     "scalar": None, "signature": None, "numpy": (), "methods": (), "symbol": "", "latex": "", "precedence": (CALL, ATOM),
     "given": "", "jacobian": "", "kernel": None, "batch": None,
     "output": None, "samples": None, "special": (), "convention": "", "doc": "",
-    "records": True, "face": None,
+    "records": True, "face": None, "complex": None,
 }
 
 
@@ -61,6 +61,7 @@ class Operator:
     special    [(args, partials)]: kinks and ends of the domain, with the derivatives that hold there
     convention what was decided where mathematics leaves a choice
     records    False: plain arrays result even from nodes (comparisons and the like)
+    complex    does the rule hold for complex numbers? (None: as its kind; a product or a linear row does)
     face       the face of the result, when it is not the usual one
     """
 
@@ -85,6 +86,7 @@ class Operator:
     doc: str
     records: bool
     face: type[Node] | None
+    complex: bool
     partials: Any  # of elementwise rows with one or two inputs: what the passes write out
     selects: bool
 
@@ -98,6 +100,8 @@ class Operator:
         for field, default in DEFAULTS.items():
             setattr(self, field, fields.get(field, default))
         self.partials, self.selects = None, rule.selects
+        if self.complex is None:
+            self.complex = isinstance(rule, (Linear, Bilinear))
         self.batch = fields.get("batch") or of_kind(rule)
 
     def __repr__(self) -> str:

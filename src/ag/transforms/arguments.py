@@ -57,7 +57,7 @@ def fresh(x: Any, transform: str, n: int, frame: FrameType, levels: tuple[Level,
     if levels:
         _check_float(x if isinstance(x, Operand) else np.asarray(x), x, transform, n)
         x = lowered(x, levels)
-    if type(x) is np.ndarray and x.dtype.kind == "f":
+    if type(x) is np.ndarray and x.dtype.kind in "fc":
         leaf = object.__new__(Tensor)
         leaf._set_leaf(capture(x), None, frame)
         return leaf
@@ -74,7 +74,7 @@ def fresh(x: Any, transform: str, n: int, frame: FrameType, levels: tuple[Level,
 
 
 def _check_float(array: Any, x: Any, transform: str, n: int) -> None:
-    if getattr(array, "dtype", np.dtype(float)).kind != "f":
+    if getattr(array, "dtype", np.dtype(float)).kind not in "fc":
         raise _not_float(x, transform, n)
 
 
@@ -82,7 +82,7 @@ def _not_float(x: Any, transform: str, n: int) -> TypeError:
     """What to say of an argument that has no derivative."""
     if isinstance(x, (bool, int)):
         given = f"the integer {x}"
-    elif isinstance(x, (Operand, np.ndarray, np.generic)) and x.dtype.kind != "f":
+    elif isinstance(x, (Operand, np.ndarray, np.generic)) and x.dtype.kind not in "fc":
         given = f"{'a node' if isinstance(x, Operand) else 'an array'} of dtype {x.dtype}"
     else:
         return TypeError(
