@@ -71,7 +71,7 @@ def numeric(array: Any) -> Any:
     kind = array.dtype.kind
     if kind not in "fiubc":
         hint = "ag.stack([...]) joins nodes" if kind == "O" else "convert it to numbers first"
-        raise TypeError(f"expected an array of numbers, got one of dtype {array.dtype}: {hint}")
+        raise TypeError(f"expected an array of real numbers, got one of dtype {array.dtype}: {hint}")
     if kind == "c":
         seen.complex = True
     return array
