@@ -77,6 +77,12 @@ from .operators.joining import (
     stack as stack,
     tile as tile,
 )
+from .operators.parts import (
+    angle as angle,
+    conj as conj,
+    imag as imag,
+    real as real,
+)
 from .operators.probability import (
     log as log,
     log_softmax as log_softmax,
@@ -90,12 +96,6 @@ from .operators.products import (
     outer as outer,
     tensordot as tensordot,
     vecdot as vecdot,
-)
-from .operators.parts import (
-    angle as angle,
-    conj as conj,
-    imag as imag,
-    real as real,
 )
 from .operators.reductions import (
     all as all,
@@ -206,7 +206,8 @@ if TYPE_CHECKING:
 
 # What is not needed to compute is imported when it is asked for first.
 _LATER = {
-    "draw": "explanation.drawing", "explain": "explanation.explained", "quiz": "explanation.quizzing", "special": "",
+    "draw": "explanation.drawing", "explain": "explanation.explained", "quiz": "explanation.quizzing",
+    "special": "", "fft": "", "array_api": "",
     "testing": "", "check_grads": "testing", "vmap": "transforms.batch",
     "checkpoint": "transforms.checkpointing", **dict.fromkeys(("custom_jvp", "custom_vjp"), "transforms.custom"),
     **dict.fromkeys(("jvp", "linearize"), "transforms.forward"),

@@ -41,14 +41,14 @@ CREATION = ("arange", "empty", "eye", "full", "linspace", "ones", "zeros")
 LIKE = ("empty_like", "full_like", "ones_like", "zeros_like")
 
 FUNCTIONS = (
-    "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "argsort", "asin", "asinh", "astype", "atan", "atan2",
+    "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "asin", "asinh", "astype", "atan", "atan2",
     "atanh", "broadcast_arrays", "broadcast_to", "ceil", "clip", "concat", "conj", "copysign", "cos", "cosh", "count_nonzero",
-    "cumulative_prod", "cumulative_sum", "diff", "divide", "equal", "exp", "expand_dims", "expm1", "flip", "floor",
+    "diff", "divide", "equal", "exp", "expand_dims", "expm1", "flip", "floor",
     "floor_divide", "greater", "greater_equal", "hypot", "imag", "isfinite", "isinf", "isnan", "less", "less_equal", "log",
     "log10", "log1p", "log2", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "matmul",
     "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum", "moveaxis", "multiply", "negative",
     "nextafter", "nonzero", "not_equal", "permute_dims", "positive", "pow", "prod", "real", "reciprocal", "remainder",
-    "repeat", "reshape", "roll", "round", "searchsorted", "sign", "signbit", "sin", "sinh", "sort", "sqrt", "square",
+    "repeat", "reshape", "roll", "round", "searchsorted", "sign", "signbit", "sin", "sinh", "sqrt", "square",
     "squeeze", "stack", "std", "subtract", "sum", "take", "take_along_axis", "tan", "tanh", "tensordot", "tile", "tril",
     "triu", "trunc", "unique_all", "unique_counts", "unique_inverse", "unique_values", "unstack", "var", "vecdot", "where",
 )
@@ -68,6 +68,46 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Any:
     """A tensor of an array of another library, by the DLPack protocol."""
     return Tensor(np.from_dlpack(x))
+
+
+def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Any:
+    """The elements in rising order along ``axis``, or in falling order."""
+    rising = _function("sort")(x, axis)
+    return _function("flip")(rising, axis) if descending else rising
+
+
+def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Any:
+    """The places of the elements in rising order, or in falling order; equal ones stay as they stand."""
+    value = _plain(x)
+    if not descending:
+        return np.argsort(value, axis=axis, stable=True)
+    backwards = np.argsort(np.flip(value, axis), axis=axis, stable=True)
+    return value.shape[axis] - 1 - np.flip(backwards, axis)
+
+
+def _with_initial(name: str, initial: float) -> Callable[..., Any]:
+    """A cumulative function of the standard, which can begin with what no elements give."""
+
+    def call(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
+        if axis is None:
+            if x.ndim != 1:
+                raise ValueError(f"{name} of several axes needs axis=: got an array of shape {x.shape}")
+            axis = 0
+        if dtype is not None:
+            x = _function("astype")(x, dtype)
+        y = _function(name)(x, axis)
+        if not include_initial:
+            return y
+        shape = list(x.shape)
+        shape[axis] = 1
+        return _function("concat")([np.full(shape, initial, _plain(y).dtype), y], axis)
+
+    call.__name__ = name
+    call.__doc__ = f"As ag.{name}; ``include_initial`` puts {initial:g} in front."
+    return call
+
+
+cumulative_sum, cumulative_prod = _with_initial("cumulative_sum", 0.0), _with_initial("cumulative_prod", 1.0)
 
 
 def _created(name: str) -> Callable[..., Any]:
@@ -122,7 +162,10 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    own = ("asarray", "from_dlpack", "linalg", "fft", "__array_api_version__")
+    own = (
+        "asarray", "from_dlpack", "sort", "argsort", "cumulative_sum", "cumulative_prod", "linalg", "fft",
+        "__array_api_version__",
+    )
     return sorted({*PLAIN, *CREATION, *LIKE, *VALUES, *FUNCTIONS, *own})
 
 

@@ -208,7 +208,7 @@ tanh = define(
 )
 asinh = define(
     "asinh", np.arcsinh, Elementwise((lambda ans, x: 1 / hypot(1.0, x),)), scalar=math.asinh,
-    latex=r"\operatorname{{arsinh}} {0}", kernel="asinh(x)", samples=on(REAL), complex=True, doc="arsinh x",
+    latex=r"\operatorname{{arsinh}} {0}", kernel="asinh(x)", samples=on(REAL), doc="arsinh x",
 )
 acosh = define(
     "acosh", np.arccosh, Elementwise((lambda ans, x: 1 / (sqrt(x - 1) * sqrt(x + 1)),)), scalar=math.acosh,

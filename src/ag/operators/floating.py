@@ -148,7 +148,7 @@ def modf(x: Any) -> Any:
 # ---------------------------------------------------------------------- exponents
 
 ldexp = define(
-    "ldexp", np.ldexp, Linear((lambda g, x, n: ldexp(g, n), None)), latex=r"{0} \cdot 2^{{{1}}}",
+    "ldexp", np.ldexp, Linear((lambda g, x, n: ldexp(g, n), None)), complex=False, latex=r"{0} \cdot 2^{{{1}}}",
     scalar=lambda x, n: float(np.ldexp(x, n)), precedence=(PRODUCT, PRODUCT, ANY),
     samples=lambda rng: [((rng.normal(size=shape), n), {}) for shape, n in (((), 3), ((3,), np.array([1, 0, -2])), ((2, 3), 2))],
     doc="x · 2ⁿ for integers n",

@@ -10,7 +10,7 @@ from ..node import Operand
 
 MODULES = (
     "floating", "missing", "ordering", "sets", "statistics", "differences", "signals", "arranging", "building", "choosing",
-    "polynomials", "declared", "special",
+    "polynomials", "declared", "special", "fourier",
 )
 
 

@@ -37,10 +37,3 @@ def angle(z, deg=False):
     """The argument of a complex number, atan2(y, x) of x + iy: in radians, or in degrees."""
     radians = FUNCTIONS["atan2"](imag(z), real(z))
     return radians * (180 / np.pi) if deg else radians
-
-
-@compose("real_if_close", forward=np.real_if_close, numpy=(np.real_if_close,), samples=arrays(((2, 3), {})))
-def real_if_close(z, tol=100):
-    """The real part if all imaginary parts are below ``tol`` roundings, else z."""
-    value = np.real_if_close(getattr(z, "_value", z), tol)
-    return z if np.iscomplexobj(value) or not np.iscomplexobj(getattr(z, "_value", z)) else real(z)

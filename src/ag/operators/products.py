@@ -12,7 +12,7 @@ from ..batched import Batched
 from ..node import describe
 from .batching import full, padded
 from .domains import arrays
-from .rules import Bilinear, reshaped, shape_of, value_of
+from .rules import Bilinear, float_of, reshaped, shape_of, value_of
 from .selecting import index_add
 from .shaping import permute_dims, reshape
 from .table import ANY, ATOM, CALL, PRODUCT, compose, define, row
@@ -182,7 +182,7 @@ def _einsum_transpose(i: int, g: Any, *operands: Any, subscripts: str) -> Any:
         return c
     # A repeated letter took a diagonal: put the cotangent back onto it.
     index = tuple(np.arange(lengths[letter]).reshape([-1 if letter == o else 1 for o in once]) for letter in mine)
-    return index_add(np.zeros(shape_of(operands[i])), index, c)
+    return index_add(np.zeros(shape_of(operands[i]), float_of(c)), index, c)
 
 
 def _einsum_batch(op, lead, inputs, params):

@@ -70,11 +70,6 @@ def float_of(x: Any) -> Any:
     return dtype if dtype is not None and dtype.kind in "fc" else np.dtype(float)
 
 
-def dtype_of(x: Any) -> Any:
-    """The dtype of a node, an array or a number."""
-    return getattr(value_of(x), "dtype", float)
-
-
 def value_of(x: Any) -> Any:
     """The number(s) of a node, also of all examples of a batch of nodes; anything else as it is."""
     if isinstance(x, Node):
@@ -269,7 +264,7 @@ class Elementwise(Rule):
         for i, t in enumerate(tangents):
             if t is not None and self.partials[i] is not None:
                 partial = self.partial(i, step.ans, step.args)
-                term = real_like(scale(t, partial), dtype_of(step.ans))
+                term = real_like(scale(t, partial), float_of(step.ans))
                 terms.append(masked(value_of(partial) != 0, term) if self.selects else term)
         return broadcast(total(terms), shape_of(step.ans)) if terms else None
 
@@ -306,7 +301,7 @@ class Reduction(Rule):
 
     def jvp(self, tangents: list[Any], step: Step) -> Any:
         weights = self._weights(step)
-        product = real_like(tangents[0] * weights, dtype_of(step.ans))
+        product = real_like(tangents[0] * weights, float_of(step.ans))
         if self.selects:
             product = masked(value_of(weights) != 0, product)
         return FUNCTIONS["sum"](product, axis=step.params["axis"], keepdims=step.params.get("keepdims", False))

@@ -26,7 +26,7 @@ as_scalar = define(
 
 
 @row(
-    "as_tensor", lambda x, dtype: np.asarray(x, dtype)[()], Linear((lambda g, x, dtype: as_scalar(g),)),
+    "as_tensor", lambda x, dtype: np.asarray(x, dtype)[()], Linear((lambda g, x, dtype: as_scalar(g),)), complex=False,
     batch=lambda op, lead, inputs, params: astype(full(inputs[0], lead), params["dtype"]),
     latex="{0}", precedence=(ATOM, ATOM), samples=lambda rng: [((rng.normal(),), {"dtype": np.dtype(float)})],
 )

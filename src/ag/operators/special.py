@@ -232,7 +232,8 @@ def bessel(letter: str, of: str, samples: Any, cylinder: tuple[float, float]) ->
     s, t = cylinder
     at_zero = 0.5 if letter in "ji" else None
     zero = special(
-        f"{letter}0", lambda ans, x: s * one(x), latex=rf"{letter.upper()}_{{{{0}}}}({{0}})", samples=samples,
+        f"{letter}0", lambda ans, x: s * one(x), numpy=(np.i0,) if letter == "i" else (),
+        latex=rf"{letter.upper()}_{{{{0}}}}({{0}})", samples=samples,
         doc=f"{of}, order 0",
     )
     one = special(
