@@ -248,7 +248,8 @@ def seed(root: Node, cotangent: Any, what: str = "backward()") -> Any:
     if not isinstance(cotangent, Operand):
         given = np.asarray(cotangent)
         if given.dtype.kind not in ("fiubc" if is_complex(root) else "fiub"):
-            raise TypeError(f"{what}: a cotangent holds numbers as the output does, got dtype {given.dtype}")
+            kind = "complex" if is_complex(root) else "real"
+            raise TypeError(f"{what}: a cotangent holds {kind} numbers, got dtype {given.dtype}")
     if shape_of(given) != shape_of(value):
         raise ValueError(
             f"{what}: the cotangent has shape {shape_of(given)}, the output {describe(root)} has "
