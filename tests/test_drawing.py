@@ -435,12 +435,9 @@ def test_without_graphviz_there_is_text_and_an_error_that_names_the_extra(monkey
     picture.save(tmp_path / "graph.dot")
     picture.save(tmp_path / "graph.mmd")
     assert sorted(os.listdir(tmp_path)) == ["graph.dot", "graph.mmd"]
-    shown = picture._repr_mimebundle_()
-    assert shown.keys() == {"text/markdown", "text/plain"}
-    assert shown["text/markdown"].startswith("```mermaid\nflowchart LR\n")
-    assert shown["text/markdown"].rstrip().splitlines()[-1] == (
-        "The picture itself needs pygraphviz: pip install 'ag-autodiff[draw]'"
-    )
+    shown = picture._repr_markdown_()
+    assert shown.startswith("```mermaid\nflowchart LR\n")
+    assert shown.rstrip().splitlines()[-1] == "The picture itself needs pygraphviz: pip install 'ag-autodiff[draw]'"
     assert picture._repr_svg_() is None and picture._repr_html_() is None
 
 
@@ -448,10 +445,10 @@ def test_without_graphviz_there_is_text_and_an_error_that_names_the_extra(monkey
 
 
 def test_a_notebook_shows_the_picture():
-    shown = ag.draw(running_example())._repr_mimebundle_()
-    assert shown["image/svg+xml"] == shown["text/html"]
-    assert shown["image/svg+xml"].startswith("<svg ")
-    assert shown["text/plain"] == "<Computation graph of f: 8 quantities, 2 leaves; a notebook shows it, .save('graph.svg') writes it>"
+    picture = ag.draw(running_example())
+    assert picture._repr_html_() == picture._repr_svg_() == picture.svg()
+    assert picture._repr_markdown_() is None
+    assert repr(picture) == "<Computation graph of f: 8 quantities, 2 leaves; a notebook shows it, .save('graph.svg') writes it>"
 
 
 def test_wrong_arguments():

@@ -158,14 +158,8 @@ class Drawing:
     def _repr_html_(self) -> str | None:
         return self._repr_svg_()  # within a page, SVG keeps its titles, for pointers and for screen readers
 
-    def _repr_markdown_(self) -> str:
-        return f"```mermaid\n{self.mermaid()}```\n\n{NEEDS}\n"
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        if not layout.installed():
-            return {"text/markdown": self._repr_markdown_(), "text/plain": repr(self)}
-        picture = self.svg()
-        return {"text/html": picture, "image/svg+xml": picture, "text/plain": repr(self)}
+    def _repr_markdown_(self) -> str | None:
+        return None if layout.installed() else f"```mermaid\n{self.mermaid()}```\n\n{NEEDS}\n"
 
 
 def _fits(placed: Layout) -> bool:
