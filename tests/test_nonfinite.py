@@ -699,3 +699,30 @@ def test_what_has_no_name_gets_a_letter_that_is_explained():
                     r"shape \(1, 2\) made by matmul \(.*\.py:\d+\)$", legend)
     assert "write ag.where(ag.exp(z) > 0, ag.sqrt(ag.exp(z)), 0.0)" in text
     assert str(nonfinite(ag.Scalar(1.0) * 2)) == "All values and cotangents are finite."
+
+
+# ---------------------------------------------------------------------- functions that are one operator
+
+
+def root_of(x):
+    return ag.sqrt(x)
+
+
+def test_a_function_that_is_one_operator():
+    """A rule that runs passes of its own: the outer pass is judged, and the report says how to see inside."""
+    f = ag.checkpoint(root_of)
+    with ag.debug():
+        np.testing.assert_allclose(ag.grad(lambda x: f(x).sum())(np.array([1.0, 4.0])), [0.5, 0.25])
+        with pytest.raises(FloatingPointError, match=r"to see inside, call the function\s+itself, undecorated") as caught:
+            ag.grad(lambda x: f(x).sum())(np.array([0.0, 4.0]))
+    assert caught.value.report.cotangent.index == (0,)
+    assert str(caught.value).startswith("The derivative by x is inf at [0].")
+
+
+def test_every_example_of_a_batch_is_watched():
+    with ag.debug():
+        f = ag.vmap(ag.grad(lambda x: ag.where(x > 0, ag.sqrt(x), x).sum()))
+        np.testing.assert_allclose(f(np.array([[-1.0, 4.0], [1.0, -4.0]])), [[1.0, 0.25], [0.5, 1.0]])
+        with pytest.raises(FloatingPointError) as caught:
+            ag.vmap(ag.grad(lambda x: ag.sqrt(x).sum()))(np.array([[1.0, 4.0], [1.0, 0.0]]))
+    assert caught.value.report.cotangent.index == (1, 1)

@@ -170,4 +170,4 @@ def said(op: str, operands: tuple[Operand, ...], dtype: Any, other: str) -> Said
     if bad is not None:
         number = bad.low if not math.isfinite(bad.low) else bad.high
         return Said(f"{bad.name} is given as {numeral(number)}", FINITE_ONLY.format(x=bad.name))
-    return Said(other or BIG.format(**words), SCALE.format(**words))
+    return Said(other, CHECK.format(**words)) if other else Said(BIG.format(**words), SCALE.format(**words))

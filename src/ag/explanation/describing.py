@@ -12,6 +12,7 @@ import numpy as np
 from ..adjoint import Adjoints
 from ..node import OFFSETS, Node
 from ..operators.rules import computed, shape_of, value_of
+from ..operators.table import TABLE
 from .causes import FINITE_ONLY, Operand, Said, said
 from .findings import Finding, Product
 from .influence import first, single, using, wrong
@@ -50,7 +51,7 @@ class Describing:
         number = float(np.asarray(node._value)[index])
         operands = self.words.operands(node, index)
         cause = self._cause(node, operands, number)
-        instead = (advise and self._rewrite(node, index)) or Advice(cause.advice)
+        instead = (advise and self._rewrite(node, index)) or Advice(_inside(node) or cause.advice)
         return Finding(
             "value", node, self.words.whole(node), number, index, int(birth.mask.sum()),
             None if node.op is None else node.op.name, node.source, statement(node, operands), operands, None,
@@ -142,7 +143,7 @@ class Describing:
         product = Product(found.g, found.partial, self.words.partial(y, i)) if found else None
         cause = _cause_of_product(y, operands, product, number)
         instead = self._rewrite(y, place)
-        if instead is None and (wrong(np.asarray(y._value)[place]) or any(map(_lost, operands))):
+        if instead is None and not _inside(y) and (wrong(np.asarray(y._value)[place]) or any(map(_lost, operands))):
             instead = Advice(self._cause(y, operands, float(np.asarray(y._value)[place])).advice)
         if instead is None:
             instead = self._singular(y, product)
@@ -150,6 +151,8 @@ class Describing:
 
     def _singular(self, y: Node, product: Product | None) -> Advice:
         """What to do where the derivative of an operator is infinite, or the numbers are too large."""
+        if _inside(y):
+            return Advice(_inside(y))
         if product is not None and np.isfinite(product.partial):
             return Advice("compute with smaller numbers, for example with a mean in place of a sum, or in float64")
         if y.op.name in SINGULAR:
@@ -222,6 +225,13 @@ class Describing:
         here = (node._code, node._stamp % OFFSETS)
         alike = [x for x in self.order if x.op is not None and x._stamp <= node._stamp and (x._code, x._stamp % OFFSETS) == here]
         return min(alike, key=lambda x: x._stamp, default=node)
+
+
+def _inside(node: Node) -> str:
+    """What to do with a function that is one operator here, as those of ag.checkpoint and of custom rules are."""
+    if node.op is None or node.op.name in TABLE:
+        return ""
+    return f"{node.op.name} is a whole function that counts as one operator: to see inside, call the function itself, undecorated"
 
 
 def _lost(x: Operand) -> bool:

@@ -121,12 +121,12 @@ class Report:
             return f"{'The output and its derivatives' if self.harmless else 'All values and cotangents'} are finite."
         shown = [str(d) for d in self.damage[:SHOWN]]
         rest = len(self.damage) - len(shown)
-        return _sentence("; ".join(shown) + (f"; and {rest} more" if rest else "")) + "."
+        return _sentence("; ".join(shown) + (f"; and {rest} more derivatives" if rest else "")) + "."
 
     def __str__(self) -> str:
         parts = []
         found = [x for x in (self.value, self.cotangent, self.tangent) if x is not None]
-        parts.append(self.headline)
+        parts.append(textwrap.fill(self.headline, WIDTH))
         advised: set[Advice] = set()
         for x in found:
             parts.append("\n".join(_block(x, x.advice in advised)))

@@ -1,30 +1,35 @@
 """What ``ag.debug()`` looks for: derivatives and results that are not finite. `capture.debug` fetches this module when it begins.
 
 A reverse or forward pass raises when what it was to find, or the output that it started from, is not finite; a value that is
-infinite or nan on the way, and does no harm, does not. A pass that is recorded belongs to an outer one, which sees it.
-What was computed and never differentiated is looked at when the block ends. The graph of each loss is searched once for wrong
-uses of it, which are warned of.
+infinite or nan on the way, and does no harm, does not. A pass that is recorded, or that a rule runs within another pass,
+belongs to an outer one, which sees it. What was computed and never differentiated is looked at when the block ends. The graph of
+each loss is searched once for wrong uses of it, which are warned of.
 """
 
 from __future__ import annotations
 
 import gc
+import sys
 import warnings
 from collections.abc import Iterable, Sequence
+from types import FrameType
 from typing import Any
 
-from ..adjoint import Adjoints
+from ..adjoint import Adjoints, pull
 from ..node import OFFSETS, Node, describe, running
 from ..operators.batching import one_by_one_of
 from ..operators.rules import value_of
 from ..reach import Reach, absent
 from ..scalar import Scalar
 from ..source import user_frame
+from ..tangents import push
 from ..tensor import Tensor
 from .doctor import diagnose
 from .findings import Report
 from .influence import wrong
 from .nonfinite import inspect_cotangents, inspect_tangents, inspect_values
+
+PASSES = {f.__code__ for f in (pull, push, inspect_cotangents, inspect_tangents, inspect_values)}
 
 known: set[int] = set()  # the stamps of nodes that are not finite, and were judged already
 looked_at: set[Any] = set()  # the places of outputs whose graphs were looked at for wrong uses of a loss
@@ -38,6 +43,8 @@ def forget() -> None:
 
 def pulled(seeds: Adjoints, reach: Reach, adjoints: Adjoints, ends: Sequence[Node]) -> None:
     """After a reverse pass: raise if a derivative, or the output, is not finite."""
+    if _within_a_pass():
+        return
     _remember(reach.order)
     starts = one_by_one_of({root: value_of(g) for root, g in seeds.items()})
     for start, found in zip(starts, one_by_one_of({x: adjoints.get(x) for x in (*seeds, *ends)}), strict=False):
@@ -49,6 +56,8 @@ def pulled(seeds: Adjoints, reach: Reach, adjoints: Adjoints, ends: Sequence[Nod
 
 def pushed(tangents: Adjoints, reach: Reach, carried: Adjoints) -> None:
     """After a forward pass: raise if the tangent of an output, or an output, is not finite."""
+    if _within_a_pass(1):
+        return
     _remember(reach.order)
     inner = {x for y in reach.order for x in y.inputs if isinstance(x, Node)}
     outputs = [y for y in reach.order if y not in inner]
@@ -78,6 +87,19 @@ def ended(since: int) -> None:
         _remember(reach.order)
         if report:
             _warn(f"{describe(x)} is not finite at the end of ag.debug(). {report}")
+
+
+def _within_a_pass(own: int = 0) -> bool:
+    """Is this a pass that a rule runs for another pass, or for an inspection? The outer one is judged. ``own``: of the passes
+    on the stack, how many are this one."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code in PASSES:
+            own -= 1
+            if own < 0:
+                return True
+        frame = frame.f_back
+    return False
 
 
 def _diagnose(root: Node) -> None:
