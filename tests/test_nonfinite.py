@@ -511,7 +511,7 @@ SPECIAL = (0.0, -1.0, 2.0, np.inf, -np.inf, np.nan, 1e308, -1e308, 5e-324)
 
 def spoilt(x, rng):
     """An array with a few numbers at the edge."""
-    array = np.array(x, dtype=float)
+    array = np.array(x, dtype=np.result_type(np.asarray(x).dtype, np.float32))
     if array.size:
         flat = array.reshape(-1)
         flat[rng.integers(flat.size, size=1 + flat.size // 3)] = rng.choice(SPECIAL)
@@ -527,7 +527,7 @@ def test_a_report_is_true_exactly_if_something_is_lost(name):
     for args, params in [sample for sample in op.samples(rng) for _ in range(5)]:
         given = [
             x if i < len(partials) and isinstance(partials[i], Missing)
-            else ag.Tensor(spoilt(x, rng)) if isinstance(x, (np.ndarray, float)) and np.asarray(x).dtype.kind == "f"
+            else ag.Tensor(spoilt(x, rng)) if isinstance(x, (np.ndarray, float, complex)) and np.asarray(x).dtype.kind in "fc"
             else [ag.Tensor(spoilt(part, rng)) for part in x] if name in ("concat", "stack") else x
             for i, x in enumerate(args)
         ]  # fmt: skip
@@ -535,11 +535,15 @@ def test_a_report_is_true_exactly_if_something_is_lost(name):
             y = op.apply(tuple(given), params) if op.signature is None else op.apply(*op.signature(*given, **params))
         except (TypeError, ValueError):  # labels and indices that the row does not take as they are
             continue
-        if not isinstance(y, ag.node.Node) or np.asarray(y.value).dtype.kind != "f":
+        if not isinstance(y, ag.node.Node) or np.asarray(y.value).dtype.kind not in "fc":
             continue
-        f = ag.sum(y)
+        f = ag.sum(y) if np.asarray(y.value).dtype.kind == "f" else ag.sum(ag.real(y) + ag.imag(y))
+        try:
+            gone = lost(f)
+        except TypeError:  # a row without a rule for complex numbers
+            continue
         report = nonfinite(f)
-        assert bool(report) == lost(f), (args, params, str(report))
+        assert bool(report) == gone, (args, params, str(report))
         if report:
             first = report.value if report.value is not None else report.cotangent
             assert first is not None and not np.isfinite(first.number)
@@ -726,3 +730,17 @@ def test_every_example_of_a_batch_is_watched():
         with pytest.raises(FloatingPointError) as caught:
             ag.vmap(ag.grad(lambda x: ag.sqrt(x).sum()))(np.array([[1.0, 4.0], [1.0, 0.0]]))
     assert caught.value.report.cotangent.index == (1, 1)
+
+
+def test_complex_numbers():
+    z = ag.Tensor(np.array([1 + 1j, 0j]), label="z")
+    report = nonfinite(ag.abs(1 / z).sum())
+    found = report.value
+    assert (found.operator, found.index, found.cause) == ("divide", (1,), "1 is divided by 0")
+    assert found.operands[1].low == 0 and not np.isfinite(found.number)
+    assert "mend 1 / z first" in str(report)
+    f = ag.real(z * (2 + 1j)).sum()
+    f.backward()
+    assert not nonfinite(f) and (z.grad == 2 - 1j).all()
+    spoilt = ag.Tensor(np.array([1.0, np.inf]), label="x")
+    assert nonfinite(ag.abs(np.fft.fft(spoilt)).sum()).value.node is spoilt

@@ -26,8 +26,8 @@ class Operand:
     name: str
     shape: tuple[int, ...]
     count: int
-    low: float
-    high: float
+    low: Any
+    high: Any
     given: bool
 
     def __str__(self) -> str:
@@ -162,12 +162,13 @@ def said(op: str, operands: tuple[Operand, ...], dtype: Any, other: str) -> Said
     }
     if not operands or any(x.count == 0 for x in operands):
         return EMPTY
-    numbers = [x.low if x.count == 1 or not math.isnan(x.low) else math.nan for x in operands]
-    bad = next((x for x in operands if x.given and not (math.isfinite(x.low) and math.isfinite(x.high))), None)
-    for cause in CAUSES.get(op, ()):
+    numbers = [x.low.real if isinstance(x.low, complex) and not x.low.imag else x.low for x in operands]
+    bad = next((x for x in operands if x.given and not np.isfinite((x.low, x.high)).all()), None)
+    known = CAUSES.get(op, ()) if not np.iscomplexobj(numbers) else ()  # complex numbers have no order
+    for cause in known:
         if cause.when(*numbers) and not (bad and cause.when is ALWAYS):
             return Said(*(text.format(*map(numeral, numbers), **words) for text in (cause.says, cause.advice)))
     if bad is not None:
-        number = bad.low if not math.isfinite(bad.low) else bad.high
+        number = bad.low if not np.isfinite(bad.low) else bad.high
         return Said(f"{bad.name} is given as {numeral(number)}", FINITE_ONLY.format(x=bad.name))
     return Said(other, CHECK.format(**words)) if other else Said(BIG.format(**words), SCALE.format(**words))

@@ -15,7 +15,7 @@ from ..operators.rules import computed, shape_of, value_of
 from ..operators.table import TABLE
 from .causes import FINITE_ONLY, Operand, Said, said
 from .findings import Finding, Product
-from .influence import first, single, using, wrong
+from .influence import first, number_at, single, using, wrong
 from .numerals import numeral
 from .rewrites import NEAR, REWRITES, SINGULAR, Advice, Match, Rewrite, matches, tree_of
 from .tracing import Birth, Masks, given_as_constant, product_of_cotangent, product_of_tangent
@@ -48,7 +48,7 @@ class Describing:
 
     def _value(self, birth: Birth, advise: bool) -> Finding:
         node, index = birth.node, first(birth.mask)
-        number = float(np.asarray(node._value)[index])
+        number = number_at(node._value, index)
         operands = self.words.operands(node, index)
         cause = self._cause(node, operands, number)
         instead = (advise and self._rewrite(node, index)) or Advice(_inside(node) or cause.advice)
@@ -109,7 +109,7 @@ class Describing:
             if np.any(ahead[y]):
                 push(y)
 
-    def _cause(self, node: Node, operands: tuple[Operand, ...], number: float) -> Said:
+    def _cause(self, node: Node, operands: tuple[Operand, ...], number: Any) -> Said:
         if node.op is None:
             name = self.words.name(node)
             return Said(f"{name} was given as {numeral(number)}", FINITE_ONLY.format(x=name))
@@ -126,7 +126,7 @@ class Describing:
         """A cotangent or a tangent that does harm."""
         node, y, i = birth.node, birth.through, birth.position
         index = first(birth.mask)
-        number = float(np.asarray(numbers[node])[index])
+        number = number_at(numbers[node], index)
         start = (kind, node, self.words.name(node), number, index, int(birth.mask.sum()))
         if y is None or i is None:
             large = "finite contributions add up to more than the largest number"
@@ -143,8 +143,11 @@ class Describing:
         product = Product(found.g, found.partial, self.words.partial(y, i)) if found else None
         cause = _cause_of_product(y, operands, product, number)
         instead = self._rewrite(y, place)
-        if instead is None and not _inside(y) and (wrong(np.asarray(y._value)[place]) or any(map(_lost, operands))):
-            instead = Advice(self._cause(y, operands, float(np.asarray(y._value)[place])).advice)
+        lost = [x for x in operands if _lost(x)]
+        if instead is None and lost and not all(x.given for x in lost):
+            instead = Advice(f"mend {' and '.join(x.name for x in lost)} first")
+        if instead is None and not _inside(y) and (lost or wrong(np.asarray(y._value)[place])):
+            instead = Advice(self._cause(y, operands, number_at(y._value, place)).advice)
         if instead is None:
             instead = self._singular(y, product)
         return Finding(*start, y.op.name, y.source, statement(y, operands), operands, product, cause, instead, True)
@@ -238,7 +241,7 @@ def _lost(x: Operand) -> bool:
     return not np.isfinite((x.low, x.high)).all()
 
 
-def _cause_of_product(y: Node, operands: tuple[Operand, ...], product: Product | None, number: float) -> str:
+def _cause_of_product(y: Node, operands: tuple[Operand, ...], product: Product | None, number: Any) -> str:
     at = ", ".join(map(str, operands))
     lost = ", ".join(str(x) for x in operands if _lost(x))
     if product is not None and np.isfinite(product.partial):

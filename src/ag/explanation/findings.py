@@ -6,11 +6,12 @@ import os
 import re
 import textwrap
 from dataclasses import dataclass
+from typing import Any
 
 from ..node import Node
 from ..source import Source
 from .causes import Operand
-from .numerals import numeral
+from .numerals import factor, numeral
 from .rewrites import Advice
 
 WIDTH = 100
@@ -21,12 +22,12 @@ SHOWN = 3  # harmless findings that are written out
 class Product:
     """What the chain rule multiplied: what arrived, and the local partial."""
 
-    arrived: float
-    partial: float
+    arrived: Any
+    partial: Any
     of: str  # ∂(√x)/∂x = 0.5 / √x
 
     @property
-    def result(self) -> float:
+    def result(self) -> Any:
         """Their product, by IEEE: 0 · inf is nan."""
         return self.arrived * self.partial
 
@@ -55,7 +56,7 @@ class Finding:
     kind: str
     node: Node
     name: str
-    number: float
+    number: Any
     index: tuple[int, ...]
     count: int
     operator: str | None
@@ -77,7 +78,7 @@ class Damage:
     """A result that is not finite: the output, or the derivative of a leaf."""
 
     what: str  # "the output", "∂/∂x"
-    number: float
+    number: Any
     index: tuple[int, ...]
     count: int
     size: int
@@ -183,9 +184,10 @@ def _equation(f: Finding) -> str:
         what = f.name if f.kind == "value" else f"the {f.kind} of {f.name}"
         return " = ".join(dict.fromkeys(filter(None, (what, f.statement, numeral(f.number)))))
     p = f.product
-    arrived, partial = numeral(p.arrived), numeral(p.partial)
+    arrived, partial = numeral(p.arrived), factor(p.partial)
+    arrived = f"({arrived})" if " " in arrived else arrived
     left, _, formula = p.of.partition(" = ")
-    sides = [f"{arrived} · {left}", f"{arrived} · {_enclosed(formula)}" if formula else "", f"{arrived} · {_factor(partial)}"]
+    sides = [f"{arrived} · {left}", f"{arrived} · {_enclosed(formula)}" if formula else "", f"{arrived} · {partial}"]
     return " = ".join(dict.fromkeys(filter(None, (*sides, numeral(p.result)))))
 
 
@@ -203,12 +205,8 @@ def _block(f: Finding, advised: bool = False) -> list[str]:
     return lines + _wrapped("write" if f.advice.because else "do", f.advice.write) + _wrapped("", f.advice.because)
 
 
-def _factor(text: str) -> str:
-    return f"({text})" if text.startswith("-") else text
-
-
 def _enclosed(formula: str) -> str:
-    return f"({formula})" if " " in formula else _factor(formula)
+    return f"({formula})" if " " in formula or formula.startswith("-") else formula
 
 
 def _wrapped(head: str, text: str) -> list[str]:

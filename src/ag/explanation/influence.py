@@ -16,7 +16,13 @@ from ..operators.rules import Elementwise, Reduction, Step, Zero, any_over, beni
 def wrong(x: Any) -> Any:
     """Where numbers are not finite."""
     array = np.asarray(x)
-    return ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
+    return ~np.isfinite(array) if array.dtype.kind in "fc" else np.zeros(array.shape, bool)
+
+
+def number_at(x: Any, index: tuple[int, ...]) -> Any:
+    """One element as Python's number, real or complex."""
+    element = np.asarray(x)[index]
+    return complex(element) if element.dtype.kind == "c" else float(element)
 
 
 def used(step: Step, i: int, mask: Any) -> Any:
@@ -57,7 +63,7 @@ def using(step: Step, i: int, mask: Any) -> Any:
     tangents: list[Any] = [None] * len(args)
     tangents[i] = np.where(mask, np.nan, 0.0)
     with np.errstate(all="ignore"):
-        reached = np.isnan(np.asarray(rule.jvp(tangents, Step(op, result, tame, params)), dtype=float))
+        reached = np.isnan(np.asarray(rule.jvp(tangents, Step(op, result, tame, params))))
         if rule.selects and isinstance(rule, Reduction):
             reached = reached | (np.isnan(ans) & _reduced(mask & np.isnan(args[i]), step))
     return np.broadcast_to(reached, shape)

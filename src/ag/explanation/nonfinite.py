@@ -9,11 +9,11 @@ import numpy as np
 
 from ..adjoint import Adjoints, pull, seed
 from ..node import OFFSETS, Node
-from ..operators.rules import computed, shape_of, value_of
+from ..operators.rules import computed, is_complex, shape_of, value_of
 from ..reach import Reach, absent
 from .describing import Describing
 from .findings import Damage, Finding, Report
-from .influence import first, used, using, wrong
+from .influence import first, number_at, used, using, wrong
 from .tracing import Birth, Masks, given_as_constant, is_number, trace_cotangents, trace_tangents, trace_values
 
 LISTED = 20  # harmless findings that are described
@@ -23,13 +23,13 @@ def nonfinite(root: Node, cotangent: Any = None) -> Report:
     """The first value, and the first cotangent of the reverse pass, that is infinite or nan, and what to write instead.
 
     Arguments: ``root``, the output; ``cotangent``, the weights of its derivative, for an output with several elements
-    (without it only values are looked at).
+    or a complex one (without it only values are looked at).
 
     Returns a `Report`, which is true if the output or a derivative of it is not finite, prints as text, and holds what it
     prints as data. A value that does no harm, in a branch not taken for example, is listed as harmless.
     """
     reach = Reach([root])
-    if cotangent is None and np.size(root._value) != 1:
+    if cotangent is None and (np.size(root._value) != 1 or is_complex(root)):
         return inspect_values([root], reach)
     return inspect_cotangents({root: value_of(seed(root, cotangent, "nonfinite"))}, reach, reach.leaves)
 
@@ -149,7 +149,7 @@ def _as_given(root: Node, births: list[Birth]) -> bool:
 def _damage(what: str, number: Any) -> Damage:
     lost = wrong(number)
     index = first(lost)
-    return Damage(what, float(np.asarray(number)[index]), index, int(lost.sum()), lost.size)
+    return Damage(what, number_at(number, index), index, int(lost.sum()), lost.size)
 
 
 def _blame_values(birth: Birth, bad: Masks) -> None:

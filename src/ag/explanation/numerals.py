@@ -11,7 +11,13 @@ LISTED = 6  # elements: up to here an array is written out
 
 
 def numeral(x: Any, digits: int = DIGITS) -> str:
-    """A number as text: 0.048587, 1.5e-07."""
+    """A number as text: 0.048587, 1.5e-07, 1 - 2i."""
+    if np.iscomplexobj(x):
+        z = complex(x)
+        if z.imag == 0:
+            return numeral(z.real, digits)
+        sign = "-" if z.imag < 0 else "+"
+        return f"{numeral(z.real, digits)} {sign} {numeral(abs(z.imag), digits)}i"
     x = float(x)
     if x == int(x) if abs(x) < 1e15 else False:
         return str(int(x))
@@ -56,8 +62,8 @@ def kind(x: Any) -> str:
 
 
 def factor(x: Any, digits: int = DIGITS) -> str:
-    """A number as a factor: a negative one in parentheses."""
+    """A number as a factor: a negative or complex one in parentheses."""
     text = numeral(x, digits)
-    return f"({text})" if text.startswith("-") else text
+    return f"({text})" if text.startswith("-") or " " in text else text
 
 

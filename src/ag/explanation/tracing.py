@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..adjoint import Adjoints
+from ..adjoint import Adjoints, conjugate
 from ..node import Node
 from ..operators.rules import Bilinear, Elementwise, Step, computed, shape_of
-from .influence import first, single, used, using, wrong
+from .influence import first, number_at, single, used, using, wrong
 
 Masks = dict[Node, Any]
 
@@ -70,7 +70,7 @@ def trace_cotangents(bad: Masks, order: list[Node], adjoints: Adjoints, masks: M
         for i, x in enumerate(y.inputs):
             if not isinstance(x, Node) or x not in bad or not y.op.rule.depends_on(i):
                 continue
-            c = y.op.rule.exact_vjp(i, _number(g), mask, step)[0]
+            c = y.op.rule.exact_vjp(i, _carried(g), mask, step)[0]
             mine = bad[x] & wrong(c)
             if not mine.any():
                 continue
@@ -127,16 +127,17 @@ def is_number(x: Any) -> bool:
     return isinstance(x, (float, np.ndarray, np.generic))
 
 
-def _number(x: Any) -> Any:
-    return np.float64(x) if type(x) is float else x
+def _carried(g: Any) -> Any:
+    """A cotangent as a pass carries it: in NumPy's numbers, and conjugate."""
+    return np.float64(g) if type(g) is float else conjugate(g)
 
 
 class Product(NamedTuple):
     """g · partial at one element of the result of an operator."""
 
     place: tuple[int, ...]
-    g: float
-    partial: float
+    g: Any
+    partial: Any
 
 
 def product_of_cotangent(birth: Birth, g: Any) -> Product | None:
@@ -147,19 +148,19 @@ def product_of_cotangent(birth: Birth, g: Any) -> Product | None:
     step, rule = computed(y), y.op.rule
     element = single(shape_of(birth.node), first(birth.mask))
     reached = using(step, i, element)
-    factors = rule.factors(i, _number(g), step)
+    factors = rule.factors(i, _carried(g), step)
     if factors is None:
-        factors = _factors_of_sum(step, i, g, element)
+        factors = _factors_of_sum(step, i, _carried(g), element)
     if factors is None:
         return None
     a, b = np.broadcast_arrays(*factors)
     if isinstance(rule, (Elementwise, Bilinear)):
         a, b = np.broadcast_to(a, reached.shape), np.broadcast_to(b, reached.shape)
         places = reached & wrong(a * b)
-        return Product(first(places), float(a[first(places)]), float(b[first(places)])) if places.any() else None
+        return Product(first(places), number_at(a, first(places)), number_at(b, first(places))) if places.any() else None
     a, b = np.broadcast_to(a, element.shape), np.broadcast_to(b, element.shape)
     place = first(element)
-    return Product(first(reached), float(a[place]), float(b[place])) if wrong(a * b)[place] else None
+    return Product(first(reached), number_at(a, place), number_at(b, place)) if wrong(a * b)[place] else None
 
 
 def _factors_of_sum(step: Step, i: int, g: Any, element: Any) -> tuple[Any, Any] | None:
@@ -191,7 +192,7 @@ def product_of_tangent(birth: Birth, t: Any) -> Product | None:
     partial = y.op.rule.partial(i, step.ans, step.args)
     place = first(birth.mask)
     a, b = np.broadcast_to(np.asarray(t), shape_of(y)), np.broadcast_to(np.asarray(partial), shape_of(y))
-    return Product(place, float(a[place]), float(b[place]))
+    return Product(place, number_at(a, place), number_at(b, place))
 
 
 def given_as_constant(node: Node) -> bool:

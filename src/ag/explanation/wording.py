@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..node import Node, describe, made
-from ..operators.rules import Elementwise, Step, Zero, computed, shape_of, value_of
+from ..operators.rules import Elementwise, Step, Zero, computed, is_complex, shape_of, value_of
 from ..symbol import Symbol
 from .causes import Operand
 from .formula import Formula
-from .influence import single, used
+from .influence import number_at, single, used
 from .names import Name
-from .numerals import numeral
+from .numerals import factor, numeral
 
 DEPTH, LENGTH, SHORT = 4, 32, 12  # operators and characters of a formula that serves as a name
 LETTERS = "xyzuvwabcdhkmnpqrst"
@@ -77,7 +77,9 @@ class Wording:
         ans = applied(y, names)
         left = f"∂({_text(ans)})/∂{_enclosed(_text(names[i]))}"
         rule = y.op.rule
-        return f"{left} = {Formula(rule.partial(i, ans, tuple(names))).text()}" if isinstance(rule, Elementwise) else left
+        if not isinstance(rule, Elementwise) or any(map(is_complex, (y, *y.inputs))):
+            return left
+        return f"{left} = {Formula(rule.partial(i, ans, tuple(names))).text()}"
 
     def operands(self, node: Node, index: tuple[int, ...]) -> tuple[Operand, ...]:
         """What one element of a node was computed from."""
@@ -89,7 +91,7 @@ class Wording:
     def _operand(self, step: Step, i: int, x: Any, element: Any) -> Operand:
         values = np.asarray(step.args[i])
         part = values[used(step, i, element)]
-        low, high = (float(part.min()), float(part.max())) if part.size else (np.nan, np.nan)
+        low, high = (number_at(part.min(), ()), number_at(part.max(), ())) if part.size else (np.nan, np.nan)
         return Operand(_text(self.short(x)), shape_of(x), part.size, low, high, not isinstance(x, Node) or x.op is None)
 
     def code(self, x: Any, depth: int = 2) -> str:
@@ -131,7 +133,7 @@ def numbered(x: Any) -> Any:
     text = numeral(x)
     if isinstance(x, (bool, np.bool_)) or text.isdigit():
         return x
-    return Symbol(Name(f"({text})", f"({text})") if text.startswith("-") else Name(text, text), x)
+    return Symbol(Name(factor(x), factor(x)), x)
 
 
 def counts(node: Node, i: int) -> bool:
