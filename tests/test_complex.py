@@ -150,6 +150,11 @@ def test_what_has_no_rule_for_complex_numbers_is_named(f, words):
         ag.fft.fft(ag.Tensor([1.0, 2.0]), n=0)
 
 
+def test_an_explanation_of_complex_numbers_says_what_to_explain_instead():
+    with pytest.raises(TypeError, match=r"explain a function of x and y in place of x \+ iy"):
+        ag.explain(ag.sum(ag.abs(ag.fft.fft(ag.Tensor([1.0, 2.0])))))
+
+
 def test_the_modulus_at_zero_has_the_gradient_zero():
     np.testing.assert_allclose(ag.grad(lambda z: ag.sum(ag.abs(z)))(np.array([0.0j, 3.0 + 4.0j])), [0.0, 0.6 + 0.8j], rtol=1e-15)
 

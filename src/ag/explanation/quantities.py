@@ -120,6 +120,11 @@ class Graph:
 
     def __init__(self, root: Node, cotangent: Any = None, caller: str = "ag.explain") -> None:
         self.reach = Reach([root])
+        if self.reach.complex:
+            raise TypeError(
+                f"{describe(root)} is computed with complex numbers, whose derivatives have two parts that a line can't show: "
+                f"explain a function of x and y in place of x + iy, or look at ag.real(z) and ag.imag(z) alone"
+            )
         nodes = self.reach.order[::-1]
         self.root = root
         self.differentiated = cotangent is not None or np.size(value_of(root)) == 1
