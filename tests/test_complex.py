@@ -1,5 +1,8 @@
 """Complex numbers: a function of z = x + iy is a function of x and y, and its derivatives are compared with those of that."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -167,3 +170,17 @@ def test_numpys_own_functions_and_the_attributes():
     x = ag.Tensor([1.0, 2.0, 4.0])
     for f in (np.fft.rfft, np.fft.fft, np.fft.irfft, np.fft.ihfft):
         np.testing.assert_allclose(f(x).value, f(x.value), rtol=1e-14)
+
+
+def test_complex_numbers_that_a_row_makes_of_real_ones_are_noticed():
+    """In a process that has seen no other: what a pass looks for is switched on by the first of them."""
+    program = (
+        "import ag, numpy as np\n"
+        "x = ag.Tensor([1.0, 2.0, 4.0])\n"
+        "y = np.fft.fft(x)\n"
+        "ag.sum(ag.real(y * ag.Tensor([1.0, 2.0, 3.0]) )).backward()\n"
+        "assert np.iscomplexobj(y.grad) and np.allclose(y.grad, [1, 2, 3])\n"
+        "z = ag.Tensor([1.0, 2.0]); w = np.fft.fft(z); ag.sum(ag.imag(w)).backward()\n"
+        "assert np.allclose(w.grad, [1j, 1j]), w.grad\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..batched import Batched
-from ..capture import capture, constant
+from ..capture import capture, constant, seen
 from ..node import Node, describe, made, next_stamp, relocate
 from ..scalar import Scalar
 from ..source import user_frame
 from ..symbol import Symbol
 from ..tensor import Tensor
 from . import batching
-from .rules import shape_of
+from .rules import is_complex, shape_of
 
 if TYPE_CHECKING:
     from .table import Operator
@@ -220,6 +220,8 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
             value = op.forward(*values, **params)
         except ValueError as error:
             raise mismatch(op, inputs, error) from None
+        if not seen.complex and is_complex(value):
+            seen.complex = True
         if op.face is not None:
             face = op.face
     node = made(face, value, op, kept)
