@@ -184,3 +184,43 @@ def test_complex_numbers_that_a_row_makes_of_real_ones_are_noticed():
         "assert np.allclose(w.grad, [1j, 1j]), w.grad\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.fixture
+def nothing_complex_yet(monkeypatch):
+    """As in a process in which no complex number has entered a graph."""
+    from ag.capture import seen
+
+    monkeypatch.setattr(seen, "complex", False)
+    yield seen
+    seen.complex = True
+
+
+@pytest.mark.parametrize("name", [*TABLE, *COMPOSITES])
+def test_no_row_makes_complex_numbers_unnoticed(name, nothing_complex_yet):
+    for args, params in {**TABLE, **COMPOSITES}[name].samples(np.random.default_rng(0)):
+        if "dtype" in params:
+            params = {**params, "dtype": np.dtype(complex)}
+        nodes = [ag.Tensor(x) if is_float(x) else x for x in leaves(list(args))]
+        try:
+            with np.errstate(all="ignore"):
+                results = leaves(FUNCTIONS[name](*rebuilt(list(args), nodes), **params))
+        except TypeError:
+            continue  # it makes no complex numbers
+        if any(np.asarray(getattr(y, "value", y)).dtype.kind == "c" for y in results):
+            assert nothing_complex_yet.complex
+
+
+def test_the_gradient_of_complex_numbers_within_a_real_function(nothing_complex_yet):
+    """∂f/∂x + i ∂f/∂y of f = Σ|y|² is 2y, whether or not the process has seen a complex number before."""
+    y = np.fft.fft(ag.Tensor([1.0, 2.0, 3.0, 5.0]))
+    (np.abs(y) ** 2).sum().backward()
+    np.testing.assert_allclose(y.grad, 2 * y.value, rtol=1e-14)
+
+
+def test_rows_without_a_complex_rule_are_refused_within_a_real_function(nothing_complex_yet):
+    y = np.fft.fft(ag.Tensor([1.0, 2.0, 3.0, 5.0]))
+    with pytest.raises(TypeError, match="has no derivative rule for complex numbers"):
+        ag.real(ag.max(y)).backward()
+    with pytest.raises(TypeError, match="is computed with complex numbers"):
+        ag.explain((np.abs(y) ** 2).sum())

@@ -538,3 +538,8 @@ def test_in_a_real_process():
     )  # fmt: skip
     assert done.returncode == 0 and not done.stderr
     assert done.stdout.endswith("∂f/∂z1 =   ∂f/∂z1 = ∂f/∂z2 · ∂z2/∂z1   where z2 = log z1\n∂f/∂z1 = \n2 of 3 found\n")
+
+
+def test_a_cotangent_of_another_shape():
+    with pytest.raises(ValueError, match=r"ag.quiz: the cotangent has shape \(3,\), the output"):
+        ag.quiz(ag.Tensor([1.0, 2.0], label="v") * 2, cotangent=[1.0, 2.0, 3.0])

@@ -62,7 +62,7 @@ class Quiz:
     """
 
     def __init__(self, root: Node, cotangent: Any = None, of: Any = None) -> None:
-        self.graph = graph = Graph(root, cotangent)
+        self.graph = graph = Graph(root, cotangent, "ag.quiz")
         if not graph.differentiated:
             raise ValueError(
                 f"ag.quiz: the output has {np.size(value_of(root))} elements, so it has no single derivative: give the weights "
