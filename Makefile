@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help mnist test lint bench clean
+.PHONY: help mnist test test-browser lint bench clean
 
 help:  ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
 $(VENV)/main: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +24,13 @@ mnist: $(VENV)/main  ## train a softmax classifier on the real MNIST
 
 test: $(VENV)/test  ## run all tests
 	$(BIN)/python -m pytest
+
+$(VENV)/browser: pyproject.toml $(VENV)/test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group browser
+	@touch $@
+
+test-browser: $(VENV)/browser  ## try the page in a real browser (.ci/setup installs Debian's Chromium; AG_CHROMIUM names another)
+	$(BIN)/python -m pytest tests_browser
 
 lint: $(VENV)/test  ## style and types
 	$(BIN)/ruff check .

@@ -108,9 +108,15 @@ class Explanation:
         """As a LaTeX document that compiles as it is."""
         return printing.latex(self.graph, fold)
 
+    def html(self) -> str:
+        """As a page that works by itself: the drawing, both passes step by step, and sliders for the leaves of a small graph."""
+        from .page import page
+
+        return page(self.graph)
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it to a file, by its ending: .md, .tex or .txt."""
-        text = {".md": self.markdown, ".tex": self.latex, ".txt": lambda: self.text(100) + "\n"}
+        """Write it to a file, by its ending: .html, .md, .tex or .txt."""
+        text = {".html": self.html, ".md": self.markdown, ".tex": self.latex, ".txt": lambda: self.text(100) + "\n"}
         write_by_ending(path, text)
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ broadcasting needs no word for it.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ DIGITS = 6
 SHOWN = 8  # of the arguments of one operator, that are written out
 PRIVATE = 0xE000  # names stand in a formula as characters of Unicode's private area until it has become text
 TRANSPARENT = "{0}"  # the formula of rows that only change shape, face or dtype
+
+Undecided = Callable[[Symbol], str]
 
 
 class Typeset(NamedTuple):
@@ -73,9 +76,10 @@ class Formula:
     def value(self) -> Any:
         return self.symbol._value if isinstance(self.symbol, Node) else self.symbol
 
-    def latex(self, within: int = ANY) -> str:
-        """In LaTeX; in parentheses if it binds less than ``within``."""
-        return self._set(None, within)
+    def latex(self, within: int = ANY, undecided: Undecided | None = None) -> str:
+        """In LaTeX; in parentheses if it binds less than ``within``. ``undecided`` gives a key for a condition that may change;
+        the formula then has both branches, as a \\choice."""
+        return self._set(None, within, undecided)
 
     def text(self, within: int = ANY) -> str:
         """As one line of text."""
@@ -83,8 +87,9 @@ class Formula:
         line = plain_text(self._set(names, within))
         return re.sub("(/ )?[\ue000-\uf8ff](?=([ᵀ⁰¹²³⁴-⁹^[])?)", lambda m: _named(m, names), line)
 
-    def _set(self, names: list[Name] | None, within: int) -> str:
-        return _slot(_Setter(names, self.digits, self.as_recorded).set(self.symbol, words=self.as_recorded), within)
+    def _set(self, names: list[Name] | None, within: int, undecided: Undecided | None = None) -> str:
+        setter = _Setter(names, self.digits, self.as_recorded, undecided)
+        return _slot(setter.set(self.symbol, words=self.as_recorded), within)
 
     def given(self) -> list[Formula]:
         """What the letters of the rows in it stand for."""
@@ -139,8 +144,9 @@ def shape_name(array: Any, word: str = "const") -> Name:
 class _Setter:
     """Sets symbols in LaTeX. With a list of ``names`` each name is put there, and a mark in its place."""
 
-    def __init__(self, names: list[Name] | None, digits: int, as_recorded: bool) -> None:
+    def __init__(self, names: list[Name] | None, digits: int, as_recorded: bool, undecided: Undecided | None = None) -> None:
         self.names = names
+        self.undecided = undecided
         self.digits = digits
         self.as_recorded = as_recorded
 
@@ -159,13 +165,23 @@ class _Setter:
             return self.constant(x, words)
         if x.op is None:
             assert isinstance(x, Symbol)
-            return Typeset(self.named(x.name), ATOM, x.shape) if isinstance(x.name, Name) else self.constant(x._value, True)
+            if not isinstance(x.name, Name):
+                return self.constant(x._value, True)
+            return Typeset(self.named(x.name), ATOM if x.name.whole else ANY, x.shape)
         if x.op.latex == TRANSPARENT:
             return self.set(x.inputs[0], words)
+        if x.op.name == "where" and self.undecided and isinstance(x.inputs[0], Symbol) and not x.inputs[0].ndim:
+            return self.choice(self.undecided(x.inputs[0]), *map(self.set, x.inputs[1:]))
         simpler = None if self.as_recorded else rewritten(x.op.name, x.inputs, x.params)
         if simpler is not None:
             return self.set(simpler[0], words)
         return self.applied(x.op, x.inputs, x.params, shape_of(x))
+
+    @staticmethod
+    def choice(key: str, taken: Typeset, other: Typeset) -> Typeset:
+        """Both branches of a condition that may change."""
+        shape = np.broadcast_shapes(taken.shape, other.shape)
+        return Typeset(rf"\choice{{{key}}}{{{taken.latex}}}{{{other.latex}}}", min(taken.binds, other.binds), shape)
 
     def constant(self, x: Any, words: bool) -> Typeset:
         """A number as it is; the elements of a short array; of a longer one the shape."""

@@ -14,10 +14,11 @@ ESCAPES = str.maketrans({c: rf"\{c}" for c in "%&#$_{}"} | {"\\": r"\backslash "
 
 
 class Name(NamedTuple):
-    """A name as text and in LaTeX."""
+    """A name as text and in LaTeX; ``whole``: it needs no parentheses, whatever stands beside it."""
 
     text: str
     latex: str
+    whole: bool = True
 
     @classmethod
     def of(cls, label: str) -> Name:

@@ -52,6 +52,7 @@ class Edge(NamedTuple):
     amount   how many uses it stands for
     again    it leads back: what a loop computed goes into its next pass
     carries  the derivative passes through it
+    use      of a single use the numbers of who uses it, and as which input
     """
 
     tail: str
@@ -61,6 +62,7 @@ class Edge(NamedTuple):
     amount: int = 1
     again: bool = False
     carries: bool = True
+    use: tuple[int, int] | None = None
 
     @property
     def plate(self) -> Size:
@@ -166,4 +168,5 @@ def _edge(tail: Block, head: Block, uses: list[Use], terms: Terms) -> Edge:
     if len(uses) > 1:
         note = f"{len(uses):,} uses"
     again = tail.first.number >= head.first.number
-    return Edge(_key(tail), _key(head), label, note, len(uses), again, carries=bool(used) or not terms)
+    use = (uses[0][0].number, uses[0][1]) if len(uses) == 1 else None
+    return Edge(_key(tail), _key(head), label, note, len(uses), again, bool(used) or not terms, use)

@@ -65,8 +65,9 @@ def _lines(lines: tuple[Line, ...], x: float, y: float, colours: Colours) -> Ite
         baseline = top + letters.height / 2 + 0.35 * letters.size
         top += letters.height
         weight = ' font-weight="bold"' if letters.bold else ""
+        kind = f' class="ag-{line.number}"' if line.number else ""
         yield (
-            f'<text x="{x:.2f}" y="{baseline:.2f}" font-size="{letters.size:g}"{weight}'
+            f'<text{kind} x="{x:.2f}" y="{baseline:.2f}" font-size="{letters.size:g}"{weight}'
             f' fill="{colours.faint if line.faint else colours.ink}">{_runs(line.text, letters.size)}</text>'
         )
 
@@ -110,7 +111,8 @@ def _arrowhead(base: tuple[float, float], tip: tuple[float, float], colour: str)
 
 def _label(edge: Edge, at: tuple[float, float]) -> Iterable[str]:
     (w, h), (x, y) = edge.plate, at
-    yield f'<g class="ag-partial" data-tail="{edge.tail}" data-head="{edge.head}"><title>{escape(edge.note)}</title>'
+    use = f' data-use="{edge.use[0]}.{edge.use[1]}"' if edge.use else ""
+    yield f'<g class="ag-partial" data-tail="{edge.tail}" data-head="{edge.head}"{use}><title>{escape(edge.note)}</title>'
     yield (
         f'<rect x="{x - w / 2:.1f}" y="{y - h / 2:.1f}" width="{w:.1f}" height="{h:.1f}" rx="6"'
         f' fill="{PARTIAL.face}" stroke="{PARTIAL.rim}" stroke-width="1"/>'

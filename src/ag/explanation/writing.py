@@ -21,11 +21,12 @@ LISTED = 3  # elements of an array that are written out
 
 
 class Line(NamedTuple):
-    """One line of text: what it says, and in which letters (a key of `appearance.LETTERS`)."""
+    """One line of text: what it says, in which letters (a key of `appearance.LETTERS`), and if it is a value or a derivative."""
 
     text: str
     letters: str
     faint: bool = False
+    number: str = ""
 
 
 class Version(NamedTuple):
@@ -34,13 +35,14 @@ class Version(NamedTuple):
     letters: str
     texts: list[str]
     faint: bool = False
+    number: str = ""
 
     def fitting(self, room: float) -> Line:
         """The fullest that fits into so many pixels; the shortest, cut, if none does."""
         texts = [drawn(plain(text)) for text in self.texts]
         letters = LETTERS[self.letters]
         fits = (text for text in texts if width(text, letters) <= room)
-        return Line(next(fits, None) or cut(texts[-1], letters, room), self.letters, self.faint)
+        return Line(next(fits, None) or cut(texts[-1], letters, room), self.letters, self.faint, self.number)
 
 
 # ---------------------------------------------------------------------- in a disc
@@ -64,10 +66,12 @@ def _single(q: Quantity, backward: bool) -> list[Version]:
     if q.shape:
         found.append(Version("text", [kind(q.value), f"({times(q.shape)})"]))
     if backward and q.shape:  # there is room for one array in a disc
-        return [*found, Version("note", [f"{q.derivative.text} ="], True), Version("note", _ranges(q.adjoint), True)]
-    found.append(Version("text", _ranges(q.value)))
+        head = Version("note", [f"{q.derivative.text} ="], True, "derivative")
+        return [*found, head, Version("note", _ranges(q.adjoint), True, "derivative")]
+    found.append(Version("text", _ranges(q.value), number="value"))
     if backward:
-        found.append(Version("note", [f"{q.derivative.text} = {x}" for x in _ranges(q.adjoint, DIGITS - 1)], True))
+        texts = [f"{q.derivative.text} = {x}" for x in _ranges(q.adjoint, DIGITS - 1)]
+        found.append(Version("note", texts, True, "derivative"))
     elif q.node.grad is not None:
         found.append(Version("note", [f"grad {x}" for x in _ranges(q.node.grad)], True))
     return found
@@ -81,11 +85,12 @@ def _several(block: Block, graph: Graph, backward: bool) -> list[Version]:
     else:
         head = Version("sign", [_symbols(block)])
     numbers = [np.ravel(q.adjoint if backward else q.value) for q in block.quantities]
+    number = "derivative" if backward else "value"
     what = f"∂{graph.output_name.text}: " if backward else ""
     place = printing.place(block.first)
     return [
         head, Version("head", [f"× {block.size:,}"]), *([Version("note", [place], True)] if place else []),
-        Version("note", [what + text for text in _ranges(np.concatenate(numbers))], backward),
+        Version("note", [what + text for text in _ranges(np.concatenate(numbers))], backward, number),
     ]  # fmt: skip
 
 

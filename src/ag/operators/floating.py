@@ -107,7 +107,7 @@ fmod = define(
 heaviside = define(
     "heaviside", np.heaviside, Elementwise((None, lambda ans, x, y: equal(x, 0)), selects=True),
     scalar=lambda x, y: x if x != x else 0.0 if x < 0 else y if x == 0 else 1.0, precedence=(ATOM, ANY, ANY),
-    kernel="y if x == 0 else 0.0 if x < 0 else 1.0",
+    kernel="y if x == 0 else 0.0 if x < 0 else 1.0 if x > 0 else x",
     samples=lambda rng: [((x, rng.normal(size=shape)), {})
                          for x, shape in ((0.0, ()), (np.array([-1.0, 0.0, 2.0]), (3,)), (np.array([-1.0, 0.0, 2.0]), (2, 3)))],
     convention="the step itself has the derivative 0.", doc="0 for x < 0, 1 for x > 0, and y for x = 0",

@@ -70,6 +70,21 @@ def _softmax_rule(t, p, axis):
     return p * (t - (p * t).sum(axis=axis, keepdims=True))
 
 
+def _top(z, axis):
+    """The largest logit along an axis, as 1 long."""
+    return FUNCTIONS["max"](z, axis, keepdims=True)
+
+
+def _softmax_kernel(z, axis):
+    powers = exp(z - _top(z, axis))
+    return powers / FUNCTIONS["sum"](powers, axis, keepdims=True)
+
+
+def _log_softmax_kernel(z, axis):
+    shifted = z - _top(z, axis)
+    return shifted - natural_log(FUNCTIONS["sum"](exp(shifted), axis, keepdims=True))
+
+
 def _axis_formula(axis):
     return "" if axis == -1 else rf", \text{{axis}}={axis}"
 
@@ -79,7 +94,7 @@ def _axis_formula(axis):
     Custom(lambda tangents, ans, z, axis: _softmax_rule(tangents[0], ans, axis),
            lambda i, g, ans, z, axis: _softmax_rule(g, ans, axis)),
     batch=leading, latex=lambda z, axis: rf"\operatorname{{softmax}}({z}{_axis_formula(axis)})", precedence=(ATOM, ANY),
-    jacobian=r"\operatorname{{diag}}({ans}) - {ans} \cdot {ans}^{{\top}}",
+    jacobian=r"\operatorname{{diag}}({ans}) - {ans} \cdot {ans}^{{\top}}", kernel=_softmax_kernel,
     samples=arrays(((3,), {}), ((2, 3), {}), ((2, 3), {"axis": 0}), ((0, 2), {})),
     convention="-inf stands for a class of probability 0; logits that are all -inf give nan.",
 )
@@ -99,7 +114,7 @@ def softmax(z: Any, /, axis: int = -1) -> Any:
     Custom(lambda tangents, ans, z, axis: tangents[0] - (exp(ans) * tangents[0]).sum(axis=axis, keepdims=True),
            lambda i, g, ans, z, axis: g - exp(ans) * g.sum(axis=axis, keepdims=True)),
     batch=leading, latex=lambda z, axis: rf"\log \operatorname{{softmax}}({z}{_axis_formula(axis)})", precedence=(CALL, ANY),
-    samples=arrays(((3,), {}), ((2, 3), {}), ((2, 3), {"axis": 0}), ((0, 2), {})),
+    kernel=_log_softmax_kernel, samples=arrays(((3,), {}), ((2, 3), {}), ((2, 3), {"axis": 0}), ((0, 2), {})),
     convention="the logarithm of a softmax node is recorded as this row: its derivative is exact where p rounds to 0.",
 )
 def log_softmax(z: Any, /, axis: int = -1) -> Any:
@@ -170,6 +185,16 @@ def _residual(z, y):
     return _back(p, -1)
 
 
+def _residual_kernel(z, y):
+    return _softmax_kernel(z, -1) - np.eye(shape_of(z)[-1])[y]
+
+
+def _cross_entropy_kernel(z, y, axis, reduction, kept):
+    own = FUNCTIONS["take_along_axis"](_log_softmax_kernel(z, -1), np.asarray(y)[..., None], -1)
+    losses = -own[..., 0]
+    return losses if reduction == "none" else FUNCTIONS[reduction](losses)
+
+
 def _labelled(rng):
     return [
         ((rng.normal(size=shape), rng.integers(0, shape[-1], shape[:-1])), {}) for shape in ((3,), (2, 3), (2, 2, 3), (0, 3))
@@ -205,7 +230,7 @@ _residual_row = define(
     Custom(lambda tangents, ans, z, y: _softmax_rule(tangents[0], softmax(z), -1),
            lambda i, g, ans, z, y: _softmax_rule(g, softmax(z), -1)),
     batch=leading, symbol="p − e_y", latex=r"p - e_{{y}}", precedence=(SUM, ANY),
-    given=r"p = \operatorname{{softmax}}({0}), y = {1}", samples=_labelled,
+    kernel=_residual_kernel, given=r"p = \operatorname{{softmax}}({0}), y = {1}", samples=_labelled,
     doc="softmax(z) - e_y: the derivative of the cross-entropy with respect to the logits",
 )
 
@@ -213,7 +238,7 @@ cross_entropy_of_labels = define(
     "cross_entropy_of_labels", _cross_entropy,
     _CrossEntropy(_cross_entropy_weights), signature=_loss, batch=_loss_batch,
     symbol="cross-entropy", latex=_loss_formula, precedence=(SUM, ANY, ANY),
-    samples=_reduced, convention="∂L/∂z = p - e_y; -inf stands for a class of probability 0.",
+    kernel=_cross_entropy_kernel, samples=_reduced, convention="∂L/∂z = p - e_y; -inf stands for a class of probability 0.",
     doc="-log softmax(z)_y along the last axis for labels y in 0..K-1: one for each example, their mean or their sum",
 )
 

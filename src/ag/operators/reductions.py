@@ -10,12 +10,12 @@ import numpy as np
 from .axes import Axis, normalized, one_axis
 from .batching import leading
 from .domains import arrays
-from .elementwise import exp, maximum, where
+from .elementwise import absolute, exp, log, maximum, sqrt, square, where
 from .joining import concat, flip
 from .parts import conj
 from .rules import Custom, Linear, Reduction, broadcast, expanded, is_complex, shape_of, value_of
 from .shaping import astype, moveaxis, reshape
-from .steps import equal, isfinite
+from .steps import equal, greater, isfinite, logical_and
 from .table import ANY, ATOM, CALL, compose, constant_of, of_numpy, row
 
 AXES: tuple[Any, ...] = (
@@ -118,7 +118,7 @@ def _extreme_weights(ans, x, axis, keepdims):
 
 @row(
     "max", np.maximum.reduce, Reduction(_extreme_weights, selects=True), numpy=(np.max, np.amax), methods=("max",),
-    latex=r"\max_{{{axis}}} {0}", samples=arrays(*AXES),
+    latex=r"\max_{{{axis}}} {0}", kernel="maximum(x, y)", samples=arrays(*AXES),
     convention="elements that tie for the maximum share the derivative equally.",
 )
 def max(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
@@ -134,7 +134,7 @@ def max(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
 
 @row(
     "min", np.minimum.reduce, Reduction(_extreme_weights, selects=True), numpy=(np.min, np.amin), methods=("min",),
-    latex=r"\min_{{{axis}}} {0}", samples=arrays(*AXES),
+    latex=r"\min_{{{axis}}} {0}", kernel="minimum(x, y)", samples=arrays(*AXES),
     convention="elements that tie for the minimum share the derivative equally.",
 )
 def min(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
@@ -154,6 +154,15 @@ def _centred(x, axis):
     return x - mean(x, axis, keepdims=True)
 
 
+def _var_kernel(x, axis, keepdims, correction):
+    centred = _centred(x, axis)
+    return sum(centred * centred, axis, keepdims=keepdims) / (count(x, axis) - correction)
+
+
+def _std_kernel(x, axis, keepdims, correction):
+    return sqrt(_var_kernel(x, axis, keepdims, correction))
+
+
 def _with_correction(x, axis, keepdims, correction, ddof):
     inputs, params = along(x, axis, keepdims)
     return inputs, {**params, "correction": correction if ddof is None else ddof}
@@ -165,7 +174,7 @@ SPREAD: tuple[Any, ...] = (((4,), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": 
 @row(
     "var", _var,
     Reduction(lambda ans, x, axis, keepdims, correction: _centred(x, axis) * float(np.divide(2, count(x, axis) - correction))),
-    numpy=(np.var,), methods=("var",), samples=arrays(*SPREAD),
+    numpy=(np.var,), methods=("var",), kernel=_var_kernel, samples=arrays(*SPREAD),
 )
 def var(x: Any, /, axis: Axis = None, *, correction: float = 0, keepdims: bool = False, ddof: float | None = None) -> Any:
     """Σ (x - mean)² / (n - correction) over ``axis``; ``ddof`` is NumPy's name for the correction."""
@@ -178,7 +187,7 @@ def _std_weights(ans, x, axis, keepdims, correction):
 
 
 @row(
-    "std", _std, Reduction(_std_weights), numpy=(np.std,), methods=("std",),
+    "std", _std, Reduction(_std_weights), numpy=(np.std,), methods=("std",), kernel=_std_kernel,
     samples=arrays(*SPREAD), convention="the gradient at equal elements, where std is 0 and has a kink, is 0.",
 )
 def std(x: Any, /, axis: Axis = None, *, correction: float = 0, keepdims: bool = False, ddof: float | None = None) -> Any:
@@ -197,6 +206,13 @@ def _logsumexp(x, axis, keepdims):
     return result if keepdims else result.reshape([n for i, n in enumerate(x.shape, -x.ndim) if i not in axis])[()]
 
 
+def _logsumexp_kernel(x, axis, keepdims):
+    top = max(x, axis, keepdims=True)
+    shift = where(isfinite(top), top, 0.0)
+    total = log(sum(exp(x - shift), axis, keepdims=True)) + shift
+    return sum(total, axis, keepdims=keepdims)  # of one element
+
+
 def _logsumexp_weights(ans, x, axis, keepdims):
     """softmax(x), which is 0 for -inf, also where all are -inf."""
     return exp(x - where(isfinite(ans), ans, where(equal(ans, -np.inf), 0.0, ans)))
@@ -204,7 +220,7 @@ def _logsumexp_weights(ans, x, axis, keepdims):
 
 @row(
     "logsumexp", _logsumexp, Reduction(_logsumexp_weights), methods=("logsumexp",), latex=r"\log \sum_{{{axis}}} e^{{{0}}}",
-    precedence=(CALL, ANY), samples=arrays(*AXES),
+    precedence=(CALL, ANY), kernel=_logsumexp_kernel, samples=arrays(*AXES),
     convention="-inf stands for a term of 0; of -inf alone the sum is -inf, its gradient 0.",
 )
 def logsumexp(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
@@ -225,6 +241,13 @@ def _norm(x, axis, keepdims):
     return result if keepdims else result.reshape([n for i, n in enumerate(x.shape, -x.ndim) if i not in axis])[()]
 
 
+def _norm_kernel(x, axis, keepdims):
+    top = max(absolute(x), axis, keepdims=True)
+    scale = where(logical_and(isfinite(top), greater(top, 0)), top, 1.0)
+    total = sqrt(sum(square(x / scale), axis, keepdims=True)) * scale
+    return sum(total, axis, keepdims=keepdims)  # of one element
+
+
 def _norm_weights(ans, x, axis, keepdims):
     zero = equal(ans, 0)
     return where(zero, 0.0, (conj(x) if is_complex(x) else x) / where(zero, 1.0, ans))
@@ -233,7 +256,7 @@ def _norm_weights(ans, x, axis, keepdims):
 @row(
     "norm", _norm, Reduction(_norm_weights), complex=True, numpy=(np.linalg.vector_norm,),
     latex=r"\left\|{0}\right\|_{{{axis}}}", precedence=(ATOM, ANY),
-    samples=arrays(*AXES), convention="the gradient at 0, where the norm has a kink, is 0.",
+    kernel=_norm_kernel, samples=arrays(*AXES), convention="the gradient at 0, where the norm has a kink, is 0.",
 )
 def norm(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """√Σ x² over ``axis`` (None: over all), without overflow.

@@ -34,7 +34,7 @@ sign = define(
 floor_divide = define(
     "floor_divide", np.floor_divide, Zero(), scalar=operator.floordiv, methods=("__floordiv__", "__rfloordiv__"),
     symbol="//", latex=r"\left\lfloor \frac{{{0}}}{{{1}}} \right\rfloor", precedence=(ATOM, ANY, ANY),
-    kernel="floor(x / y)", samples=on((0.1, 0.9), (1.1, 1.9)), doc="⌊x / y⌋",
+    kernel="x // y", samples=on((0.1, 0.9), (1.1, 1.9)), doc="⌊x / y⌋",
 )
 
 

@@ -54,7 +54,9 @@ class Operator:
                parameters; empty: name(arguments, parameters). precedence: of the result, then what each argument must reach
     jacobian   the matrix of the local partials of a vector, where it has a name; {ans} is the result
     given      what letters of the formula stand for, {0}, {1} the arguments
-    kernel     one Python expression of x, y, z (None: through NumPy), printed for the compiler and the page
+    kernel     how it is computed, for the compiler and the page (None: through NumPy). Of an elementwise row one Python
+               expression of x, y, z; of a reduction the expression that joins two elements; of any other row that is not
+               linear a function of the inputs and parameters, written in other rows
     batch      what it does with a batch, as `batching` has it (None: the default of its kind)
     output     its shape and dtype from those of the inputs (None: by trying it on zeros)
     samples    rng -> [(args, params)]: points of its domain, where every test looks
@@ -77,7 +79,7 @@ class Operator:
     given: str
     jacobian: str
     precedence: tuple[int, ...]
-    kernel: str | None
+    kernel: str | Callable[..., Any] | None
     batch: Batching
     output: Callable[..., Any] | None
     samples: Callable[..., Any] | None

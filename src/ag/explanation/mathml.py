@@ -1,0 +1,175 @@
+"""Formulas as MathML, which browsers typeset by themselves: the LaTeX of the rows, read and written again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+
+from .plain_text import SYMBOLS
+from .reading import Cases, Choice, Fenced, Fraction, Group, Item, Items, Live, Lowered, Raised, Root, Sign, Words, read
+
+OPERATORS = {"·": "⋅", "-": "−", "Σ": "∑", "Π": "∏", "mod": "mod"} | {c: c for c in "+=<>≤≥≠×⊙±∧∨¬⊕∈→"}
+OPENING, CLOSING = "([{⌊⌈", ")]}⌋⌉"
+THIN = '<mspace width="0.17em"/>'
+LITERALLY = {"backslash": "\\", "sim": "~", "hat": "^", " ": " "}  # in labels
+
+Number = Callable[[str, bool], str]
+
+
+def mathml(latex: str, number: Number | None = None) -> str:
+    """The inside of a ``<math>`` element. ``number`` writes one that a page changes, from its key and whether it is a factor."""
+    return _Writer(number).row(read(latex))
+
+
+class _Writer:
+    def __init__(self, number: Number | None) -> None:
+        self.number = number
+
+    def row(self, items: Items) -> str:
+        """Some items as one element."""
+        elements = self.elements(items)
+        return elements[0] if len(elements) == 1 else f"<mrow>{''.join(elements)}</mrow>"
+
+    def elements(self, items: Items) -> list[str]:
+        out: list[str] = []
+        operator = True  # is what stands before an operator, or nothing?
+        place = 0
+        while place < len(items):
+            item = items[place]
+            place += 1
+            if isinstance(item, Sign) and item.token.isspace():
+                continue
+            if _is_digit(item):
+                start = place - 1
+                while place < len(items) and (_is_digit(items[place]) or _is_point(items, place)):
+                    place += 1
+                out.append(f"<mn>{''.join(x.token for x in items[start:place] if isinstance(x, Sign))}</mn>")
+                operator = False
+            elif isinstance(item, (Raised, Lowered)):
+                below = item if isinstance(item, Lowered) else None
+                above = item if isinstance(item, Raised) else None
+                if below and place < len(items) and isinstance(items[place], Raised):
+                    above = items[place]  # type: ignore[assignment]
+                    place += 1
+                space = out.pop() if out and out[-1] == THIN else ""
+                out.append(self.scripts(out.pop() if out else "<mrow/>", below, above))
+                out += [space] if space else []
+            elif isinstance(item, Sign) and (sign := _operator(item.token)):
+                out.append(f'<mo form="{"prefix" if operator else "infix"}">{escape(sign)}</mo>')
+                operator = True
+            elif _is_function(item):
+                if not operator:
+                    out.append(THIN)
+                out.append(self.element(item))
+                if not _opens(items[place:]):
+                    out.append(THIN)
+                operator = True
+            else:
+                out.append(self.element(item))
+                operator = isinstance(item, Sign) and item.token in OPENING + ","
+        return out
+
+    def scripts(self, base: str, below: Lowered | None, above: Raised | None) -> str:
+        if below and above:
+            return f"<msubsup>{base}{self.row(below.items)}{self.row(above.items)}</msubsup>"
+        if below:
+            return f"<msub>{base}{self.row(below.items)}</msub>" if below.items else base
+        assert above is not None
+        return f"<msup>{base}{self.row(above.items)}</msup>"
+
+    def element(self, item: Item) -> str:
+        match item:
+            case Sign(token):
+                return _sign(token)
+            case Group(items):
+                return self.row(items)
+            case Words(command, items):
+                text = escape(_letters(items))
+                return f"<mtext>{text}</mtext>" if command == "\\text" else f'<mi mathvariant="normal">{text}</mi>'
+            case Fraction(top, bottom):
+                return f"<mfrac>{self.row(top)}{self.row(bottom)}</mfrac>"
+            case Root(degree, items):
+                inner = self.row(items)
+                return f"<mroot>{inner}{self.row(degree)}</mroot>" if degree else f"<msqrt>{inner}</msqrt>"
+            case Fenced(left, items, right):
+                return f"<mrow>{_fence(left, 'prefix')}{self.row(items)}{_fence(right, 'postfix')}</mrow>"
+            case Cases(taken, condition, other):
+                rows = {self.row(taken): f"<mtext>if </mtext>{self.row(condition)}", self.row(other): "<mtext>otherwise</mtext>"}
+                table = "".join(f"<mtr><mtd>{value}</mtd><mtd>{when}</mtd></mtr>" for value, when in rows.items())
+                return f'<mrow>{_fence("{", "prefix")}<mtable class="cases">{table}</mtable></mrow>'
+            case Live(key, factor):
+                assert self.number is not None, "a live number outside a page"
+                return self.number(key, factor)
+            case Choice(key, taken, other):
+                return f'<mrow data-choice="{key}">{self.row(taken)}{self.row(other)}</mrow>'
+        raise TypeError(f"no MathML for {item!r}")
+
+
+def _is_digit(item: Item) -> bool:
+    return isinstance(item, Sign) and item.token in "0123456789"
+
+
+def _is_point(items: Items, place: int) -> bool:
+    """A decimal point, between digits."""
+    return items[place] == Sign(".") and place + 1 < len(items) and _is_digit(items[place + 1])
+
+
+def _symbol(token: str) -> str:
+    """The character of a sign; the name itself of a function."""
+    return SYMBOLS.get(token[1:], token[1:]) if token.startswith("\\") else token
+
+
+def _operator(token: str) -> str:
+    return OPERATORS.get(_symbol(token), "")
+
+
+def _is_function(item: Item) -> bool:
+    if isinstance(item, Sign):
+        return len(_symbol(item.token)) > 1 and item.token[0] == "\\" and item.token[1:] not in SYMBOLS
+    return isinstance(item, Words) and item.command == "\\operatorname"
+
+
+def _opens(items: Items) -> bool:
+    """Does a bracket follow, or nothing at all, so that there is no need for a space?"""
+    rest = [x for x in items if not (isinstance(x, Sign) and x.token.isspace()) and not isinstance(x, (Lowered, Raised))]
+    return not rest or isinstance(rest[0], Fenced) or rest[0] == Sign("(")
+
+
+def _sign(token: str) -> str:
+    text = _symbol(token)
+    if not text.strip():
+        return f'<mspace width="{0.3 * len(text)}em"/>'
+    if text == "ᵀ":
+        return '<mi mathvariant="normal">T</mi>'
+    if text == "ᴴ":
+        return '<mi mathvariant="normal">H</mi>'
+    if text in OPENING + CLOSING + "‖|":
+        form = "prefix" if text in OPENING else "postfix"
+        return f'<mo form="{form}" stretchy="false">{escape(text)}</mo>'
+    if text == ",":
+        return "<mo>,</mo>"
+    if text.isalpha() or text == "∂":
+        return f"<mi>{escape(text)}</mi>"
+    return f"<mtext>{escape(text)}</mtext>"
+
+
+def _fence(token: str, form: str) -> str:
+    text = _symbol(token)
+    return "" if text == "." else f'<mo form="{form}" fence="true" stretchy="true">{escape(text)}</mo>'
+
+
+def _letters(items: Items) -> str:
+    """The letters of a word as they are."""
+    out, after_name = "", False
+    for item in items:
+        token = item.token if isinstance(item, Sign) else ""
+        if token.startswith("\\"):
+            out += LITERALLY.get(token[1:], _symbol(token))
+        else:  # of the space behind a name LaTeX takes one for its end
+            out += token[1:] if after_name and token.isspace() else token
+        after_name = token.startswith("\\") and token[1:].isalpha()
+        if isinstance(item, Words):
+            out += "^" if item.command == "\\hat" else _letters(item.items)
+        elif isinstance(item, Group):
+            out += _letters(item.items)
+    return out
