@@ -17,9 +17,12 @@ everything()
 rng = np.random.default_rng(0)
 
 # Rows whose samples have complex values beside the real ones, and composites of such rows.
-ROWS = [name for name, op in TABLE.items() if op.complex and op.records and op.face is None]
+# Complex singular vectors are determined up to a phase, which NumPy chooses without regard to smoothness: see test_linalg.
+ANY_PHASE = {"eigen", "singular"}
+ROWS = [name for name, op in TABLE.items() if op.complex and op.records and op.face is None and name not in ANY_PHASE]
 LINEAR = [name for name in COMPOSITES if name in ("fft2", "fftn", "ifft2", "ifftn", "irfft2", "irfftn", "hfft", "fftshift", "ifftshift", "angle", "diagonal",
-                                                  "trace", "moveaxis", "dot", "inner", "outer", "vecdot", "kron", "split", "vstack", "take", "squeeze")]  # fmt: skip
+                                                  "trace", "moveaxis", "dot", "inner", "outer", "vecdot", "kron", "split", "inv", "solve", "det", "slogdet", "pinv", "lstsq", "matrix_power", "multi_dot", "cholesky", "qr", "numpy_norm",
+                                                  "eigvalsh", "svdvals", "cond", "vector_norm", "matrix_norm", "vdot", "vecmat", "correlate", "convolve", "vstack", "take", "squeeze")]  # fmt: skip
 REAL_ONLY = {"rfft"}  # refuses complex numbers, as NumPy does
 SAMPLES = [(name, k) for name in [*ROWS, *LINEAR] if name not in REAL_ONLY
            for k in range(len({**TABLE, **COMPOSITES}[name].samples(np.random.default_rng(0))))]  # fmt: skip
@@ -42,8 +45,9 @@ def of_parts(name, k):
 
     def f(reals, imags):
         given = list(everything)
+        within = getattr(entry, "within", None) or (lambda z: z)
         for i, x, y in zip(places, reals, imags, strict=True):
-            given[i] = x + 1j * y
+            given[i] = within(x + 1j * y)
         results = leaves(FUNCTIONS[name](*rebuilt(list(args), given), **params))
         return [part for w in results for part in ((ag.real(w), ag.imag(w)) if np.iscomplexobj(getattr(w, "value", w)) else (w,))]
 
@@ -67,6 +71,33 @@ def test_second_order(name):
 def test_the_second_order_of_a_modulus_says_what_to_write():
     """Its first derivative is conj z / |z|, whose own rule would be that of |z| again: it works."""
     check_grads(lambda x, y: ag.abs(x + 1j * y), (np.array([1.0, -2.0]), np.array([0.5, 1.5])), order=2)
+
+
+def complex_args(name, k):
+    args, params = COMPOSITES[name].samples(np.random.default_rng(0))[k]
+    everything = leaves(list(args))
+    within = COMPOSITES[name].within or (lambda z: z)
+    given = [within(np.asarray(x) + 0.3j * rng.uniform(0.2, 1.0, np.shape(x))) if is_float(x) else x for x in everything]
+    return rebuilt(list(args), given), params
+
+
+@pytest.mark.parametrize("name,k", [(name, k) for name, c in COMPOSITES.items() for k in range(len(c.samples(np.random.default_rng(0))))])
+def test_composites_compute_what_numpy_does_of_complex_numbers_or_refuse_them(name, k):
+    args, params = complex_args(name, k)
+    try:
+        expected = leaves(COMPOSITES[name].forward(*args, **params))
+    except (TypeError, ValueError, np.exceptions.ComplexWarning):
+        pytest.skip("NumPy refuses complex numbers")
+    if name == "unique_values":
+        pytest.skip("NumPy gives them in no order")
+    nodes = rebuilt(args, [ag.Tensor(x) if np.iscomplexobj(x) and not callable(x) else x for x in leaves(args)])
+    try:
+        actual = leaves(FUNCTIONS[name](*nodes, **params))
+    except (TypeError, ValueError) as error:
+        assert "complex" in str(error) or "real numbers" in str(error), error
+        return
+    for x, y in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(getattr(x, "value", x), y, rtol=1e-13, atol=1e-14)
 
 
 # ---------------------------------------------------------------------- the convention
@@ -139,7 +170,7 @@ def test_a_real_argument_has_a_real_gradient():
 @pytest.mark.parametrize("f,words", [
     (lambda z: ag.relu(z).sum(), "relu has no derivative rule for complex numbers"),
     (lambda z: ag.real(ag.softmax(z)).sum(), "softmax has no derivative rule for complex numbers"),
-    (lambda z: ag.real(ag.var(z)), "var has no derivative rule for complex numbers"),
+    (lambda z: ag.real(ag.max(z)), "max has no derivative rule for complex numbers"),
     (lambda z: ag.sum(z), r"needs a real output.*take ag\.real\(y\), ag\.abs\(y\)"),
 ])  # fmt: skip
 def test_what_has_no_rule_for_complex_numbers_is_named(f, words):

@@ -175,7 +175,7 @@ from .transforms import (
 )
 
 if TYPE_CHECKING:
-    from . import special as special, testing as testing
+    from . import linalg as linalg, special as special, testing as testing
     from .explanation.drawing import draw as draw
     from .explanation.explained import explain as explain
     from .explanation.quizzing import quiz as quiz
@@ -207,7 +207,7 @@ if TYPE_CHECKING:
 # What is not needed to compute is imported when it is asked for first.
 _LATER = {
     "draw": "explanation.drawing", "explain": "explanation.explained", "quiz": "explanation.quizzing",
-    "special": "", "fft": "", "array_api": "",
+    "linalg": "", "special": "", "fft": "", "array_api": "",
     "testing": "", "check_grads": "testing", "vmap": "transforms.batch",
     "checkpoint": "transforms.checkpointing", **dict.fromkeys(("custom_jvp", "custom_vjp"), "transforms.custom"),
     **dict.fromkeys(("jvp", "linearize"), "transforms.forward"),

@@ -11,8 +11,9 @@ from .batching import all_examples
 from .domains import arrays
 from .elementwise import exp, log, positive, power, where
 from .joining import as_array
+from .parts import conj
 from .products import matmul
-from .rules import float_of, shape_of
+from .rules import float_of, is_complex, shape_of
 from .selecting import diag
 from .shaping import astype, broadcast_arrays, broadcast_to, moveaxis, reshape
 from .steps import equal
@@ -88,10 +89,14 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     return moveaxis(a[..., i] * b[..., j] - a[..., j] * b[..., i], -1, axisc)
 
 
+def _conjugate(x: Any) -> Any:
+    return conj(x) if is_complex(x) else x
+
+
 @compose("vdot", numpy=(np.vdot,), samples=arrays((((3,), (3,)), {}), (((2, 2), (2, 2)), {}), (((), ()), {})))
 def vdot(x: Any, y: Any) -> Any:
-    """Σ x y of x and y flattened."""
-    return matmul(reshape(as_array(x), -1), reshape(as_array(y), -1))
+    """Σ x̄ y of x and y flattened."""
+    return matmul(reshape(_conjugate(as_array(x)), -1), reshape(as_array(y), -1))
 
 
 for _f in of_numpy("matvec"):
@@ -106,8 +111,8 @@ for _f in of_numpy("vecmat"):
 
     @compose("vecmat", numpy=(_f,), samples=arrays((((2,), (2, 3)), {}), (((2, 2), (2, 2, 3)), {}), (((2, 2), (2, 3)), {})))
     def vecmat(x: Any, y: Any) -> Any:
-        """Σᵢ x[..., i] y[..., i, j]: vectors times matrices, the leading axes broadcast."""
-        return matmul(as_array(x)[..., None, :], y)[..., 0, :]
+        """Σᵢ x̄[..., i] y[..., i, j]: vectors times matrices, the leading axes broadcast."""
+        return matmul(_conjugate(as_array(x))[..., None, :], y)[..., 0, :]
 
 
 # ---------------------------------------------------------------------- grids and sequences

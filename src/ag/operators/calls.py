@@ -274,4 +274,5 @@ def mismatch(op: Operator, inputs: tuple[Any, ...], error: Exception) -> ValueEr
                 f"{op.name}: {given} do not broadcast: of the shapes {' and '.join(map(str, shapes))}, aligned at their "
                 f"last axes, each pair of lengths must be equal or contain a 1; reshape one of them, for example x[:, None]"
             )
-    return ValueError(f"{op.name} of {given}: {error}")
+    kind = np.linalg.LinAlgError if isinstance(error, np.linalg.LinAlgError) else ValueError
+    return kind(f"{op.name} of {given}: {error}")

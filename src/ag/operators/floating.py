@@ -9,10 +9,12 @@ import numpy as np
 
 from ..scalar import Scalar
 from .axes import one_axis
+from .batching import elementwise
 from .domains import POSITIVE, REAL, apart, on
 from .elementwise import INF, LN2, power, remainder, sigmoid, where
 from .joining import as_array
-from .rules import Elementwise, Linear, Zero, shape_of, value_of
+from .parts import imag, real
+from .rules import Elementwise, Linear, Zero, is_complex, shape_of, value_of
 from .shaping import astype
 from .steps import equal, floor_divide, greater, isnan, logical_or, rint, sign, trunc
 from .table import ANY, ATOM, CALL, POWER, PRODUCT, compose, constant_of, define, plainly
@@ -38,7 +40,7 @@ radians = define(
 )
 
 
-@compose("unwrap", numpy=(np.unwrap,), samples=lambda rng: [
+@compose("unwrap", complex=False, numpy=(np.unwrap,), samples=lambda rng: [
     ((np.array([0.5, 1.0, 6.0, 7.5, 0.1]) + rng.uniform(-0.1, 0.1, 5),), {}),
     ((np.array([[0.5, 3.0, 6.0], [7.5, 0.1, 0.2]]) + rng.uniform(-0.1, 0.1, (2, 3)),), {"axis": 0}),
     ((np.array([0.5, 1.0, 3.0, 0.5]) + rng.uniform(-0.1, 0.1, 4),), {"period": 2.0}),
@@ -126,7 +128,7 @@ def _divmod_samples(rng):
     return [(tuple(rng.uniform(*d, (2, 3)) for d in ((1.6, 1.9), (0.7, 0.75))), {})]
 
 
-@compose("divmod", numpy=(np.divmod,), methods=("__divmod__", "__rdivmod__"), samples=_divmod_samples)
+@compose("divmod", complex=False, numpy=(np.divmod,), methods=("__divmod__", "__rdivmod__"), samples=_divmod_samples)
 def _divmod(x: Any, y: Any) -> Any:
     """(⌊x / y⌋, x - y ⌊x / y⌋)"""
     return floor_divide(x, y), remainder(x, y)
@@ -139,7 +141,7 @@ fractional_part = define(
 )
 
 
-@compose("modf", numpy=(np.modf,), samples=on((0.1, 0.9)))
+@compose("modf", complex=False, numpy=(np.modf,), samples=on((0.1, 0.9)))
 def modf(x: Any) -> Any:
     """(x - trunc(x), trunc(x)): the fractional and the integral part, both with the sign of x."""
     return fractional_part(x), trunc(x)
@@ -148,14 +150,15 @@ def modf(x: Any) -> Any:
 # ---------------------------------------------------------------------- exponents
 
 ldexp = define(
-    "ldexp", np.ldexp, Linear((lambda g, x, n: ldexp(g, n), None)), complex=False, latex=r"{0} \cdot 2^{{{1}}}",
+    "ldexp", np.ldexp, Linear((lambda g, x, n: ldexp(g, n), None)), batch=elementwise, complex=False,
+    latex=r"{0} \cdot 2^{{{1}}}",
     scalar=lambda x, n: float(np.ldexp(x, n)), precedence=(PRODUCT, PRODUCT, ANY),
     samples=lambda rng: [((rng.normal(size=shape), n), {}) for shape, n in (((), 3), ((3,), np.array([1, 0, -2])), ((2, 3), 2))],
     doc="x · 2ⁿ for integers n",
 )
 
 
-@compose("frexp", numpy=(np.frexp,), samples=on(POSITIVE))
+@compose("frexp", complex=False, numpy=(np.frexp,), samples=on(POSITIVE))
 def frexp(x: Any) -> Any:
     """(m, n) with x = m · 2ⁿ and ½ ≤ |m| < 1; the exponents n are plain integers."""
     exponent = plainly(lambda x: np.frexp(x)[1], x)
@@ -186,6 +189,8 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: float | None
     >>> ag.nan_to_num(ag.Tensor([1.0, np.nan])).value
     array([1., 0.])
     """
+    if is_complex(x):
+        return nan_to_num(real(x), copy, nan, posinf, neginf) + 1j * nan_to_num(imag(x), copy, nan, posinf, neginf)
     dtype = getattr(value_of(x), "dtype", np.dtype(float))
     largest = float(np.finfo(dtype if dtype.kind in "fc" else float).max)
     x = where(isnan(x), nan, x)

@@ -10,7 +10,7 @@ from ..node import Operand
 
 MODULES = (
     "floating", "missing", "ordering", "sets", "statistics", "differences", "signals", "arranging", "building", "choosing",
-    "polynomials", "declared", "special", "fourier",
+    "polynomials", "declared", "special", "fourier", "solving", "factors", "spectra", "matrices",
 )
 
 

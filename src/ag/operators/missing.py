@@ -11,8 +11,9 @@ from .axes import Axis
 from .domains import REAL, distinct
 from .elementwise import INF, where
 from .joining import as_array
+from .parts import conj, real
 from .reductions import cumprod, cumsum, max, min, norm, prod, sum
-from .rules import float_of
+from .rules import float_of, is_complex
 from .shaping import astype
 from .steps import equal, greater, isnan, logical_not
 from .table import compose, constant_of
@@ -87,7 +88,7 @@ def nanvar(
 ) -> Any:
     """Σ (x - mean)² / (n - correction) over ``axis``, of the n elements that are not nan."""
     d, n = _deviations(as_array(x), axis, correction, ddof, keepdims)
-    return sum(d * d, axis, keepdims=keepdims) / n
+    return sum(real(d * conj(d)) if is_complex(d) else d * d, axis, keepdims=keepdims) / n
 
 
 @compose("nanstd", numpy=(np.nanstd,), samples=GAPS, convention=MISSING + " At equal elements the gradient is 0.")

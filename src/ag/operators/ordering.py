@@ -158,7 +158,8 @@ def median(x: Any, axis: Axis = None, overwrite_input: bool = False, *, keepdims
     return _quantile(x, 0.5, axis, "linear", keepdims, False)
 
 
-@compose("quantile", numpy=(np.quantile,), samples=_at(np.array([[0.21, 0.57], [0.03, 0.97]]), methods=True), convention=BETWEEN)
+@compose("quantile", complex=False, numpy=(np.quantile,), convention=BETWEEN,
+         samples=_at(np.array([[0.21, 0.57], [0.03, 0.97]]), methods=True))
 def quantile(
     x: Any, q: Any, axis: Axis = None, overwrite_input: bool = False, method: str = "linear", *, keepdims: bool = False
 ) -> Any:
@@ -169,7 +170,8 @@ def quantile(
     return _quantile(x, q, axis, method, keepdims, False)
 
 
-@compose("percentile", numpy=(np.percentile,), samples=_at(37.0), convention=BETWEEN)
+@compose("percentile", complex=False, numpy=(np.percentile,), convention=BETWEEN,
+         samples=_at(37.0))
 def percentile(
     x: Any, q: Any, axis: Axis = None, overwrite_input: bool = False, method: str = "linear", *, keepdims: bool = False
 ) -> Any:
@@ -183,7 +185,8 @@ def nanmedian(x: Any, axis: Axis = None, overwrite_input: bool = False, *, keepd
     return _quantile(x, 0.5, axis, "linear", keepdims, True)
 
 
-@compose("nanquantile", numpy=(np.nanquantile,), samples=_with_nan(_at(np.array([0.21, 0.57]), methods=True)), convention=BETWEEN)
+@compose("nanquantile", complex=False, numpy=(np.nanquantile,), convention=BETWEEN,
+         samples=_with_nan(_at(np.array([0.21, 0.57]), methods=True)))
 def nanquantile(
     x: Any, q: Any, axis: Axis = None, overwrite_input: bool = False, method: str = "linear", *, keepdims: bool = False
 ) -> Any:
@@ -191,7 +194,8 @@ def nanquantile(
     return _quantile(x, q, axis, method, keepdims, True)
 
 
-@compose("nanpercentile", numpy=(np.nanpercentile,), samples=_with_nan(_at(37.0)), convention=BETWEEN)
+@compose("nanpercentile", complex=False, numpy=(np.nanpercentile,), convention=BETWEEN,
+         samples=_with_nan(_at(37.0)))
 def nanpercentile(
     x: Any, q: Any, axis: Axis = None, overwrite_input: bool = False, method: str = "linear", *, keepdims: bool = False
 ) -> Any:

@@ -7,15 +7,19 @@ from typing import Any
 import numpy as np
 
 from ..node import Operand, describe
-from .domains import arrays
+from .building import vander
+from .domains import REAL, arrays, distinct
+from .elementwise import sqrt
 from .joining import as_array, concat
+from .reductions import sum
 from .rules import float_of, shape_of, value_of
 from .shaping import reshape
 from .signals import convolve
+from .solving import inv, lstsq
 from .table import compose
 
 __all__ = [
-    "poly", "polyadd", "polyder", "polydiv", "polyint", "polymul", "polysub", "polyval",
+    "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval",
 ]
 
 
@@ -131,3 +135,48 @@ def poly(seq_of_zeros: Any) -> Any:
     for i in range(shape_of(zeros)[0]):
         p = convolve(p, concat([np.ones(1, float_of(zeros)), reshape(-zeros[i], 1)]))
     return p
+
+
+def _points(rng):
+    """Points near parabolas, of which none has a coefficient near 0."""
+    result = []
+    for columns, params in (((), {}), ((2,), {}), ((), {"w": np.arange(1.0, 7.0)}), ((), {"cov": True}), ((), {"full": True})):
+        x = distinct(rng, REAL, (6,))
+        result.append(((x, np.vander(x, 3) @ rng.uniform(1, 2, (3, *columns)) + 0.1 * rng.normal(size=(6, *columns)), 2), params))
+    return result
+
+
+@compose("polyfit", numpy=(np.polyfit,), samples=_points)
+def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
+    """The coefficients of the polynomial of degree ``deg`` that is closest to the points (x, y), by least squares.
+
+    ``w`` weighs the residuals. ``full``: with the sum of their squares, rank, singular values, rcond; ``cov``: with the
+    covariances of the coefficients, scaled by χ² per degree of freedom (not if ``"unscaled"``).
+    """
+    x, y = as_array(x), as_array(y)
+    order = int(deg) + 1
+    n = shape_of(x)[0]
+    if len(shape_of(x)) != 1 or shape_of(y)[0] != n or len(shape_of(y)) > 2:
+        raise ValueError(f"polyfit takes a vector x and as many y (or rows of y): got {describe(x)} and {describe(y)}")
+    rcond = n * float(np.finfo(float_of(x)).eps) if rcond is None else rcond
+    columns, values = vander(x, order), y
+    if w is not None:
+        w = as_array(w)
+        columns, values = columns * w[:, None], values * (w[:, None] if len(shape_of(y)) == 2 else w)
+    scale = sqrt(sum(columns * columns, 0))
+    columns = columns / scale
+    c, residuals, rank, s = lstsq(columns, values, rcond)
+    c = c / (scale[:, None] if len(shape_of(y)) == 2 else scale)
+    if full:
+        return c, residuals, rank, s, rcond
+    if not cov:
+        return c
+    base = inv(columns.T @ columns) / (scale[:, None] * scale)
+    if str(cov) != "unscaled":
+        if n <= order:
+            raise ValueError(
+                f"polyfit: {n} points are too few for the covariance of {order} coefficients: give more, or cov='unscaled'"
+            )
+        factor = residuals / (n - order)
+        base = base[..., None] * factor if len(shape_of(y)) == 2 else base * factor
+    return c, base

@@ -12,7 +12,8 @@ from ..batched import Batched
 from ..node import describe
 from .batching import full, padded
 from .domains import arrays
-from .rules import Bilinear, float_of, reshaped, shape_of, value_of
+from .parts import conj
+from .rules import Bilinear, float_of, is_complex, reshaped, shape_of, value_of
 from .selecting import index_add
 from .shaping import permute_dims, reshape
 from .table import ANY, ATOM, CALL, PRODUCT, compose, define, row
@@ -64,7 +65,8 @@ def _new_axis(v, lead, ndim, axis):
 
 
 matmul = define(
-    "matmul", np.matmul, Bilinear((_matmul_left, _matmul_right)), methods=("__matmul__", "__rmatmul__"), batch=_matmul_batch,
+    "matmul", np.matmul, Bilinear((_matmul_left, _matmul_right)), numpy=(np.linalg.matmul,),
+    methods=("__matmul__", "__rmatmul__"), batch=_matmul_batch,
     symbol="@",
     latex=r"{0} \cdot {1}", precedence=(PRODUCT, PRODUCT, CALL),
     samples=arrays(
@@ -103,13 +105,13 @@ def outer(x: Any, y: Any) -> Any:
     return reshape(x, (-1, 1)) * reshape(y, (1, -1))
 
 
-@compose("vecdot", forward=np.vecdot, numpy=(np.vecdot,), samples=arrays((((3,), (3,)), {}), (((2, 3), (2, 3)), {})))
+@compose("vecdot", numpy=(np.vecdot, np.linalg.vecdot), samples=arrays((((3,), (3,)), {}), (((2, 3), (2, 3)), {})))
 def vecdot(x: Any, y: Any, axis: int = -1) -> Any:
-    """Σ x y along one axis of both, broadcast along the others."""
-    return (x * y).sum(axis=axis)
+    """Σ x̄ y along one axis of both, broadcast along the others."""
+    return ((conj(x) if is_complex(x) else x) * y).sum(axis=axis)
 
 
-@compose("tensordot", forward=np.tensordot, numpy=(np.tensordot,),
+@compose("tensordot", forward=np.tensordot, numpy=(np.tensordot, np.linalg.tensordot),
          samples=arrays((((2, 3, 4), (3, 4, 2)), {}), (((2, 3), (3, 2)), {"axes": 1}),
                         (((2, 3), (4, 3)), {"axes": ((1,), (1,))}), (((2,), (3,)), {"axes": 0})))
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:

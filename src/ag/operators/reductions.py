@@ -9,7 +9,7 @@ import numpy as np
 
 from .axes import Axis, normalized, one_axis
 from .batching import leading
-from .domains import arrays
+from .domains import REAL, arrays, distinct
 from .elementwise import absolute, exp, log, maximum, sqrt, square, where
 from .joining import concat, flip
 from .parts import conj
@@ -151,7 +151,8 @@ def _std(x, axis, keepdims, correction):
 
 
 def _centred(x, axis):
-    return x - mean(x, axis, keepdims=True)
+    d = x - mean(x, axis, keepdims=True)
+    return conj(d) if is_complex(d) else d
 
 
 def _var_kernel(x, axis, keepdims, correction):
@@ -174,7 +175,7 @@ SPREAD: tuple[Any, ...] = (((4,), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": 
 @row(
     "var", _var,
     Reduction(lambda ans, x, axis, keepdims, correction: _centred(x, axis) * float(np.divide(2, count(x, axis) - correction))),
-    numpy=(np.var,), methods=("var",), kernel=_var_kernel, samples=arrays(*SPREAD),
+    complex=True, numpy=(np.var,), methods=("var",), kernel=_var_kernel, samples=arrays(*SPREAD),
 )
 def var(x: Any, /, axis: Axis = None, *, correction: float = 0, keepdims: bool = False, ddof: float | None = None) -> Any:
     """Σ (x - mean)² / (n - correction) over ``axis``; ``ddof`` is NumPy's name for the correction."""
@@ -187,7 +188,7 @@ def _std_weights(ans, x, axis, keepdims, correction):
 
 
 @row(
-    "std", _std, Reduction(_std_weights), numpy=(np.std,), methods=("std",), kernel=_std_kernel,
+    "std", _std, Reduction(_std_weights), complex=True, numpy=(np.std,), methods=("std",), kernel=_std_kernel,
     samples=arrays(*SPREAD), convention="the gradient at equal elements, where std is 0 and has a kink, is 0.",
 )
 def std(x: Any, /, axis: Axis = None, *, correction: float = 0, keepdims: bool = False, ddof: float | None = None) -> Any:
@@ -254,7 +255,7 @@ def _norm_weights(ans, x, axis, keepdims):
 
 
 @row(
-    "norm", _norm, Reduction(_norm_weights), complex=True, numpy=(np.linalg.vector_norm,),
+    "norm", _norm, Reduction(_norm_weights), complex=True,
     latex=r"\left\|{0}\right\|_{{{axis}}}", precedence=(ATOM, ANY),
     kernel=_norm_kernel, samples=arrays(*AXES), convention="the gradient at 0, where the norm has a kink, is 0.",
 )
@@ -269,13 +270,22 @@ def norm(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     return along(x, axis, keepdims)
 
 
-@compose("numpy_norm", forward=np.linalg.norm, numpy=(np.linalg.norm,), samples=arrays(((3,), {}), ((2, 3), {"axis": 1})))
+@compose("numpy_norm", numpy=(np.linalg.norm,), samples=lambda rng: [
+    *arrays(((3,), {}), ((2, 3), {"axis": 1}), ((2, 3), {"ord": "fro"}))(rng), *((
+        (distinct(rng, REAL, shape),), {"ord": ord, **params}) for shape, ord, params in (
+            ((3,), 3, {}), ((2, 3), 1, {}), ((2, 3), 2, {}), ((2, 3, 2), -np.inf, {"axis": (2, 0), "keepdims": True}))),
+])  # fmt: skip
 def numpy_norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:
-    """np.linalg.norm with its default order: the Euclidean (Frobenius) norm."""
+    """The norm of vectors along one axis, of matrices in two: of order ``ord``, by default √Σ|x|².
+
+    Of vectors: a number p for (Σ|x|ᵖ)^(1/p), inf, -inf, 0. Of matrices: "fro", "nuc", 1, -1, 2, -2, inf, -inf.
+    """
     axes = len(normalized(axis, x))  # of two axes the order 2 is the spectral norm
-    if ord is not None and not (ord == 2 and axes == 1) and not (ord == "fro" and axes == 2):
-        raise ValueError(f"norm: ord={ord!r} has no rule; write the norm with ag.abs, ag.sum and ag.max")
-    return norm(x, axis, keepdims=keepdims)
+    if ord is None or (ord == 2 and axes == 1) or (ord == "fro" and axes == 2):
+        return norm(x, axis, keepdims=keepdims)
+    from .matrices import norm_of_order  # here, as few need it
+
+    return norm_of_order(x, ord, axis, keepdims)
 
 
 # ---------------------------------------------------------------------- cumulative

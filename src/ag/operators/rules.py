@@ -188,6 +188,7 @@ class Rule:
 
     partials: tuple[Partial, ...] | None = None  # only of elementwise rows: the passes inline those
     selects: bool = False  # is a partial of exactly 0 a position that the output can't depend on?
+    complex: bool = False  # does such a rule hold for complex numbers, if the row does not say?
 
     def written_out(self) -> tuple[Partial | object, ...]:
         """Of elementwise rows: the partials as the passes write them out."""
@@ -319,6 +320,8 @@ class Linear(Rule):
     ``transposes[i](g, *args, **params)`` uses the shapes of args alone; None for an argument without a derivative.
     A single function ``transposes(i, g, *args, **params)`` serves any number of like arguments."""
 
+    complex = True
+
     def __init__(
         self, transposes: tuple[Callable[..., Any] | None, ...] | Callable[..., Any], selects: bool = False
     ) -> None:
@@ -346,6 +349,8 @@ class Linear(Rule):
 class Bilinear(Rule):
     """Linear in each argument: the tangent is the operator with one argument replaced by its tangent, summed.
     ``transposes[i](g, *args, **params)``, or one function ``transposes(i, g, *args, **params)`` for like arguments."""
+
+    complex = True
 
     def __init__(self, transposes: tuple[Callable[..., Any], ...] | Callable[..., Any]) -> None:
         self.transposes = transposes

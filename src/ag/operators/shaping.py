@@ -195,7 +195,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     return permute_dims(x, order)
 
 
-@compose("matrix_transpose", forward=np.matrix_transpose, numpy=(np.matrix_transpose,), samples=arrays(((2, 3, 4), {})))
+@compose("matrix_transpose", numpy=(np.matrix_transpose, np.linalg.matrix_transpose), samples=arrays(((2, 3, 4), {})))
 def matrix_transpose(x: Any) -> Any:
     """x with its last two axes exchanged: a stack of transposed matrices."""
     if len(shape_of(x)) < 2:

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from ..node import describe
+from .batching import elementwise
 from .domains import arrays
 from .joining import as_array, flip
-from .rules import Bilinear, shape_of
+from .parts import conj
+from .rules import Bilinear, is_complex, shape_of
 from .table import ATOM, PRODUCT, compose, define
 
 __all__ = [
@@ -34,7 +36,8 @@ def _full_transpose(i, g, x, y):
 
 
 convolution = define(
-    "convolution", _full, Bilinear(_full_transpose), symbol="∗", latex=r"{0} * {1}", precedence=(PRODUCT, ATOM, ATOM),
+    "convolution", _full, Bilinear(_full_transpose), symbol="∗", batch=elementwise, latex=r"{0} * {1}",
+    precedence=(PRODUCT, ATOM, ATOM),
     samples=arrays((((4,), (3,)), {}), (((2,), (4,)), {}), (((1,), (1,)), {})),
     doc="yₖ = Σⱼ aⱼ vₖ₋ⱼ: the whole convolution, of length n + m - 1",
 )
@@ -77,8 +80,9 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 
 @compose("correlate", numpy=(np.correlate,), samples=arrays(*MODES))
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
-    """cₖ = Σⱼ aⱼ₊ₖ vⱼ of two vectors; ``mode`` as of `convolve`."""
+    """cₖ = Σⱼ aⱼ₊ₖ v̄ⱼ of two vectors; ``mode`` as of `convolve`."""
     a, v = _vectors(a, v, "correlate")
+    v = conj(v) if is_complex(v) else v
     n, m = shape_of(a)[0], shape_of(v)[0]
     if mode == "same" and m > n:  # counted from the other end
         return flip(_cut(convolution(v, flip(a)), n, m, mode))

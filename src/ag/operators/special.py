@@ -110,7 +110,7 @@ def polygamma(n: int, x: Any) -> Any:
 
 
 @compose(
-    "multigammaln", forward=lambda a, d: library().multigammaln(a, d),
+    "multigammaln", complex=False, forward=lambda a, d: library().multigammaln(a, d),
     samples=lambda rng: [((rng.uniform(2.0, 4.0), 3), {}), ((rng.uniform(2.0, 4.0, (3,)), 2), {})],
 )
 def multigammaln(a: Any, d: int) -> Any:

@@ -11,9 +11,10 @@ from .axes import Axis, normalized
 from .domains import POSITIVE, REAL, arrays, distinct
 from .elementwise import clip, sqrt
 from .joining import as_array, concat
+from .parts import conj, imag, real
 from .products import matmul
 from .reductions import mean, sum
-from .rules import float_of, shape_of, value_of
+from .rules import float_of, is_complex, shape_of, value_of
 from .selecting import diagonal, index_add
 from .shaping import astype, broadcast_to, reshape
 from .table import compose, constant_of, plainly
@@ -106,7 +107,8 @@ def cov(
         freedom = sum(w)
         if ddof:
             freedom = freedom - (ddof if aweights is None else ddof * sum(w * as_array(aweights)) / sum(w))
-    result = matmul(centred if w is None else centred * w, centred.T) / freedom
+    other = conj(centred) if is_complex(centred) else centred
+    result = matmul(centred if w is None else centred * w, other.T) / freedom
     return reshape(result, tuple(n for n in shape_of(result) if n != 1)) if 1 in shape_of(result) else result
 
 
@@ -116,6 +118,10 @@ def corrcoef(m: Any, y: Any = None, rowvar: bool = True) -> Any:
     c = cov(m, y, rowvar)
     if not shape_of(c):
         return c / c
+    if is_complex(c):
+        deviation = sqrt(real(diagonal(c)))
+        result = c / deviation[:, None] / deviation[None, :]
+        return clip(real(result), -1.0, 1.0) + 1j * clip(imag(result), -1.0, 1.0)
     deviation = sqrt(diagonal(c))
     return clip(c / deviation[:, None] / deviation[None, :], -1.0, 1.0)
 
@@ -128,7 +134,7 @@ def _counts(places: Any, weights: Any, length: int) -> Any:
     return index_add(np.zeros(length, float_of(weights)), places, weights)
 
 
-@compose("bincount", numpy=(np.bincount,), samples=lambda rng: [
+@compose("bincount", complex=False, numpy=(np.bincount,), samples=lambda rng: [
     ((np.array([0, 2, 2, 1]), rng.normal(size=4)), {}), ((np.array([0, 2]), rng.normal(size=2)), {"minlength": 5}),
 ])  # fmt: skip
 def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
@@ -152,7 +158,8 @@ def _samples_of_histogram(rng):
             ((x, 4, (2, 6), None, rng.normal(size=5)), {})]  # fmt: skip
 
 
-@compose("histogram", numpy=(np.histogram,), samples=_samples_of_histogram, convention="constant in x, linear in the weights.")
+@compose("histogram", complex=False, numpy=(np.histogram,), convention="constant in x, linear in the weights.",
+         samples=_samples_of_histogram)
 def histogram(x: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> Any:
     """(counts, edges): how many elements of x are in each bin (plain), or the sum of their ``weights``."""
     if weights is None:
@@ -169,7 +176,8 @@ def _samples_of_points(rng):
     return [((x, bins, None, density, rng.uniform(1, 2, 5)), {}) for bins, density in (((2, 3), None), (2, True))]
 
 
-@compose("histogramdd", numpy=(np.histogramdd,), samples=_samples_of_points, convention="constant in x, linear in the weights.")
+@compose("histogramdd", complex=False, numpy=(np.histogramdd,), convention="constant in x, linear in the weights.",
+         samples=_samples_of_points)
 def histogramdd(x: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> Any:
     """(counts, edges of each axis): how many rows of x are in each box (plain), or the sum of their ``weights``."""
     if weights is None:
@@ -189,7 +197,7 @@ def histogramdd(x: Any, bins: Any = 10, range: Any = None, density: bool | None 
     return counts, edges
 
 
-@compose("histogram2d", numpy=(np.histogram2d,), convention="constant in x and y, linear in the weights.",
+@compose("histogram2d", complex=False, numpy=(np.histogram2d,), convention="constant in x and y, linear in the weights.",
          samples=lambda rng: [((*rng.integers(0, 9, (2, 5)), 2, None, None, rng.uniform(1, 2, 5)), {})])
 def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> Any:
     """(counts, edges of x, edges of y): how many points are in each box (plain), or the sum of their ``weights``."""

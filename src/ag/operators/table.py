@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..batched import Batched
-from ..node import Node, Operand
+from ..node import Node, Operand, describe
 from ..scalar import Scalar
 from ..tensor import Tensor
 from . import batching, calls
 from .batching import Batching, of_kind, of_values
-from .rules import FUNCTIONS, Bilinear, Linear, Rule, value_of
+from .rules import FUNCTIONS, Rule, is_complex, value_of
 
 TABLE: dict[str, Operator] = {}
 
@@ -31,7 +31,7 @@ ATOM, POWER, PRODUCT, CALL, SUM, ANY = 5, 4, 3, 2, 1, 0
 
 DEFAULTS: dict[str, Any] = {
     "scalar": None, "signature": None, "numpy": (), "methods": (), "symbol": "", "latex": "", "precedence": (CALL, ATOM),
-    "given": "", "jacobian": "", "kernel": None, "batch": None,
+    "given": "", "jacobian": "", "kernel": None, "batch": None, "within": None,
     "output": None, "samples": None, "special": (), "convention": "", "doc": "",
     "records": True, "face": None, "complex": None,
 }
@@ -58,6 +58,7 @@ class Operator:
                expression of x, y, z; of a reduction the expression that joins two elements; of any other row that is not
                linear a function of the inputs and parameters, written in other rows
     batch      what it does with a batch, as `batching` has it (None: the default of its kind)
+    within     the arrays on which it is defined, as a function from all arrays to them: there its derivative is stated
     output     its shape and dtype from those of the inputs (None: by trying it on zeros)
     samples    rng -> [(args, params)]: points of its domain, where every test looks
     special    [(args, partials)]: kinks and ends of the domain, with the derivatives that hold there
@@ -81,6 +82,7 @@ class Operator:
     precedence: tuple[int, ...]
     kernel: str | Callable[..., Any] | None
     batch: Batching
+    within: Callable[..., Any] | None
     output: Callable[..., Any] | None
     samples: Callable[..., Any] | None
     special: tuple[Any, ...]
@@ -103,7 +105,7 @@ class Operator:
             setattr(self, field, fields.get(field, default))
         self.partials, self.selects = None, rule.selects
         if self.complex is None:
-            self.complex = isinstance(rule, (Linear, Bilinear))
+            self.complex = rule.complex
         self.batch = fields.get("batch") or of_kind(rule)
 
     def __repr__(self) -> str:
@@ -195,6 +197,8 @@ class Composite(NamedTuple):
     numpy: tuple[Any, ...] = ()
     convention: str = ""
     varying: bool = False  # does the shape of the result depend on values?
+    within: Callable[..., Any] | None = None
+    complex: bool = True  # does it hold for complex numbers?
 
 
 COMPOSITES: dict[str, Composite] = {}
@@ -204,6 +208,7 @@ CONSTANTS: dict[str, Any] = {}
 def compose(
     name: str, *, forward: Callable[..., Any] | None = None, samples: Callable[..., Any],
     numpy: tuple[Any, ...] = (), methods: tuple[str, ...] = (), convention: str = "", varying: bool = False,
+    within: Callable[..., Any] | None = None, complex: bool = True,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: a function of other operators that answers to NumPy's names. ``forward`` computes the same from arrays,
     for tests: NumPy's function, if it is not given."""
@@ -212,8 +217,9 @@ def compose(
         if name in TABLE or name in COMPOSITES:
             raise ValueError(f"the operator {name!r} is already defined")
 
-        call = calls.located(_for_one_example(name, body) if varying else body)
-        COMPOSITES[name] = Composite(name, call, forward or numpy[0], samples, numpy, convention, varying)
+        checked = _for_one_example(name, body) if varying else body
+        call = calls.located(checked if complex else _of_real_numbers(name, checked))
+        COMPOSITES[name] = Composite(name, call, forward or numpy[0], samples, numpy, convention, varying, within, complex)
         _publish(call, name, numpy, methods)
         return call
 
@@ -227,6 +233,21 @@ def _for_one_example(name: str, body: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         if any(type(x) is Batched for x in (*args, *kwargs.values())):
             raise batching.varying(name)
+        return body(*args, **kwargs)
+
+    return call
+
+
+def _of_real_numbers(name: str, body: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which refuses complex numbers."""
+
+    @functools.wraps(body)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        for x in (*args, *kwargs.values()):
+            if is_complex(x):
+                raise TypeError(
+                    f"{name} takes real numbers, got {describe(x)}, which is complex: give it z.real, z.imag or ag.abs(z)"
+                )
         return body(*args, **kwargs)
 
     return call
