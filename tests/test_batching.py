@@ -5,6 +5,8 @@ import pytest
 
 import ag
 from ag.operators.table import COMPOSITES
+from ag.operators.batching import one_by_one
+from ag.operators.table import TABLE
 from ag.transforms.containers import leaves, rebuilt
 from test_table import DIFFERENTIABLE, ENTRIES, Case, cases
 
@@ -34,6 +36,11 @@ def same(actual, expected, rtol=1e-12):
     for x, y in zip(leaves(actual), leaves(expected), strict=True):
         assert np.shape(x) == np.shape(y) and np.asarray(x).dtype == np.asarray(y).dtype
         np.testing.assert_allclose(x, y, rtol=rtol, atol=1e-13)
+
+
+def test_no_row_is_applied_to_one_example_after_another():
+    """A row that is not elementwise says what it does with a batch; the loop is for rows of people's own."""
+    assert not [name for name, op in TABLE.items() if op.batch is one_by_one]
 
 
 def stacked(results):
