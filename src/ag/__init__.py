@@ -195,6 +195,7 @@ if TYPE_CHECKING:
     from .transforms.batch import vmap as vmap
     from .transforms.checkpointing import checkpoint as checkpoint
     from .transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
+    from .transforms.defining import define as define
     from .transforms.forward import jvp as jvp, linearize as linearize
     from .transforms.jacobians import (
         hessian as hessian,
@@ -210,6 +211,7 @@ _LATER = {
     "linalg": "", "special": "", "fft": "", "array_api": "",
     "testing": "", "check_grads": "testing", "vmap": "transforms.batch",
     "checkpoint": "transforms.checkpointing", **dict.fromkeys(("custom_jvp", "custom_vjp"), "transforms.custom"),
+    "define": "transforms.defining",
     **dict.fromkeys(("jvp", "linearize"), "transforms.forward"),
     **dict.fromkeys(("hessian", "hvp", "jacfwd", "jacobian", "jacrev"), "transforms.jacobians"),
 }  # fmt: skip

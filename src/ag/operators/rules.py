@@ -198,6 +198,11 @@ class Rule:
         """Has argument i a derivative at all?"""
         return True
 
+    def states(self, i: int) -> bool:
+        """Has argument i a derivative, and a rule for it?"""
+        parts = self.partials or getattr(self, "transposes", None)
+        return self.depends_on(i) and not (isinstance(parts, tuple) and isinstance(parts[i], Missing))
+
     def vjp(self, i: int, g: Any, step: Step) -> Any:
         raise NotImplementedError
 

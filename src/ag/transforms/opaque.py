@@ -192,7 +192,7 @@ class Together(Rule):
 
     def vjp(self, i: int, g: Any, step: Step) -> Any:
         if isinstance(g, Symbol):
-            return self._named(i, g, step)
+            return text_of(self, i, g, step)
         last = self.last
         if last is None or last[0] is not step or last[1] is not g or i not in last[2]:
             last = self.last = (step, g, dict(enumerate(self.pulled(g, step))))
@@ -202,14 +202,14 @@ class Together(Rule):
         return zeros_like(step.args[i]) if c is None else c
 
 
-    def _named(self, i: int, g: Symbol, step: Step) -> Symbol:
-        """The contribution in a formula: g · ∂f/∂x, as its rule has no text."""
-        numbers = Step(step.op, value_of(step.ans), tuple(map(value_of, step.args)), step.params)
-        op = Operator(
-            f"the rule of {step.op.name}", step.op.forward, self, precedence=(PRODUCT, PRODUCT, ANY),
-            latex=lambda g, x: rf"{g} \cdot \frac{{\partial \operatorname{{{step.op.name}}}}}{{\partial {x}}}",
-        )
-        return made(Symbol, np.asarray(self.vjp(i, value_of(g), numbers))[()], op, (g, step.args[i]))
+def text_of(rule: Rule, i: int, g: Symbol, step: Step) -> Symbol:
+    """The contribution in a formula, of a rule that leaves no text: g · ∂f/∂x."""
+    numbers = Step(step.op, value_of(step.ans), tuple(map(value_of, step.args)), step.params)
+    op = Operator(
+        f"the rule of {step.op.name}", step.op.forward, rule, precedence=(PRODUCT, PRODUCT, ANY),
+        latex=lambda g, x: rf"{g} \cdot \frac{{\partial \operatorname{{{step.op.name}}}}}{{\partial {x}}}",
+    )
+    return made(Symbol, np.asarray(rule.vjp(i, value_of(g), numbers))[()], op, (g, step.args[i]))
 
 
 class Again(Together):
