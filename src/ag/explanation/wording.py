@@ -131,8 +131,10 @@ def _described(x: Any) -> str:
 def numbered(x: Any) -> Any:
     """A number in a formula, short."""
     text = numeral(x)
-    if isinstance(x, (bool, np.bool_)) or text.isdigit():
+    if isinstance(x, (bool, np.bool_)):
         return x
+    if text.isdigit():
+        return np.real(x)
     return Symbol(Name(factor(x), factor(x)), x)
 
 
