@@ -15,6 +15,7 @@ from ag.explanation.names import Name
 from ag.explanation.parsing import assignments, parse, read
 from ag.explanation.pointing import ExpressionError
 from ag.explanation.syntax import REFUSED
+from ag.operators import everything
 from ag.operators.table import TABLE
 
 RUNNING = "log(1+exp(-(x+y)))*(x+y)"
@@ -240,7 +241,11 @@ def test_values_are_those_of_numpy(data):
     np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-300, err_msg=text)
 
 
-@pytest.mark.parametrize("name", [name for name in TABLE if vocabulary.find(name) is not None])
+everything()
+CALLED = [name for name in TABLE if vocabulary.find(name) is not None]
+
+
+@pytest.mark.parametrize("name", CALLED)
 def test_every_row_that_can_be_called_is_called_by_its_name(name):
     """With the samples of its row, written out as text."""
     function = vocabulary.find(name)
@@ -248,17 +253,29 @@ def test_every_row_that_can_be_called_is_called_by_its_name(name):
     if vocabulary.VECTOR in function.arguments:
         args, params = [np.array([0.3, -1.25, 2.0]) for _ in function.arguments], {}
     assert not params
-    texts = [repr(np.asarray(x, float).tolist()) for x in args]
+    texts = [repr(np.asarray(x).tolist()) for x in args]
     for i, kind in enumerate(function.arguments):
         if kind == vocabulary.CONDITION:
-            texts[i] += " < 1"
-            args = (*args[:i], args[i] < 1, *args[i + 1 :])
+            texts[i] = f"{np.asarray(args[i], int).tolist()} > 0"
     call = f"{name}({', '.join(texts)})"
+    expected = vocabulary.FUNCTIONS[name](*args)
+    if np.iscomplexobj(expected):
+        with pytest.raises(ExpressionError, match="is complex: only what is real is explained"):
+            parse(f"x + {call}", {"x": 1.0})
+        return
     if function.conditional:
         call = f"where({call}, 1, 0)"
     result = parse(f"[x, 1] @ [1, 1] - 2 + {call}", {"x": 1.0}).value
-    expected = getattr(ag, name, None) or vocabulary.FUNCTIONS[name]
-    np.testing.assert_allclose(result, expected(*args), rtol=1e-12)
+    np.testing.assert_allclose(result, expected, rtol=1e-12)
+
+
+def test_what_can_be_called():
+    """Everything that takes numbers, truth values or one vector; nothing that only moves elements about or takes shapes."""
+    assert {"exp", "erf", "sinc", "where", "softmax", "matmul", "logical_and", "cumulative_sum", "heaviside"} <= set(CALLED)
+    assert not {"reshape", "concat", "stack", "getitem", "astype", "residual", "argument", "einsum", "pad", "real", "conj"} & set(CALLED)
+    assert vocabulary.find("where").arguments == ("condition", "numbers", "numbers")
+    assert vocabulary.find("polygamma").arguments == ("order", "numbers")
+    assert set(CALLED) <= set(vocabulary.names())
 
 
 # ---------------------------------------------------------------------- what is no expression
@@ -326,6 +343,8 @@ ERRORS = [
     ("atan2(x)", "atan2 takes 2 arguments, got 1: write atan2(x, y)", "^^^^^^^^"),
     ("x + exp()", "exp takes 1 argument, got 0: write exp(x)", "    ^^^^^"),
     ("clip(x, 0, 1, y)", "clip takes 1 to 3 arguments, got 4: write clip(x, y, z)", "^^^^^^^^^^^^^^^^"),
+    ("polygamma(x)", "polygamma takes 2 arguments, got 1: write polygamma(1, x)", "^^^^^^^^^^^^"),
+    ("polygamma(x > 1, y)", "x > 1 is a condition, not a number: write where(x > 1, 1, 0) for 1 or 0", "          ^^^^^"),
     ("where(x, y)", "where takes 3 arguments, got 2: write where(x > 0, x, y)", "^^^^^^^^^^^"),
     ("cross_entropy([x, y])", "cross_entropy takes 2 arguments, got 1: write cross_entropy([x, y], 0)", "^^^^^^^^^^^^^^^^^^^^^"),
     ("softmax(x, y)", "softmax takes 1 argument, got 2: write softmax([x, y])", "^^^^^^^^^^^^^"),
@@ -460,6 +479,8 @@ def test_values_of_odd_shapes():
         parse("alpha*x", {"alhpa": 1.0, "x": 1.0})
     with pytest.raises(ExpressionError, match=r"^x does not occur in the expression, its variable is y: leave out x=..."):
         parse("y", {"x": 1.0, "y": 1.0})
+    with pytest.raises(ExpressionError, match=r"^x is complex: only what is real is explained\n  x\*x\n  \^"):
+        parse("x*x", {"x": np.array([1j])})
     with pytest.raises(TypeError, match=r"^an expression is a string, got int: write parse\('x\*y', {'x': 2.0, 'y': 1.0}\)"):
         parse(3, {})
 

@@ -23,7 +23,7 @@ from ..tensor import Tensor
 from .grammar import EXACT, Applied, Element, Grammar, Label, Number, Variable
 from .pointing import ExpressionError
 from .syntax import Syntax, normalized
-from .vocabulary import CONDITION, NUMBERS, VECTOR, Function
+from .vocabulary import CONDITION, NUMBERS, ORDER, VECTOR, Function
 
 
 class Expression(NamedTuple):
@@ -205,6 +205,7 @@ class _Reader:
 
     def _leaf(self, name: str, place: ast.expr) -> Node:
         value = self.values[name]
+        self._refuse_complex(value, place)
         if isinstance(value, Node):
             return value
         label = self.syntax.segment(place)
@@ -237,8 +238,9 @@ class _Reader:
         self._fit(function, node, parts)
         label = () if what.label is None else (self._label(what.label, parts[0]),)
         values = [part.value if isinstance(part, _Truth) else part for part in parts]
-        if not any(isinstance(x, Node) for x in values):  # in floats: integers would grow without bound
-            values = [float(x) if type(x) is int else x for x in values]
+        if not any(isinstance(x, Node) for x in values):  # by IEEE, and integers would grow without bound
+            kinds = zip(function.arguments, values, strict=False)
+            values = [float(x) if type(x) is int and kind == NUMBERS else x for kind, x in kinds]
 
         def call() -> Any:
             result = function.call(*values, *label)
@@ -307,6 +309,7 @@ class _Reader:
             result = make()
         except (TypeError, ValueError, IndexError) as error:
             raise self.syntax.error(str(error), node) from None
+        self._refuse_complex(result, node)
         if isinstance(result, Node):
             self._placed(result, node, since)
         elif isinstance(result, (int, float, np.number)):
@@ -330,11 +333,15 @@ class _Reader:
         text = self.syntax.segment(place)
         if kind == CONDITION and not isinstance(x, _Truth):
             raise self.syntax.error(f"{text} is a number, not a condition: compare it, as in {text} > 0", place)
-        if kind in (NUMBERS, VECTOR) and isinstance(x, _Truth):
+        if kind in (NUMBERS, ORDER, VECTOR) and isinstance(x, _Truth):
             raise self.syntax.error(f"{text} is a condition, not a number: write where({text}, 1, 0) for 1 or 0", place)
         if kind == VECTOR and not shape_of(x):
             assert function is not None
             raise self.syntax.error(f"{function.name} takes a vector, {text} is a number: {function.instead(text)}", place)
+
+    def _refuse_complex(self, x: Any, place: ast.expr) -> None:
+        if np.iscomplexobj(value_of(x)):
+            raise self.syntax.error(f"{self.syntax.segment(place)} is complex: only what is real is explained", place)
 
     def _fit(self, function: Function, node: ast.expr, parts: list[Any]) -> None:
         """Do the shapes of the arguments go together?"""
@@ -345,7 +352,7 @@ class _Reader:
             except ValueError:
                 kinds = " and ".join(_kind(x) for x in parts)
                 raise self.syntax.error(f"{kinds} do not go together: elements are paired one by one", node) from None
-        elif len(shapes) == 2 and shapes[0][-1] != shapes[1][max(0, len(shapes[1]) - 2)]:
+        elif function.call is FUNCTIONS["matmul"] and shapes[0][-1] != shapes[1][max(0, len(shapes[1]) - 2)]:
             kinds = " and ".join(_kind(x) for x in parts)
             raise self.syntax.error(f"{kinds} have no product: a row of the one must be as long as a column of the other", node)
 

@@ -6,14 +6,16 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..operators import special as special  # whose rows join the table
+import numpy as np
+
+from ..operators import everything
 from ..operators.rules import FUNCTIONS, Bilinear, Elementwise, Zero
 from ..operators.table import TABLE, Operator
 
 CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e, "inf": math.inf}
 
-# What an argument may be.
-NUMBERS, VECTOR, CONDITION, EITHER, LABEL = "numbers", "vector", "condition", "either", "label"
+# What an argument may be: ORDER stands for numbers without a derivative, such as the n of polygamma(n, x).
+NUMBERS, ORDER, VECTOR, CONDITION, EITHER, LABEL = "numbers", "order", "vector", "condition", "either", "label"
 
 # What mathematics and other languages call some rows: for hints.
 ELSEWHERE = {
@@ -43,7 +45,7 @@ class Function(NamedTuple):
         return "write * for numbers" if self.arguments == (VECTOR, VECTOR) else f"write {self.name}([{text}, ...])"
 
 
-EXAMPLES = {VECTOR: "[x, y]", CONDITION: "x > 0", EITHER: "x > 0", LABEL: "0"}
+EXAMPLES = {VECTOR: "[x, y]", CONDITION: "x > 0", EITHER: "x > 0", LABEL: "0", ORDER: "1"}
 
 
 def find(name: str) -> Function | None:
@@ -52,11 +54,16 @@ def find(name: str) -> Function | None:
     if op is not None:
         return _function(op)
     loss = _losses().get(name)
-    return None if loss is None else Function(name, loss, (VECTOR, LABEL), 2)
+    if loss is not None:
+        return Function(name, loss, (VECTOR, LABEL), 2)
+    everything()
+    op = _rows().get(name)
+    return None if op is None else _function(op)
 
 
 def names() -> list[str]:
     """The names of all functions, those of the table before NumPy's."""
+    everything()
     return [*_rows(), *_losses()]
 
 
@@ -90,8 +97,8 @@ def _arguments(op: Operator) -> tuple[str, ...] | None:
     count = len(op.precedence) - 1
     if not op.records:
         return (NUMBERS if op.scalar is not None else EITHER,) * count
-    if isinstance(rule, Elementwise):  # a condition has no derivative
-        return tuple(NUMBERS if rule.depends_on(i) else CONDITION for i in range(count))
+    if isinstance(rule, Elementwise):
+        return tuple(NUMBERS if rule.depends_on(i) else _without_derivative(op, i) for i in range(count))
     if isinstance(rule, Zero) and op.scalar is not None:
         return (NUMBERS,) * count
     if isinstance(rule, Bilinear) and op.signature is None:
@@ -100,6 +107,12 @@ def _arguments(op: Operator) -> tuple[str, ...] | None:
     if op.signature is not None and not several and "axis" in _parameters(op) and _required(op) == 1:
         return (VECTOR,)
     return None
+
+
+def _without_derivative(op: Operator, i: int) -> str:
+    """What an argument without a derivative is: its samples tell."""
+    assert op.samples is not None
+    return CONDITION if np.asarray(op.samples(np.random.default_rng(0))[0][0][i]).dtype == bool else ORDER
 
 
 def _parameters(op: Operator) -> tuple[str, ...]:
