@@ -167,11 +167,16 @@ class Graph:
 
     def carried(self, consumer: Quantity, position: int, adjoint: Any) -> Any:
         """What a derivative with respect to a quantity contributes to the one with respect to its input: numbers by the rule."""
+        return self._carried(consumer, position, adjoint)[0]
+
+    def _carried(self, consumer: Quantity, position: int, adjoint: Any) -> tuple[Any, bool]:
+        """The same, and whether the output can depend on the input this way at all."""
         rule, step, mask = consumer.op.rule, computed(consumer.node), self.masks.get(consumer.node)
         with np.errstate(all="ignore"):
             if mask is None:
-                return fit(rule.vjp(position, adjoint, step), step.args[position])
-            return rule.exact_vjp(position, adjoint, mask, step)[0]
+                return fit(rule.vjp(position, adjoint, step), step.args[position]), True
+            value, mask = rule.exact_vjp(position, adjoint, mask, step)
+        return value, bool(np.any(mask)) if np.size(mask) else True
 
     def _differentiate(self, start: Any) -> None:
         adjoints = pull({self.root: start}, self.reach, masks=self.masks)
@@ -194,10 +199,7 @@ class Graph:
                 continue
             partial = Formula(rule.partial(i, step.ans, args)) if isinstance(rule, Elementwise) else None
             contribution = Formula(fit(rule.vjp(i, g, step), args[i]))
-            value, depends = contribution.value, True
-            if self.masks:
-                value, mask = rule.exact_vjp(i, q.adjoint, self.masks[q.node], computed(q.node))
-                depends = bool(np.any(mask)) if np.size(mask) else True
+            value, depends = self._carried(q, i, q.adjoint)
             x.terms.append(Term(q, i, partial, contribution, self._as(x, value), depends))
 
     @staticmethod
