@@ -14,7 +14,7 @@ from ..node import Node, describe
 from ..scalar import Scalar
 from ..tensor import Tensor
 from ..transforms.containers import leaves, rebuilt
-from . import printing
+from . import documents, printing
 from .chain_rule import Paths, contributions, paths
 from .checking import Check, check
 from .doctor import Diagnosis, diagnose
@@ -97,16 +97,15 @@ class Explanation:
 
     def text(self, width: int | None = None, *, fold: bool = True) -> str:
         """For a terminal of ``width`` characters (None: the one at hand); ``fold=False`` shows every quantity."""
-        marks = {q: str(result) for q, result in self._checked.items()}
-        return printing.text(self.graph, width, fold, marks, self.warnings)
+        return printing.text(self.graph, width, fold, self._marks(), self.warnings)
 
     def markdown(self, *, fold: bool = True) -> str:
         """As Markdown, with formulas in TeX."""
-        return printing.markdown(self.graph, fold, self.warnings)
+        return documents.markdown(self.graph, fold, self._marks(), self.warnings)
 
     def latex(self, *, fold: bool = True) -> str:
         """As a LaTeX document that compiles as it is."""
-        return printing.latex(self.graph, fold)
+        return documents.latex(self.graph, fold, self._marks())
 
     def html(self) -> str:
         """As a page that works by itself: the drawing, both passes step by step, and sliders for the leaves of a small graph."""
@@ -119,6 +118,9 @@ class Explanation:
         text = {".html": self.html, ".md": self.markdown, ".tex": self.latex, ".txt": lambda: self.text(100) + "\n"}
         write_by_ending(path, text)
 
+    def _marks(self) -> dict[Quantity, str]:
+        return {q: str(result) for q, result in self._checked.items()}
+
     def __str__(self) -> str:
         return self.text()
 
@@ -126,12 +128,12 @@ class Explanation:
         return self.text()
 
     def _repr_latex_(self) -> str:
-        return "\n".join(printing.equations(self.graph))
+        return "\n".join(documents.equations(self.graph))
 
     def _repr_html_(self) -> str:
         from .notebook import explanation_html
 
-        return explanation_html(self.graph, {q: str(result) for q, result in self._checked.items()}, self.warnings)
+        return explanation_html(self.graph, self._marks(), self.warnings)
 
 
 def explain(f: Any, *args: Any, cotangent: Any = None) -> Explanation:

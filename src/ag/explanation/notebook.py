@@ -84,10 +84,9 @@ def explanation_html(graph: Graph, marks: dict[Quantity, str], warnings: Iterabl
     if graph.differentiated:
         rows.append(_heading("The chain rule, backward"))
         for b in reversed(blocks):
-            notes = [f"({times(b.last.shape)})"] if b.last.shape else []
-            notes += [f"× {b.size:,}"] if b.size > 1 else []
-            notes += steps.given(b.last, Text)
-            rows.append(_row(" = ".join(steps.chain(b.last, Text)), ", ".join(notes), marks.get(b.last, "")))
+            said = printing.note(b, Text)
+            notes = [said.shape, said.numbers, said.size, *said.letters, said.branch]
+            rows.append(_row(" = ".join(steps.chain(b.last, Text)), ", ".join(filter(None, notes)), printing.mark(b, marks)))
     wide = "colspan='3' style='white-space:normal;max-width:60em'"
     rows += [f"<tr><td {wide}>⚠ {escape(warning)}</td></tr>" for warning in warnings]
     return _table(rows)
@@ -105,8 +104,8 @@ def quiz_html(quiz: Quiz) -> str:
 
 
 def _forward(graph: Graph, blocks: list[Block]) -> list[str]:
-    values = [_row(printing.equation(b.first, Text), printing.words(b), printing.place(b.first)) for b in blocks]
-    return [_heading(printing.title(graph)), *values]
+    rows = [*printing.constants(graph, Text), *printing.quantities(blocks, Text)]
+    return [_heading(printing.title(graph)), *(_row(*row) for row in rows)]
 
 
 def _table(rows: list[str]) -> str:

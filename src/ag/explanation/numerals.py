@@ -40,7 +40,10 @@ def summary(x: Any, digits: int = 4) -> str:
     lost = array.size - finite.size
     words = []
     if finite.size:
-        low, high, mean = (numeral(x, digits) for x in (finite.min(), finite.max(), finite.mean()))
+        middle = finite.mean()
+        if finite.dtype.kind == "f" and abs(middle) < finite.size * np.finfo(finite.dtype).eps * np.abs(finite).max():
+            middle = 0.0  # what rounding leaves of numbers that add up to 0
+        low, high, mean = (numeral(x, digits) for x in (finite.min(), finite.max(), middle))
         words.append(f"all {low}" if low == high else f"{low} ... {high}, mean {mean}")
     if lost:
         words.append(f"{lost} of {array.size} not finite")

@@ -19,7 +19,7 @@ from ..source import Source
 from ..symbol import Symbol
 from .constants import Constants
 from .formula import Formula
-from .names import ONE, Name
+from .names import ONE, Name, is_word
 
 
 class Quantity:
@@ -129,7 +129,7 @@ class Graph:
         self.root = root
         self.differentiated = cotangent is not None or np.size(value_of(root)) == 1
         self.scalar = all(type(node._value) is float for node in nodes)
-        names, self.output_name = _names(nodes, root, self.scalar)
+        names, self.output_name = _names(nodes, self.scalar)
         self.quantities = tuple(
             Quantity(i, node, name, self.output_name) for i, (node, name) in enumerate(zip(nodes, names, strict=True), 1)
         )
@@ -157,13 +157,21 @@ class Graph:
             key = key.node
         found = self.by_node.get(key) if isinstance(key, Node) else None
         if isinstance(key, str):
-            found = next((q for q in self.quantities if key in (q.label, q.name.text, f"z{q.number}")), None)
+            found = self._named(key)
         if found is None:
             ends = range(min(len(self.quantities), 20))
             what = describe(key) if isinstance(key, Node) else repr(key)
             names = ", ".join(self.quantities[i].name.text for i in ends)
             raise KeyError(f"{what} is no quantity of this graph; they are called {names}")
         return found
+
+    def _named(self, key: str) -> Quantity | None:
+        """The quantity of that label, else of that name, else of that number."""
+        labelled = [q for q in self.quantities if q.label == key]
+        if len(labelled) > 1:
+            numbers = ", ".join(f"z{q.number}" for q in labelled[:20])
+            raise KeyError(f"{len(labelled)} quantities have the label {key!r}: say which, {numbers}, or give the node")
+        return next((q for q in (*labelled, *self.quantities) if key in (q.label, q.name.text, f"z{q.number}")), None)
 
     def carried(self, consumer: Quantity, position: int, adjoint: Any) -> Any:
         """What a derivative with respect to a quantity contributes to the one with respect to its input: numbers by the rule."""
@@ -208,18 +216,14 @@ class Graph:
 
 
 
-def _names(nodes: list[Node], root: Node, scalar: bool) -> tuple[list[Name], Name]:
-    """Names for the nodes, and for the output in its derivatives.
+def _names(nodes: list[Node], scalar: bool) -> tuple[list[Name], Name]:
+    """Names for the nodes, and for the last of them, the output, in derivatives.
 
-    A graph of scalars is read by its numbers, z1, z2, ...; in one of arrays labels stand where there are some."""
-    labels = [node.label for node in nodes]
-    counts = Counter(filter(None, labels))
-    once = {label for label, n in counts.items() if n == 1}
-    taken: set[str] = set()
-    names = []
-    for i, label in enumerate(labels, 1):
-        use = label if label in once and label not in taken and not scalar else f"z{i}"
-        taken.add(use)
-        names.append(Name.of(use))
-    free = next(letter for letter in ("f" if scalar else "L", "J", "F", "output") if letter not in once)
-    return names, Name.of(root.label if root.label in once else free)
+    A graph of scalars is read by its numbers, z1, z2, ...; in one of arrays labels stand where there are some that can."""
+    labels = [" ".join((node.label or "").split()) for node in nodes]
+    counts = Counter(Name.of(label).latex for label in labels if label)
+    usable = [Name.of(label) if is_word(label) and counts[Name.of(label).latex] == 1 else None for label in labels]
+    names = [Name.of(f"z{i}") if scalar or name is None else name for i, name in enumerate(usable, 1)]
+    taken = {name.text for name in names} | {label for label in labels if label}
+    free = next(letter for letter in ("f" if scalar else "L", "J", "F", "output", "the_output") if letter not in taken)
+    return names, usable[-1] or Name.of(free)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..operators.table import PRODUCT
 from .formula import Formula, Pattern, number as numeral_in_latex
-from .names import Name
+from .names import Name, quoted
 from .numerals import factor, kind, numeral, summary
 from .plain_text import enclosed
 from .quantities import Quantity, Term
@@ -149,7 +149,12 @@ def definition(q: Quantity, notation: Notation = Text) -> str:
     """What a quantity is computed as; of a leaf its label, if it has one."""
     if q.op is not None:
         return notation.formula(q.definition)
-    return notation.name(Name.of(q.label)) if q.label and q.label != q.name.text else ""
+    return label(q, notation)
+
+
+def label(q: Quantity, notation: Notation = Text) -> str:
+    """The label of a quantity that goes by another name; empty if there is none."""
+    return notation.name(quoted(q.label)) if q.label and q.label != q.name.text else ""
 
 
 def value(q: Quantity) -> str:

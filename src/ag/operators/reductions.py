@@ -113,7 +113,8 @@ def prod(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = Fa
 
 def _extreme_weights(ans, x, axis, keepdims):
     chosen = equal(x, ans)
-    return chosen / maximum(sum(chosen, axis, keepdims=True), 1)
+    ties = sum(chosen, axis, keepdims=True)
+    return chosen / where(equal(ties, 0), 1, ties)  # none is equal to nan
 
 
 @row(
