@@ -10,7 +10,7 @@ import numpy as np
 from .axes import Axis, normalized, one_axis
 from .batching import leading
 from .domains import REAL, arrays, distinct
-from .elementwise import absolute, exp, log, maximum, sqrt, square, where
+from .elementwise import absolute, exp, log, sqrt, square, where
 from .joining import concat, flip
 from .parts import conj
 from .rules import Custom, Linear, Reduction, broadcast, expanded, is_complex, shape_of, value_of
