@@ -350,3 +350,24 @@ def test_forward_mode_of_a_rule_for_reverse_mode_names_the_argument():
         ag.custom_jvp(3)
     with pytest.raises(TypeError, match="takes a function"):
         ag.checkpoint(3)
+
+
+def test_complex_numbers():
+    """d/dz eᶻz = eᶻ(1 + z); the gradient of a real function of z is ∂/∂x + i ∂/∂y."""
+    z = rng.normal(size=3) + 1j * rng.normal(size=3)
+    batch = np.stack([z, 2 * z])
+
+    def body(z):
+        return ag.exp(z) * z
+
+    forward = ag.custom_jvp(body)
+    forward.defjvps(lambda t, y, z: t * ag.exp(z) * (1 + z))
+    reverse = ag.custom_vjp(body)
+    reverse.defvjp(lambda z: (body(z), z), lambda z, g: (g * ag.conj(ag.exp(z) * (1 + z)),))
+    plain = ag.grad(lambda z: ag.abs(body(z) * (1 + 2j)).sum())
+    for f in (ag.checkpoint(body), forward, reverse):
+        gradient = ag.grad(lambda z, f=f: ag.abs(f(z) * (1 + 2j)).sum())
+        np.testing.assert_allclose(gradient(z), plain(z), rtol=1e-12)
+        np.testing.assert_allclose(ag.vmap(gradient)(batch), [plain(z) for z in batch], rtol=1e-12)
+        if f is not reverse:
+            np.testing.assert_allclose(ag.jvp(f, (z,), (z,))[1], np.exp(z) * (1 + z) * z, rtol=1e-12)

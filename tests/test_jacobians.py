@@ -199,6 +199,26 @@ def test_errors(call, error, words):
         call()
 
 
+def test_complex_numbers():
+    """Of complex results the columns; of complex arguments there is no such matrix."""
+
+    def wave(x):
+        return np.exp(1j * x[0]) * x
+
+    x = np.array([0.5, 2.0])
+    expected = np.exp(0.5j) * (np.eye(2) + np.stack([1j * x, 0 * x], axis=1))
+    for jacobian in (ag.jacfwd, ag.jacobian):
+        np.testing.assert_allclose(jacobian(wave)(x), expected, rtol=1e-14)
+    parts = ag.jacrev(lambda x: (ag.real(wave(x)), ag.imag(wave(x))))(x)
+    np.testing.assert_allclose(parts[0] + 1j * parts[1], expected, rtol=1e-14)
+    np.testing.assert_allclose(ag.hessian(lambda x: (ag.abs(wave(x)) ** 2).sum())(x), 2 * np.eye(2), atol=1e-14)
+    with pytest.raises(TypeError, match=r"ag.jacrev: the output .* is complex.*ag.jacfwd"):
+        ag.jacrev(wave)(x)
+    for transform in (*JACOBIANS, ag.hessian):
+        with pytest.raises(TypeError, match=r"argument .* is complex.*z = x \+ 1j \* y"):
+            transform(lambda z: ag.abs(z).sum())(1j * x)
+
+
 def test_names_and_words_are_kept():
     for transform in (*JACOBIANS, ag.hessian):
         assert transform(rosenbrock).__name__ == "rosenbrock"

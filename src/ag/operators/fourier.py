@@ -11,6 +11,7 @@ import numpy as np
 
 from ..node import describe
 from .axes import one_axis
+from .batching import leading
 from .domains import arrays
 from .joining import pad, roll
 from .parts import conj
@@ -53,6 +54,7 @@ def _opposite(norm: str) -> str:
 @row(
     "fft", lambda x, n, axis, norm: np.fft.fft(x, n, axis, norm),
     Linear((lambda g, x, n, axis, norm: _resized(fft(g, n, axis, norm), shape_of(x)[axis], axis),)), numpy=(np.fft.fft,),
+    batch=leading,
     samples=arrays(*LENGTHS),
 )
 def fft(x: Any, /, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
@@ -63,6 +65,7 @@ def fft(x: Any, /, n: int | None = None, axis: int = -1, norm: str | None = None
 @row(
     "ifft", lambda x, n, axis, norm: np.fft.ifft(x, n, axis, norm),
     Linear((lambda g, x, n, axis, norm: _resized(ifft(g, n, axis, norm), shape_of(x)[axis], axis),)), numpy=(np.fft.ifft,),
+    batch=leading,
     samples=arrays(*LENGTHS),
 )
 def ifft(x: Any, /, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
@@ -76,6 +79,7 @@ def _rfft_transpose(g, x, n, axis, norm):
 
 @row(
     "rfft", lambda x, n, axis, norm: np.fft.rfft(x, n, axis, norm), Linear((_rfft_transpose,)), numpy=(np.fft.rfft,),
+    batch=leading,
     samples=arrays(*LENGTHS),
 )
 def rfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
@@ -98,6 +102,7 @@ def _irfft_transpose(g, x, n, axis, norm):
 
 @row(
     "irfft", lambda x, n, axis, norm: np.fft.irfft(x, n, axis, norm), Linear((_irfft_transpose,)), numpy=(np.fft.irfft,),
+    batch=leading,
     samples=arrays(((4,), {}), ((4,), {"n": 7}), ((3, 4), {"axis": 0}), ((4,), {"n": 4}), ((2, 4), {"norm": "ortho"}),
                    ((4,), {"n": 9, "norm": "forward"})),
 )

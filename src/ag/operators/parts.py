@@ -9,22 +9,26 @@ from __future__ import annotations
 import numpy as np
 
 from ..node import Node
+from .batching import leading
 from .domains import arrays
 from .rules import FUNCTIONS, Linear
 from .table import ANY, ATOM, compose, define
 
 real = define(
-    "real", np.real, Linear((lambda g, z: g,)), numpy=(np.real,), latex=r"\operatorname{{Re}} {0}",
+    "real", np.real, Linear((lambda g, z: g,)), numpy=(np.real,), batch=leading,
+    latex=r"\operatorname{{Re}} {0}",
     samples=arrays(((2, 3), {}), ((), {})),
     doc="the real part x of x + iy",
 )
 imag = define(
-    "imag", np.imag, Linear((lambda g, z: -1j * g,)), numpy=(np.imag,), latex=r"\operatorname{{Im}} {0}",
+    "imag", np.imag, Linear((lambda g, z: -1j * g,)), numpy=(np.imag,), batch=leading,
+    latex=r"\operatorname{{Im}} {0}",
     samples=arrays(((2, 3), {}), ((), {})),
     doc="the imaginary part y of x + iy",
 )
 conj = define(
-    "conj", np.conjugate, Linear((lambda g, z: conj(g),)), methods=("conj", "conjugate"), latex=r"\overline{{{0}}}",
+    "conj", np.conjugate, Linear((lambda g, z: conj(g),)), methods=("conj", "conjugate"), batch=leading,
+    latex=r"\overline{{{0}}}",
     precedence=(ATOM, ANY), samples=arrays(((2, 3), {}), ((), {})), doc="x - iy, the conjugate of x + iy",
 )
 

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..adjoint import conjugate
 from ..batched import physical, under
 from ..node import Node, Operand, describe
 from ..operators.rules import Step, broadcast, shape_of, value_of
@@ -225,8 +226,8 @@ class custom_vjp(_Custom):
 
         def back(residuals: Any, g: Any) -> list[Any]:
             with call.running(g):
-                given = backward(*static, residuals, call.cotangent(g))
-                return call.cotangents(given, f"the backward rule of {self.name}")
+                given = backward(*static, residuals, call.cotangent(conjugate(g)))
+                return [c if c is None else conjugate(c) for c in call.cotangents(given, f"the backward rule of {self.name}")]
 
         value, residuals = forward(*map(value_of, call.inputs))
         self._plain(call.unpacked(value))

@@ -28,7 +28,7 @@ from ..symbol import Symbol
 from .opaque import recorded_call, records, text_of, zero_like
 
 OWN: set[str] = set()  # the names that were defined here: they may be defined again
-FIELDS = ("symbol", "latex", "precedence", "kernel", "special", "convention", "doc", "scalar", "output")
+FIELDS = ("symbol", "latex", "precedence", "kernel", "special", "convention", "doc", "scalar", "output", "complex")
 BATCHES = {"elementwise": elementwise, "leading": leading, "loop": one_by_one}
 
 Derivatives = Sequence[Callable[..., Any] | float | None] | None
@@ -65,7 +65,7 @@ def define(
     of a random generator that returns [(args, params)]; ``batch``, what it does under ``vmap``: "leading", if it acts on
     the last axes and leaves leading ones alone, "elementwise", or "loop" (the default where there are no partials), one example
     after another; and any of the fields of a row: ``symbol``, ``latex``, ``precedence``, ``kernel``, ``special``, ``convention``,
-    ``doc``, ``scalar``, ``output``.
+    ``doc``, ``scalar``, ``output``, ``complex``.
 
     Returns the function. Raises TypeError and ValueError for what is not like this, and for a name of the library. A name
     of one's own may be defined again.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..node import Operand, describe
-from ..operators.rules import fit, shape_of, value_of
+from ..operators.rules import fit, is_complex, shape_of, value_of
 from ..operators.shaping import reshape
 from .arguments import ArgNums, chosen, function_of
 from .batch import vmap
@@ -120,6 +120,9 @@ def _of(f: Function, argnums: ArgNums, has_aux: bool, transform: str, blocks_of:
                     f"{transform} needs a function whose output is an array or a container of arrays, got {describe(y)}: "
                     f"return what is not differentiated as auxiliary data, with has_aux=True"
                 )
+        _refuse_complex(transform, leaves(xs), "argument", "of real and imaginary parts, z = x + 1j * y, as functions of x and y")
+        if blocks_of is _rows:
+            _refuse_complex(transform, record.ends, "output", "of its ag.real and ag.imag, or ag.jacfwd")
         rest = iter(blocks_of(record) if xs else ())
 
         def like_xs() -> Any:
@@ -157,7 +160,16 @@ def _rows(record: Recorded) -> list[Any]:
 def _fewer(record: Recorded) -> list[Any]:
     """The same in the mode with fewer directions."""
     inputs, outputs = (sum(map(_size, ends)) for ends in (leaves(record.primals), record.ends))
-    return _columns(record) if inputs <= outputs else _rows(record)
+    return _columns(record) if inputs <= outputs or any(map(is_complex, record.ends)) else _rows(record)
+
+
+def _refuse_complex(transform: str, ends: list[Any], what: str, instead: str) -> None:
+    """A function of complex numbers has no matrix of complex derivatives, unless it is complex-differentiable."""
+    for x in ends:
+        if is_complex(x):
+            raise TypeError(
+                f"{transform}: the {what} {describe(x)} is complex, and has no Jacobian of complex numbers: take that {instead}"
+            )
 
 
 def _block(part: Any, z: Any, x: Any) -> Any:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..batched import Batched, live, physical, under
-from ..capture import capture
+from ..capture import capture, seen
 from ..node import Node, Operand, describe, made
 from ..operators.batching import lowered, raised
 from ..operators.joining import concat
-from ..operators.rules import Rule, Step, shape_of, value_of, zeros_like
+from ..operators.rules import Rule, Step, is_complex, shape_of, value_of, zeros_like
 from ..operators.shaping import as_scalar, astype, reshape
 from ..operators.table import ANY, PRODUCT, Operator
 from ..scalar import Scalar
@@ -148,7 +148,9 @@ class Call:
     def node(self, name: str, value: Any, rule: Rule, forward: Callable[..., Any], captured: Sequence[Node] = ()) -> Any:
         """The result as nodes, cut out of one node with the packed value."""
         inputs = [capture(x) if isinstance(x, np.ndarray) else x for x in (*self.inputs, *captured)]
-        op = Operator(name, forward, rule, symbol=name, doc=f"{name} as one node")
+        op = Operator(name, forward, rule, symbol=name, complex=True, doc=f"{name} as one node")
+        if is_complex(value):
+            seen.complex = True
         if isinstance(value, np.ndarray):
             value = capture(value)
         return self.unpacked(made(Scalar if type(value) is float else Tensor, value, op, inputs))
@@ -172,7 +174,7 @@ def name_of(f: Any, otherwise: str) -> str:
 def is_float(x: Any) -> bool:
     """Is x a number or an array that can be differentiated?"""
     if isinstance(x, (Operand, np.ndarray, np.generic)):
-        return type(value_of(x)) is float or x.dtype.kind == "f"
+        return type(value_of(x)) is float or x.dtype.kind in "fc"
     return type(x) is float
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..adjoint import Adjoints, pull, seed, zero
+from ..adjoint import Adjoints, conjugate, pull, seed, zero
 from ..batched import physical
 from ..capture import debug
 from ..node import Node, Operand, transforming
@@ -57,8 +57,10 @@ class Recorded:
         if captured:  # below the leaves there may be nodes that were captured as well: that is another way to them
             mine = set(self.arguments.nodes)
             reach.order = [node for node in reach.order if node not in mine]
-        adjoints = pull({root: cotangent}, reach, record)
-        return [adjoints.get(x) for x in (*self.arguments.nodes, *captured)]
+        # A rule is given what a pass carries, the conjugate of what a pass begins and ends with.
+        adjoints = pull({root: conjugate(cotangent)}, reach, record)
+        results = [adjoints.get(x) for x in (*self.arguments.nodes, *captured)]
+        return [c if c is None else conjugate(c) for c in results]
 
     def carried_forward(self, tangents: list[Any], captured: list[Node], record: bool) -> Any:
         """The tangent of the one output from those of the leaves and of captured nodes (None: no dependence)."""
