@@ -40,7 +40,8 @@ def same(actual, expected, rtol=1e-12):
 
 def test_no_row_is_applied_to_one_example_after_another():
     """A row that is not elementwise says what it does with a batch; the loop is for rows of people's own."""
-    assert not [name for name, op in TABLE.items() if op.batch is one_by_one and name not in OWN]
+    loops = {"least_squares"}  # LAPACK's is for one matrix
+    assert {name for name, op in TABLE.items() if op.batch is one_by_one and name not in OWN} == loops
 
 
 def stacked(results):
