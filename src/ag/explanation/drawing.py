@@ -132,6 +132,12 @@ class Drawing:
         """As text in Mermaid, which notebooks and code hosts draw by themselves."""
         return mermaid(self._picture, self._across)
 
+    def html(self) -> str:
+        """As a page that works by itself: the drawing, and both passes step by step."""
+        from .page import page  # which draws, and stands above
+
+        return page(self._graph)
+
     def _rendered(self, form: str) -> bytes:
         placed, limit = self._placed(), layout.SECONDS
         try:
@@ -140,12 +146,12 @@ class Drawing:
             raise TimeoutError(f"Graphviz did not write the {form.upper()} within {limit:g} seconds; save the .svg") from None
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it to a file, by its ending: .svg, .png, .pdf, .dot or .mmd.
+        """Write it to a file, by its ending: .svg, .png, .pdf, .dot, .mmd, or .html, the page that steps through it.
 
         Raises ValueError for another ending, ImportError if there is no pygraphviz for .svg, .png and .pdf.
         """
         forms: dict[str, Callable[[], str | bytes]] = {
-            ".svg": self.svg, ".png": self.png, ".pdf": self.pdf, ".dot": self.dot, ".mmd": self.mermaid,
+            ".svg": self.svg, ".png": self.png, ".pdf": self.pdf, ".dot": self.dot, ".mmd": self.mermaid, ".html": self.html,
         }  # fmt: skip
         write_by_ending(path, forms)
 
@@ -175,7 +181,7 @@ def draw(f: Any, *args: Any, backward: bool = False, cotangent: Any = None) -> D
     several elements.
 
     Returns a `Drawing`, which shows itself in a notebook, and is saved by ``.save("graph.svg")``, or .png, .pdf (these need the
-    extra ``draw``), .dot, .mmd. A disc bears the name that `ag.explain` gives the quantity, its value, its shape, and its
+    extra ``draw``), .dot, .mmd, .html. A disc bears the name that `ag.explain` gives the quantity, its value, its shape, and its
     ``grad`` if there is one.
 
     Raises TypeError for what is neither a node nor a function that returns one, ValueError for a backward drawing of an output
