@@ -17,9 +17,17 @@ UNARY = {
     "log": np.log, "log₂": np.log2, "log₁₀": np.log10, "sin": np.sin, "cos": np.cos, "tan": np.tan, "arcsin": np.arcsin,
     "arccos": np.arccos, "arctan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "arsinh": np.arcsinh,
     "arcosh": np.arccosh, "artanh": np.arctanh, "sign": np.sign, "σ": scipy.special.expit, "trunc": np.trunc, "rint": np.rint,
+    "sinc": np.sinc, "logit": scipy.special.logit, "Γ": scipy.special.gamma, "Φ": scipy.special.ndtr,
+    "ω": scipy.special.wrightomega, "K": scipy.special.ellipk, "E": scipy.special.ellipe, "E₁": scipy.special.exp1,
+    "Ei": scipy.special.expi,
 }  # fmt: skip
 REDUCED = {"Σ": np.sum, "Π": np.prod, "mean": np.mean, "max": np.max, "min": np.min}
+UFUNCS = {name: f for module in (np, scipy.special) for name, f in vars(module).items() if isinstance(f, np.ufunc) and len(name) > 2}
+BESSEL = {"J": scipy.special.jv, "Y": scipy.special.yv, "I": scipy.special.iv, "K": scipy.special.kv,
+          "j": scipy.special.spherical_jn}  # fmt: skip
 CALLED = {
+    **UFUNCS, "B": scipy.special.beta, "P": scipy.special.gammainc, "Q": scipy.special.gammaincc, "ζ": scipy.special.zeta,
+    "huber": scipy.special.huber,
     "softmax": lambda z, axis=-1: scipy.special.softmax(z, axis=axis),
     "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
     "atan2": np.arctan2, "diag": np.diag, "reshape": np.reshape, "broadcast_to": np.broadcast_to, "flip": np.flip, "roll": np.roll, "tile": np.tile,
@@ -33,11 +41,11 @@ CALLED = {
 TWO = {"max": np.maximum, "min": np.minimum}
 COMPARED = {"=": np.equal, "≠": np.not_equal, "<": np.less, "≤": np.less_equal, ">": np.greater, "≥": np.greater_equal}
 COMBINED = {"∧": np.logical_and, "∨": np.logical_or, "⊕": np.logical_xor}
-CONSTANTS = {"true": True, "false": False, "nan": math.nan, "inf": math.inf, "∞": math.inf, "None": None}
-WORDS = [*UNARY, *REDUCED, *CALLED, *CONSTANTS, "axis", "axes", "shift", "widths", "value", "reps", "repeats", "correction",
+CONSTANTS = {"true": True, "false": False, "nan": math.nan, "inf": math.inf, "∞": math.inf, "π": math.pi, "None": None}
+WORDS = [*UNARY, *REDUCED, *CALLED, *CONSTANTS, *BESSEL, "ψ", "axis", "axes", "shift", "widths", "value", "reps", "repeats", "correction",
          "with", "if", "else", "mod", "e", "p", "y"]  # fmt: skip
 RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₋", "0123456789-")
 
 
 class Row(np.ndarray):
@@ -56,7 +64,7 @@ def tokens(text, names):
     pattern = re.compile(
         "|".join([
             *(re.escape(name) + (r"(?![A-Za-z_0-9])" if name[-1].isalnum() else "") for name in known),
-            r"\d+(?:\.\d+)?(?:e[+-]\d+)?", r"[⁰¹²³⁴-⁹⁻]+", r"[₀-₉]+(?:,[₀-₉]+)*", r'"[^"]*"', r"\.\.\.", r"\+=", r"\S",
+            r"\d+(?:\.\d+)?(?:e[+-]\d+)?", r"[⁰¹²³⁴-⁹⁻]+", r"₋?[₀-₉]+(?:,[₀-₉]+)*", r'"[^"]*"', r"\.\.\.", r"\+=", r"\S",
         ])
     )
     found, end = [], 0
@@ -96,6 +104,9 @@ class Reader:
 
     def peek(self):
         return self.tokens[self.place] if self.place < len(self.tokens) else Token("")
+
+    def after(self):
+        return self.tokens[self.place + 1] if self.place + 1 < len(self.tokens) else ""
 
     def next(self, expected=None):
         token = self.peek()
@@ -161,6 +172,8 @@ class Reader:
                 value = np.multiply(value, self.factor(), dtype=float)
             elif self.take("/"):
                 value = np.divide(value, self.factor())
+            elif self.take("∗"):
+                value = np.convolve(value, self.factor())
             elif self.take("mod"):
                 value = np.mod(value, self.factor())
             elif self.peek() == "log":  # x log y
@@ -171,6 +184,14 @@ class Reader:
     def factor(self):
         """A function word with the next thing, or a power."""
         word = self.peek()
+        if word in BESSEL and word not in self.names and (self.after() == "_" or re.match("[₋₀-₉]", self.after())):
+            self.next()
+            order = self.primary() if self.take("_") else int(self.next().translate(LOWERED))
+            return self.powers(BESSEL[word](order, *self.arguments()))
+        if word == "ψ" and word not in self.names:
+            self.next()
+            order = self.primary() if self.take("^") else 0
+            return self.powers(scipy.special.polygamma(order, *self.arguments()))
         if word in UNARY and word not in self.names:
             self.next()
             return self.powers(UNARY[word](self.arguments()[0])) if self.called() else UNARY[word](self.factor())
@@ -187,7 +208,7 @@ class Reader:
         return self.peek() == "(" and self.peek().close
 
     def axes(self):
-        if not re.match("[₀-₉]", self.peek()):
+        if not re.match("[₋₀-₉]", self.peek()):
             return None
         return tuple(int(a) for a in self.next().translate(LOWERED).split(","))
 
@@ -210,7 +231,7 @@ class Reader:
                 value = np.asarray(value)[self.index()]
             elif self.take("ᵀ"):
                 value = value[None, :].view(Row) if np.ndim(value) == 1 else np.swapaxes(value, -1, -2)
-            elif re.match("[₀-₉]", self.peek()):
+            elif re.match("[₋₀-₉]", self.peek()):
                 value = value[..., int(self.next().translate(LOWERED))]
             elif self.take("_"):
                 labels = np.asarray(self.primary())
@@ -226,6 +247,10 @@ class Reader:
             return self.group()
         if token == "[":
             return self.brackets()
+        if token == "{":
+            value = self.sum()
+            self.next("}")
+            return value - np.trunc(value)
         if token in ("|", "‖", "⌊", "⌈"):
             inner = self.sum()
             self.next({"|": "|", "‖": "‖", "⌊": "⌋", "⌈": "⌉"}[token])

@@ -63,7 +63,7 @@ def is_one(text: str) -> bool:
     return bool(text)
 
 
-def under_root(text: str) -> str:
+def bare(text: str) -> str:
     """The text in parentheses, unless it is a bare name or number, or in parentheses already."""
     if re.search("[(⁰¹²³⁴-⁹ⁿ⁻^]", text) and not (is_one(text) and text.startswith("(") and text.endswith(")")):
         return f"({text})"
@@ -128,6 +128,8 @@ class _Reader:
             outside = _outside(top)
             over = f"({top})" if re.search(r" [-+] | mod ", outside) or OPEN.search(outside) else top
             return Piece(f"{over} / {enclosed(bottom)}", loose=True)
+        if token == "\\binom":
+            return Piece(f"binom({self.group()}, {self.group()})")
         if token == "\\sqrt":
             root = "√"
             if self.peek() == "[":
@@ -135,7 +137,7 @@ class _Reader:
                 degree = self.sequence(("]",))
                 self.next()
                 root = "∛" if degree == "3" else degree.translate(RAISED) + "√"
-            return Piece(root + under_root(self.group()), loose=True)
+            return Piece(root + bare(self.group()), loose=True)
         if token == "\\begin{cases}":
             taken = self.sequence(("&",))
             self.next()
@@ -150,7 +152,7 @@ class _Reader:
             return Piece("")
         if token.startswith("\\"):
             return Piece(SYMBOLS.get(token[1:], token[1:]))
-        return Piece(token)
+        return Piece("∗" if token == "*" else token)
 
 
 def _outside(text: str) -> str:
@@ -177,4 +179,4 @@ def _lowered(text: str) -> str:
         return ""
     if re.fullmatch(r"[\d,+-]+", text):
         return text.translate(LOWERED)
-    return "_" + enclosed(text)
+    return "_" + bare(text)

@@ -73,10 +73,13 @@ def _quotient(inputs: Inputs, params: Params) -> tuple[Any] | None:
 
 
 def _product(inputs: Inputs, params: Params) -> tuple[Any] | None:
-    """1 · a as a, (-a) · b as -(a · b), and x[:, None] ⊙ y of two vectors as x · yᵀ."""
+    """1 · a as a, -1 · a as -a, (-a) · b as -(a · b), and x[:, None] ⊙ y of two vectors as x · yᵀ."""
     for one, other in (inputs, inputs[::-1]):
         if _is_one(one):
             return (other,)
+        number = other._value.dtype.kind == "f" if isinstance(other, Symbol) else False
+        if number and not isinstance(one, Node) and np.ndim(one) == 0 and one == -1:
+            return (_apply("negative", other),)
     column, row = (_vector(x) for x in inputs)
     if column is not None and row is not None and np.shape(_value(inputs[0])) == (len(_value(column)), 1):
         return (_outer(column, row),)

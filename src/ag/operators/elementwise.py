@@ -138,7 +138,7 @@ log10 = define(
 )
 log1p = define(
     "log1p", np.log1p, Elementwise((lambda ans, x: 1 / (1 + x),)), scalar=math.log1p, latex=r"\log(1 + {0})",
-    precedence=(POWER, SUM), kernel="log1p(x)", samples=on(POSITIVE), special=(((-1.0,), (INF,)),),
+    precedence=(POWER, CALL), kernel="log1p(x)", samples=on(POSITIVE), special=(((-1.0,), (INF,)),),
     complex=True, doc="log(1 + x), exact for small x",
 )
 

@@ -17,7 +17,7 @@ from .parts import imag, real
 from .rules import Elementwise, Linear, Zero, is_complex, shape_of, value_of
 from .shaping import astype
 from .steps import equal, floor_divide, greater, isnan, logical_or, rint, sign, trunc
-from .table import ANY, ATOM, CALL, POWER, PRODUCT, compose, constant_of, define, plainly
+from .table import ANY, ATOM, CALL, SUM, compose, constant_of, define, plainly
 
 __all__ = [
     "copysign", "degrees", "float_power", "fmax", "fmin", "fmod", "frexp", "heaviside", "isneginf", "isposinf", "ldexp",
@@ -30,12 +30,12 @@ DEGREE = math.pi / 180
 
 degrees = define(
     "degrees", np.degrees, Elementwise((lambda ans, x: 1 / DEGREE,)), scalar=math.degrees, numpy=(np.rad2deg,),
-    latex=r"\frac{{180}}{{\pi}} {0}", precedence=(PRODUCT, POWER), kernel="x * 57.29577951308232", samples=on(REAL),
+    latex=r"\frac{{180}}{{\pi}} \cdot {0}", precedence=(SUM, CALL), kernel="x * 57.29577951308232", samples=on(REAL),
     doc="180 x / π: radians in degrees",
 )
 radians = define(
     "radians", np.radians, Elementwise((lambda ans, x: DEGREE,)), scalar=math.radians, numpy=(np.deg2rad,),
-    latex=r"\frac{{\pi}}{{180}} {0}", precedence=(PRODUCT, POWER), kernel="x * 0.017453292519943295", samples=on(REAL),
+    latex=r"\frac{{\pi}}{{180}} \cdot {0}", precedence=(SUM, CALL), kernel="x * 0.017453292519943295", samples=on(REAL),
     doc="π x / 180: degrees in radians",
 )
 
@@ -151,8 +151,8 @@ def modf(x: Any) -> Any:
 
 ldexp = define(
     "ldexp", np.ldexp, Linear((lambda g, x, n: ldexp(g, n), None)), batch=elementwise, complex=False,
-    latex=r"{0} \cdot 2^{{{1}}}",
-    scalar=lambda x, n: float(np.ldexp(x, n)), precedence=(PRODUCT, PRODUCT, ANY),
+    latex=r"\operatorname{{ldexp}}({0}, {1})",
+    scalar=lambda x, n: float(np.ldexp(x, n)), precedence=(ATOM, ANY, ANY),
     samples=lambda rng: [((rng.normal(size=shape), n), {}) for shape, n in (((), 3), ((3,), np.array([1, 0, -2])), ((2, 3), 2))],
     doc="x · 2ⁿ for integers n",
 )

@@ -12,7 +12,7 @@ from .domains import arrays
 from .joining import as_array, flip
 from .parts import conj
 from .rules import Bilinear, is_complex, shape_of
-from .table import ATOM, PRODUCT, compose, define
+from .table import ATOM, SUM, compose, define
 
 __all__ = [
     "convolve", "correlate",
@@ -37,7 +37,7 @@ def _full_transpose(i, g, x, y):
 
 convolution = define(
     "convolution", _full, Bilinear(_full_transpose), symbol="∗", batch=elementwise, latex=r"{0} * {1}",
-    precedence=(PRODUCT, ATOM, ATOM),
+    precedence=(SUM, ATOM, ATOM),
     samples=arrays((((4,), (3,)), {}), (((2,), (4,)), {}), (((1,), (1,)), {})),
     doc="yₖ = Σⱼ aⱼ vₖ₋ⱼ: the whole convolution, of length n + m - 1",
 )

@@ -75,7 +75,7 @@ gamma = special(
     "gamma", lambda ans, x: ans * digamma(x), latex=r"\Gamma({0})", samples=on((0.5, 4.0)), doc="Γ(x) = ∫₀^∞ t^{x-1} e^{-t} dt",
 )
 gammaln = special(
-    "gammaln", lambda ans, x: digamma(x), latex=r"\log \Gamma({0})", precedence=(CALL, ANY), samples=on((0.5, 4.0)),
+    "gammaln", lambda ans, x: digamma(x), latex=r"\log \left|\Gamma({0})\right|", precedence=(CALL, ANY), samples=on((0.5, 4.0)),
     doc="log |Γ(x)|",
 )
 loggamma = special(
@@ -124,7 +124,7 @@ beta = special(
 )
 betaln = special(
     "betaln", lambda ans, a, b: digamma(a) - digamma(a + b), lambda ans, a, b: digamma(b) - digamma(a + b),
-    latex=r"\log B({0}, {1})", precedence=(CALL, ANY, ANY), samples=on(POSITIVE, POSITIVE), doc="log |B(a, b)|",
+    latex=r"\log \left|B({0}, {1})\right|", precedence=(CALL, ANY, ANY), samples=on(POSITIVE, POSITIVE), doc="log |B(a, b)|",
 )
 binom = special(
     "binom", lambda ans, n, k: ans * (digamma(n + 1) - digamma(n - k + 1)),
@@ -185,7 +185,7 @@ log_expit = special(
 )
 xlog1py = special(
     "xlog1py", lambda ans, x, y: log1p(y), lambda ans, x, y: x / (1 + where(equal(x, 0), 0.0, y)),
-    latex=r"{0} \log(1 + {1})", precedence=(CALL, ATOM, SUM), samples=on(REAL, POSITIVE),
+    latex=r"{0} \log(1 + {1})", precedence=(CALL, ATOM, CALL), samples=on(REAL, POSITIVE),
     special=(((0.0, -1.0), (-INF, 0.0)),), convention="0 · log(1 + y) is 0 for every y, also for y = -1.",
     doc="x log(1 + y), and 0 where x = 0",
 )
