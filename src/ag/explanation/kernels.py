@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..node import Node
-from ..operators.rules import Bilinear, Elementwise, Linear, Zero
+from ..operators.rules import Bilinear, Elementwise, Linear, Zero, value_of
 from ..operators.table import Operator
 from ..symbol import Symbol
 
@@ -174,6 +174,8 @@ class _Body:
         return text
 
     def text(self, x: Any) -> str:
+        if np.iscomplexobj(value_of(x)):
+            raise NotPrintable("complex numbers are not computed on a page")
         if not isinstance(x, Node):
             return literal(x)
         if x not in self.texts:
