@@ -23,7 +23,7 @@ mnist: $(VENV)/main  ## train a softmax classifier on the real MNIST
 	$(BIN)/ag train mnist
 
 test: $(VENV)/test  ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 $(VENV)/browser: pyproject.toml $(VENV)/test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group browser
