@@ -43,7 +43,8 @@ def running():
         (r"\sqrt[3]{x}", "<mroot><mi>x</mi><mn>3</mn></mroot>"),
         (r"\operatorname{softmax}(z)", '<mrow><mi mathvariant="normal">softmax</mi><mo form="prefix" stretchy="false">(</mo><mi>z</mi><mo form="postfix" stretchy="false">)</mo></mrow>'),
         (r"\text{a<b}", "<mtext>a&lt;b</mtext>"),
-        (r"\left(x\right)", '<mrow><mo form="prefix" fence="true" stretchy="true">(</mo><mi>x</mi><mo form="postfix" fence="true" stretchy="true">)</mo></mrow>'),
+        (r"\left(x\right)", '<mrow><mo form="prefix" stretchy="false">(</mo><mi>x</mi><mo form="postfix" stretchy="false">)</mo></mrow>'),
+        (r"\left|\frac{x}{y}\right|", '<mrow><mo form="prefix" stretchy="true">|</mo><mfrac><mi>x</mi><mi>y</mi></mfrac><mo form="postfix" stretchy="true">|</mo></mrow>'),
     ],
 )  # fmt: skip
 def test_formulas_in_mathml(latex, expected):
@@ -65,10 +66,15 @@ def test_the_formula_of_every_row_is_mathml(name):
         assert "\\" not in text
 
 
-@pytest.mark.parametrize("label", ["x", "x1", "alpha", "a_b", "50 %", "a\\b", "a^b~c", "{}$#&", "<script>", "größe", "a  b", "x\\ y"])
+@pytest.mark.parametrize(
+    "label", ["x", "x1", "alpha", "a_b", "50 %", "a\\b", "a^b~c", "{}$#&", "<script>", "größe", "a  b", "x\\ y", "2×3", "损失 🙂"]
+)
 def test_labels_in_formulas_keep_their_letters(label):
-    text = "".join(ElementTree.fromstring(f"<math>{mathml(Name.of(label).latex)}</math>").itertext())
-    assert text == {"alpha": "α"}.get(label, " ".join(label.split()))
+    name = Name.of(label)
+    both = rf"\frac{{\partial f}}{{\partial {name.latex}}} + {name.latex}"
+    text = "".join(ElementTree.fromstring(f"<math>{mathml(both, labels={name.latex: name.text} if 'text' in name.latex else None)}</math>").itertext())
+    shown = {"alpha": "α"}.get(label, " ".join(label.split()))
+    assert text == f"∂f∂{shown}+{shown}"
 
 
 @pytest.mark.parametrize("x,text", [(0.5, "<mn>0.5</mn>"), (-3.0, "<mo>−</mo><mn>3</mn>"), (np.inf, "<mi>∞</mi>"), (-np.inf, "<mo>−</mo><mi>∞</mi>"),

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..node import Node
 from ..operators.rules import Elementwise, Zero
-from ..operators.table import ANY, ATOM, CALL, SUM, Operator
+from ..operators.table import ANY, ATOM, CALL, PRODUCT, SUM, Operator
 from ..symbol import Symbol
 from .names import Name
 from .numerals import LISTED, numeral, times
@@ -230,7 +230,9 @@ class _Setter:
             words = [*(part.latex for part in parts), *(rf"\text{{{k}}}={_param(v)}" for k, v in _shown(params, inputs[0]))]
             return Typeset(rf"\operatorname{{{op.name.replace('_', chr(92) + '_')}}}({', '.join(words)})", ATOM, shape)
         axis = {"axis": _axes(params["axis"], inputs[0])} if "axis" in params else {}
-        return Typeset(re.sub(r"_\{\}", "", op.latex.format(*args, **axis)), op.precedence[0], shape)
+        latex = re.sub(r"_\{\}", "", op.latex.format(*args, **axis))
+        closed = args[-1] != parts[-1].latex and latex.endswith(args[-1])  # a function word with its argument in parentheses
+        return Typeset(latex, PRODUCT if op.precedence[0] == CALL and closed else op.precedence[0], shape)
 
     def product(self, op: Operator, left: Typeset, right: Typeset, shape: tuple[int, ...]) -> Typeset:
         """A product. One of matrices and one by elements do not mix without parentheses; what ends in a function word

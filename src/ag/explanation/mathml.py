@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 
 from .plain_text import SYMBOLS
-from .reading import Cases, Choice, Fenced, Fraction, Group, Item, Items, Live, Lowered, Raised, Root, Sign, Words, read
+from .reading import Cases, Choice, Fenced, Fraction, Group, Item, Items, Label, Live, Lowered, Raised, Root, Sign, Words, read
 
 OPERATORS = {"·": "⋅", "-": "−", "Σ": "∑", "Π": "∏", "mod": "mod"} | {c: c for c in "+=<>≤≥≠×⊙±∧∨¬⊕∈→"}
 OPENING, CLOSING = "([{⌊⌈", ")]}⌋⌉"
+TALL = "<mfrac", "<mtable", "<mroot", "<msqrt"  # with what brackets grow
 THIN = '<mspace width="0.17em"/>'
-LITERALLY = {"backslash": "\\", "sim": "~", "hat": "^", " ": " "}  # in labels
 
 Number = Callable[[str, bool], str]
 
 
-def mathml(latex: str, number: Number | None = None) -> str:
-    """The inside of a ``<math>`` element. ``number`` writes one that a page changes, from its key and whether it is a factor."""
-    return _Writer(number).row(read(latex))
+def mathml(latex: str, number: Number | None = None, labels: Mapping[str, str] | None = None) -> str:
+    """The inside of a ``<math>`` element.
+
+    ``number`` writes one that a page changes, from its key and whether it is a factor; ``labels``: names that are words, by
+    their LaTeX, which may not have all letters.
+    """
+    texts = sorted((labels or {}).items(), key=lambda item: -len(item[0]))
+    for i, (name, _) in enumerate(texts):
+        latex = latex.replace(name, rf"\label{{{i}}}")
+    return _Writer(number, [text for _, text in texts]).row(read(latex))
 
 
 class _Writer:
-    def __init__(self, number: Number | None) -> None:
+    def __init__(self, number: Number | None, labels: list[str]) -> None:
         self.number = number
+        self.labels = labels
 
     def row(self, items: Items) -> str:
         """Some items as one element."""
@@ -92,14 +100,18 @@ class _Writer:
                 inner = self.row(items)
                 return f"<mroot>{inner}{self.row(degree)}</mroot>" if degree else f"<msqrt>{inner}</msqrt>"
             case Fenced(left, items, right):
-                return f"<mrow>{_fence(left, 'prefix')}{self.row(items)}{_fence(right, 'postfix')}</mrow>"
+                inner = self.row(items)
+                tall = any(part in inner for part in TALL)
+                return f"<mrow>{_fence(left, 'prefix', tall)}{inner}{_fence(right, 'postfix', tall)}</mrow>"
             case Cases(taken, condition, other):
                 rows = {self.row(taken): f"<mtext>if </mtext>{self.row(condition)}", self.row(other): "<mtext>otherwise</mtext>"}
                 table = "".join(f"<mtr><mtd>{value}</mtd><mtd>{when}</mtd></mtr>" for value, when in rows.items())
-                return f'<mrow>{_fence("{", "prefix")}<mtable class="cases">{table}</mtable></mrow>'
+                return f'<mrow>{_fence("{", "prefix", True)}<mtable class="cases">{table}</mtable></mrow>'
             case Live(key, factor):
                 assert self.number is not None, "a live number outside a page"
                 return self.number(key, factor)
+            case Label(i):
+                return f"<mtext>{escape(self.labels[i])}</mtext>"
             case Choice(key, taken, other):
                 return f'<mrow data-choice="{key}">{self.row(taken)}{self.row(other)}</mrow>'
         raise TypeError(f"no MathML for {item!r}")
@@ -153,23 +165,11 @@ def _sign(token: str) -> str:
     return f"<mtext>{escape(text)}</mtext>"
 
 
-def _fence(token: str, form: str) -> str:
+def _fence(token: str, form: str, tall: bool) -> str:
     text = _symbol(token)
-    return "" if text == "." else f'<mo form="{form}" fence="true" stretchy="true">{escape(text)}</mo>'
+    return "" if text == "." else f'<mo form="{form}" stretchy="{"true" if tall else "false"}">{escape(text)}</mo>'
 
 
 def _letters(items: Items) -> str:
-    """The letters of a word as they are."""
-    out, after_name = "", False
-    for item in items:
-        token = item.token if isinstance(item, Sign) else ""
-        if token.startswith("\\"):
-            out += LITERALLY.get(token[1:], _symbol(token))
-        else:  # of the space behind a name LaTeX takes one for its end
-            out += token[1:] if after_name and token.isspace() else token
-        after_name = token.startswith("\\") and token[1:].isalpha()
-        if isinstance(item, Words):
-            out += "^" if item.command == "\\hat" else _letters(item.items)
-        elif isinstance(item, Group):
-            out += _letters(item.items)
-    return out
+    """The letters of a word."""
+    return "".join(_symbol(item.token) if isinstance(item, Sign) else "" for item in items)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
 import numpy as np
 
 from ..operators.table import TABLE
+from ..symbol import Symbol
 from . import layout, printing
 from .appearance import drawn
 from .assets import asset
@@ -21,9 +23,9 @@ from .folding import Block, folded
 from .kernels import NotPrintable
 from .live import Program
 from .mathml import mathml
-from .names import Name
+from .names import Name, quoted
 from .numerals import kind, numeral, summary
-from .passes import LISTED, Step, Typeset, both_passes, numbers, written_out
+from .passes import LISTED, Step, Typeset, both_passes, called, numbers, written_out
 from .quantities import Graph, Quantity
 from .steps import Number
 
@@ -51,6 +53,7 @@ class _Page:
             self.reason = str(error)
         self.notation = Typeset(self.program)
         self.steps = both_passes(graph, self.blocks, self.program)
+        self.labels = {name.latex: name.text for name in _names(graph) if r"\text" in name.latex}
         self.values = {number.key: number.value for number in numbers(graph)}
         drawing = Drawing(graph, backward=graph.differentiated) if layout.installed() else None
         self.picture = drawing.svg() if drawing else f'<p class="hint">{escape(NEEDS[0].upper() + NEEDS[1:])}</p>'
@@ -80,13 +83,13 @@ class _Page:
 
     def math(self, latex: str, display: bool = False) -> str:
         style = ' displaystyle="true"' if display else ""
-        return f"<math{style}>{mathml(latex, self.number)}</math>"
+        return f"<math{style}>{mathml(latex, self.number, self.labels)}</math>"
 
     def number(self, key: str, factor: bool) -> str:
         """A number by its key, in MathML: the script writes others in its place in the same way."""
         inner = numeral_mathml(self.values[key])
         if factor and inner.startswith("<mo>−"):
-            inner = f"<mo>(</mo><mrow>{inner}</mrow><mo>)</mo>"
+            inner = f'<mo stretchy="false">(</mo><mrow>{inner}</mrow><mo stretchy="false">)</mo>'
         return f'<mrow data-value="{key}"{" data-factor" if factor else ""}>{inner}</mrow>'
 
     def note(self, text: str) -> str:
@@ -129,7 +132,7 @@ class _Page:
         if self.graph.differentiated and len(leaves) <= LEAVES:
             for q in leaves:
                 name = self.graph.output_name
-                results.append(self.result((Name.of(q.label) if q.label else q.name).derivative(name), Number.derivative(q)))
+                results.append(self.result(called(q).derivative(name), Number.derivative(q)))
         return "".join(results)
 
     def step(self, i: int, step: Step) -> str:
@@ -180,8 +183,10 @@ class _Page:
         }  # fmt: skip
 
     def leaf(self, q: Quantity) -> dict[str, Any]:
-        name = Name.of(q.label) if q.label else q.name
-        return {"number": q.number, "name": name.text, "typeset": self.math(name.latex)}
+        """What its sliders are called."""
+        label = " ".join((q.label or q.name.text).split())
+        name = self.math(called(q).latex) if called(q).text == label else escape(label)
+        return {"number": q.number, "name": label, "typeset": name}
 
     def classes(self) -> dict[str, Any] | None:
         """The logits of the graph, and the labels that they are compared with, if there are any."""
@@ -194,6 +199,17 @@ class _Page:
             return None
         self.program.add("probabilities", TABLE["softmax"].apply((logits.symbol,), {"axis": -1}))
         return {"logits": logits.number, "count": logits.shape[-1], "labels": labels}
+
+
+def _names(graph: Graph) -> Iterable[Name]:
+    """All names in the formulas of a graph."""
+    yield graph.output_name
+    for q in graph.quantities:
+        yield q.name
+        if q.label:
+            yield Name.of(q.label)
+            yield quoted(q.label)
+        yield from (x.name for x in q.arguments if isinstance(x, Symbol) and isinstance(x.name, Name))
 
 
 # ---------------------------------------------------------------------- numbers

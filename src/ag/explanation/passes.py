@@ -15,7 +15,7 @@ from . import printing, steps
 from .folding import Block
 from .formula import Formula
 from .live import Program
-from .names import Name
+from .names import Name, is_word
 from .numerals import summary
 from .plain_text import enclosed
 from .quantities import Graph, Quantity, Term
@@ -183,6 +183,11 @@ def _applied(q: Quantity, standing: Callable[[Quantity], Symbol]) -> Symbol:
     return symbol
 
 
+def called(q: Quantity) -> Name:
+    """A leaf by its label, if that can stand in a formula."""
+    return Name.of(q.label) if q.label and is_word(q.label) else q.name
+
+
 def written_out(graph: Graph) -> Name:
     """The output as one formula of the leaves; only its name if that is long."""
     output = graph.output_name
@@ -193,12 +198,12 @@ def written_out(graph: Graph) -> Name:
         if size[q] > TITLE:
             break
         if q.op is None:
-            symbols[q] = Symbol(Name.of(q.label) if q.label else q.name, q.node._value)
+            symbols[q] = Symbol(called(q), q.node._value)
         else:
             symbols[q] = _applied(q, symbols.__getitem__)
     if graph.output.op is None or graph.output not in symbols:
         return output
-    leaves = [symbols[q].name for q in graph.quantities if q.op is None and q.label] if graph.scalar else []
+    leaves = [called(q) for q in graph.quantities if q.op is None and q.label] if graph.scalar else []
     text, latex = (f"({', '.join(names)})" if leaves else "" for names in ([x.text for x in leaves], [x.latex for x in leaves]))
     formula = Formula(symbols[graph.output], as_recorded=True)
     return Name(f"{output.text}{text} = {formula.text()}", f"{output.latex}{latex} = {formula.latex()}")

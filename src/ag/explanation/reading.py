@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 TOKEN = re.compile(r"\\begin\{cases\}|\\end\{cases\}|\\\\|\\[A-Za-z]+|\\.|\s+|.", re.S)
-WORDS = ("\\operatorname", "\\text", "\\mathrm", "\\hat")
+WORDS = ("\\operatorname", "\\text", "\\mathrm")
 
 
 class Sign(NamedTuple):
@@ -80,6 +80,12 @@ class Live(NamedTuple):
     factor: bool
 
 
+class Label(NamedTuple):
+    """A label as the user wrote it, by its number: ``\\label{0}``."""
+
+    number: int
+
+
 class Choice(NamedTuple):
     """One of two things, as a page decides by a key: ``\\choice{c1}{x}{y}``."""
 
@@ -88,7 +94,7 @@ class Choice(NamedTuple):
     other: Items
 
 
-Item = Sign | Group | Raised | Lowered | Fraction | Root | Cases | Words | Fenced | Live | Choice
+Item = Sign | Group | Raised | Lowered | Fraction | Root | Cases | Words | Fenced | Live | Label | Choice
 Items = list[Item]
 
 
@@ -149,6 +155,8 @@ class _Reader:
             return Words(token, self.argument())
         if token in ("\\live", "\\factor"):
             return Live(self.key(), token == "\\factor")
+        if token == "\\label":
+            return Label(int(self.key()))
         if token == "\\choice":
             return Choice(self.key(), self.argument(), self.argument())
         if token == "\\left":

@@ -46,7 +46,7 @@ function typeset(x, factor) {
   if (mantissa === "inf") inner = "<mi>∞</mi>";
   if (mantissa === "nan") inner = "<mtext>nan</mtext>";
   if (exponent) inner += `<mo>⋅</mo><msup><mn>10</mn><mrow>${typeset(Number(exponent))}</mrow></msup>`;
-  return factor && sign ? `<mo>(</mo><mrow>${sign}${inner}</mrow><mo>)</mo>` : sign + inner;
+  return factor && sign ? `<mo stretchy="false">(</mo><mrow>${sign}${inner}</mrow><mo stretchy="false">)</mo>` : sign + inner;
 }
 
 /** A line of text with the signs of print: − for -, ·10⁻⁵ for e-05. */
