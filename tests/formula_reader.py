@@ -13,13 +13,22 @@ import re
 import numpy as np
 import scipy.special
 
+
+def in_a_row(*parts):
+    """The parts of a factorisation one after another along the last axis; the first, if it has one axis less, are values."""
+    lead = min(parts, key=np.ndim).shape[:-1] if len({np.ndim(part) for part in parts}) > 1 else parts[0].shape[:-2]
+    return np.concatenate([part.reshape(*lead, math.prod(part.shape[len(lead) :])) for part in parts], -1)
+
+
 UNARY = {
     "log": np.log, "log₂": np.log2, "log₁₀": np.log10, "sin": np.sin, "cos": np.cos, "tan": np.tan, "arcsin": np.arcsin,
     "arccos": np.arccos, "arctan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "arsinh": np.arcsinh,
     "arcosh": np.arccosh, "artanh": np.arctanh, "sign": np.sign, "σ": scipy.special.expit, "trunc": np.trunc, "rint": np.rint,
     "sinc": np.sinc, "logit": scipy.special.logit, "Γ": scipy.special.gamma, "Φ": scipy.special.ndtr,
     "ω": scipy.special.wrightomega, "K": scipy.special.ellipk, "E": scipy.special.ellipe, "E₁": scipy.special.exp1,
-    "Ei": scipy.special.expi,
+    "Ei": scipy.special.expi, "Re": np.real, "Im": np.imag, "det": np.linalg.det, "chol": np.linalg.cholesky,
+    "λ": np.linalg.eigvalsh, "qr": lambda x: in_a_row(*np.linalg.qr(x)), "eigh": lambda x: in_a_row(*np.linalg.eigh(x)),
+    "slogdet": lambda x: np.stack(np.linalg.slogdet(x), -1),
 }  # fmt: skip
 REDUCED = {"Σ": np.sum, "Π": np.prod, "mean": np.mean, "max": np.max, "min": np.min}
 UFUNCS = {name: f for module in (np, scipy.special) for name, f in vars(module).items() if isinstance(f, np.ufunc) and len(name) > 2}
@@ -27,7 +36,9 @@ BESSEL = {"J": scipy.special.jv, "Y": scipy.special.yv, "I": scipy.special.iv, "
           "j": scipy.special.spherical_jn}  # fmt: skip
 CALLED = {
     **UFUNCS, "B": scipy.special.beta, "P": scipy.special.gammainc, "Q": scipy.special.gammaincc, "ζ": scipy.special.zeta,
-    "huber": scipy.special.huber,
+    "svd": lambda x, full=False: in_a_row(*np.linalg.svd(x, full_matrices=full)), "rfft": np.fft.rfft, "irfft": np.fft.irfft,
+    "huber": scipy.special.huber, "svdvals": np.linalg.svdvals,
+    "p_norm": lambda x, axis, ord: np.linalg.norm(x, ord, axis),
     "softmax": lambda z, axis=-1: scipy.special.softmax(z, axis=axis),
     "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
     "atan2": np.arctan2, "diag": np.diag, "reshape": np.reshape, "broadcast_to": np.broadcast_to, "flip": np.flip, "roll": np.roll, "tile": np.tile,
@@ -41,8 +52,9 @@ CALLED = {
 TWO = {"max": np.maximum, "min": np.minimum}
 COMPARED = {"=": np.equal, "≠": np.not_equal, "<": np.less, "≤": np.less_equal, ">": np.greater, "≥": np.greater_equal}
 COMBINED = {"∧": np.logical_and, "∨": np.logical_or, "⊕": np.logical_xor}
-CONSTANTS = {"true": True, "false": False, "nan": math.nan, "inf": math.inf, "∞": math.inf, "π": math.pi, "None": None}
-WORDS = [*UNARY, *REDUCED, *CALLED, *CONSTANTS, *BESSEL, "ψ", "axis", "axes", "shift", "widths", "value", "reps", "repeats", "correction",
+CONSTANTS = {"true": True, "false": False, "nan": math.nan, "inf": math.inf, "∞": math.inf, "π": math.pi, "i": 1j, "None": None, "True": True,
+             **{word: word for word in ("ortho", "forward", "backward")}}  # fmt: skip
+WORDS = [*UNARY, *REDUCED, *CALLED, *CONSTANTS, *BESSEL, "ψ", "axis", "axes", "shift", "widths", "value", "reps", "repeats", "correction", "ord", "full", "n", "norm",
          "with", "if", "else", "mod", "e", "p", "y"]  # fmt: skip
 RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₋", "0123456789-")
@@ -64,7 +76,7 @@ def tokens(text, names):
     pattern = re.compile(
         "|".join([
             *(re.escape(name) + (r"(?![A-Za-z_0-9])" if name[-1].isalnum() else "") for name in known),
-            r"\d+(?:\.\d+)?(?:e[+-]\d+)?", r"[⁰¹²³⁴-⁹⁻]+", r"₋?[₀-₉]+(?:,[₀-₉]+)*", r'"[^"]*"', r"\.\.\.", r"\+=", r"\S",
+            r"\d+(?:\.\d+)?(?:e[+-]\d+)?", r"[⁰¹²³⁴-⁹⁻]+|⁺", r"₋?[₀-₉]+(?:,[₀-₉]+)*", r'"[^"]*"', r"\.\.\.", r"\+=", r"\S",
         ])
     )
     found, end = [], 0
@@ -88,7 +100,7 @@ def evaluate(text, names, shape=(), given=()):
 
 def fitted(value, shape):
     """Broadcasting, and leading axes of length 1, need no word."""
-    value = np.asarray(value, dtype=float)
+    value = np.asarray(np.real(value), dtype=float)
     if value.size == math.prod(shape) and [n for n in value.shape if n != 1] == [n for n in shape if n != 1]:
         return value.reshape(shape)
     return np.broadcast_to(value, shape)
@@ -169,7 +181,7 @@ class Reader:
             if self.take("·"):
                 value = dot(value, self.factor())
             elif self.take("⊙"):
-                value = np.multiply(value, self.factor(), dtype=float)
+                value = 1.0 * np.asarray(value) * self.factor()
             elif self.take("/"):
                 value = np.divide(value, self.factor())
             elif self.take("∗"):
@@ -220,6 +232,8 @@ class Reader:
         value = self.postfix(value)
         if self.take("^"):
             return np.power(np.asarray(value, float), self.factor())
+        if np.ndim(value) > 1 and self.peek() in ("⁻¹", "⁺"):
+            return self.powers((np.linalg.inv if self.next() == "⁻¹" else np.linalg.pinv)(value))
         if re.match("[⁰¹²³⁴-⁹⁻]", self.peek()):
             return np.power(np.asarray(value, float), int(self.next().translate(RAISED)))
         return value
@@ -365,7 +379,7 @@ class Reader:
 def dot(x, y):
     """x · y."""
     if np.ndim(x) == 0 or np.ndim(y) == 0:
-        return np.multiply(x, y, dtype=float)
+        return 1.0 * np.asarray(x) * y
     if np.ndim(x) == 1 and isinstance(y, Row):
         return np.multiply.outer(x, np.asarray(y)[0])
     return np.matmul(np.asarray(x), np.asarray(y))

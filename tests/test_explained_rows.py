@@ -23,17 +23,30 @@ from formula_reader import evaluate
 everything()  # the rows that are imported when they are asked for
 DIGITS = 17
 LABELS = "xyzuvw"
-ROWS = [name for name, op in TABLE.items() if op.records]
 
 
 def samples(name):
     return TABLE[name].samples(np.random.default_rng(0))
 
 
+def is_real(name, k):
+    """Complex numbers are not explained: the error says so."""
+    args, params = samples(name)[k]
+    with np.errstate(all="ignore"):
+        results = leaves(FUNCTIONS[name](*args, **params))
+    return not any(np.iscomplexobj(x) for x in (*leaves(list(args)), *results))
+
+
+def places(name):
+    """The numbers of the samples that can be explained."""
+    return [k for k in range(len(samples(name))) if is_real(name, k)]
+
+
 def cases(names):
-    return [pytest.param(name, k, id=f"{name}-{k}") for name in names for k in range(len(samples(name)))]
+    return [pytest.param(name, k, id=f"{name}-{k}") for name in names for k in places(name)]
 
 
+ROWS = [name for name, op in TABLE.items() if op.records and places(name)]
 DIFFERENTIABLE = [name for name in ROWS if not isinstance(TABLE[name].rule, Zero)]
 
 
@@ -75,13 +88,14 @@ class Case:
         inputs = [x.value if isinstance(x, Node) else x for x in self.y.inputs]
         params = {k: {} if isinstance(v, dict) else v for k, v in self.y.params.items()}
         x = np.asarray(inputs[i], float)
+        within = self.op.within or np.asarray  # symmetric matrices are moved as such
         found = np.empty(x.shape)
         h = 1e-3
 
         def at(place, step):
             moved = x.copy()
             moved[place] += step
-            y = self.op.forward(*inputs[:i], moved[()], *inputs[i + 1 :], **params)
+            y = self.op.forward(*inputs[:i], within(moved)[()], *inputs[i + 1 :], **params)
             return float(np.sum(self.cotangent * np.asarray(y, float)))
 
         for place in np.ndindex(x.shape):
@@ -106,7 +120,8 @@ def test_the_contributions_compute_the_derivative(name, k):
             printed = case.read(term.contribution, q.shape)
             np.testing.assert_allclose(printed, term.value, rtol=1e-12, atol=1e-13)
             if term.consumer is case.q:
-                np.testing.assert_allclose(printed, case.differences(term.position), rtol=1e-8, atol=1e-9)
+                within = case.op.within or np.asarray
+                np.testing.assert_allclose(within(printed), case.differences(term.position), rtol=1e-8, atol=1e-9)
 
 
 @pytest.mark.parametrize("name,k", cases([name for name in DIFFERENTIABLE if isinstance(TABLE[name].rule, Elementwise)]))
@@ -125,7 +140,7 @@ def test_the_local_partials_compute_the_derivative(name, k):
 @pytest.mark.parametrize("name", [name for name, op in TABLE.items() if op.jacobian])
 def test_the_jacobian_is_the_matrix_of_differences(name):
     seen = 0
-    for k in range(len(samples(name))):
+    for k in places(name):
         case = Case(name, k)
         if len(case.q.shape) != 1:
             continue
@@ -169,7 +184,7 @@ def typeset(line):
 @pytest.mark.parametrize("name", ROWS)
 def test_the_latex_says_what_the_text_says(name):
     """The LaTeX, made text, computes the same."""
-    for k in range(len(samples(name))):
+    for k in places(name):
         case = Case(name, k)
         for q in case.step:
             assert_same(case, q.definition, q.value)
@@ -191,7 +206,7 @@ def assert_same(case, formula, value):
 
 @pytest.mark.parametrize("name", ROWS)
 def test_the_latex_can_be_set(name):
-    case = Case(name, min(1, len(samples(name)) - 1))
+    case = Case(name, places(name)[:2][-1])
     for formula in formulas(case):
         assert typeset(formula.latex()).width > 0
 

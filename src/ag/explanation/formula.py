@@ -118,7 +118,10 @@ def number(x: Any, digits: int = DIGITS) -> str:
         return "1" if x else "0"
     if isinstance(x, (int, np.integer)):
         return str(int(x))
-    x = float(x)
+    if isinstance(x, (complex, np.complexfloating)) and x.imag:
+        real = f"{number(x.real, digits)} {'-' if x.imag < 0 else '+'} " if x.real else "-" if x.imag < 0 else ""
+        return rf"{real}{'' if abs(x.imag) == 1 else number(abs(x.imag), digits) + ' '}\mathrm{{i}}"
+    x = float(x.real)
     if x != x:
         return r"\text{nan}"
     if x in (np.inf, -np.inf):
@@ -190,7 +193,7 @@ class _Setter:
             return self.number(value.reshape(())[()], words)
         if value.size and not value.any() and (value.dtype.kind == "f" or not words):
             return Typeset("0", ATOM, ())
-        if not listed(value):
+        if not listed(value) and not (0 < value.size <= 3 * LISTED):
             return Typeset(self.named(shape_name(value)), ATOM, value.shape)
         elements = ", ".join(self.constant(element, words).latex for element in value)
         return Typeset(rf"\left[{elements}\right]", ATOM, value.shape)
@@ -199,6 +202,8 @@ class _Setter:
         if words and isinstance(x, np.bool_):
             return Typeset(rf"\text{{{'true' if x else 'false'}}}", ATOM, ())
         text = number(x, self.digits)
+        if "i}" in text:
+            return Typeset(text, SUM, ())
         sign = "-" if text.startswith("-") else ""
         if "cdot" not in text:
             return Typeset(text, SUM if sign else ATOM, ())
@@ -216,6 +221,8 @@ class _Setter:
             parts = [self.exact(part, x) for part, x in zip(parts, inputs, strict=True)]
         if op.name in PRODUCTS:
             return self.product(op, parts[0], parts[1], shape)
+        if op.name == "pow" and len(shape) > 1 and parts[1].latex == "-1":
+            return Typeset(rf"\frac{{1}}{{{parts[0].latex}}}", ATOM, shape)  # of a matrix x⁻¹ is the inverse
         if params.get("keepdims"):
             return self.kept(op, inputs, params, shape)
         if len(parts) > SHOWN:
@@ -224,15 +231,16 @@ class _Setter:
         args = [_slot(part, needed[min(i, len(needed) - 1)]) for i, part in enumerate(parts)]
         if op.name == "stack" and params["axis"] == -len(shape):
             return Typeset(rf"\left[{', '.join(args)}\right]", ATOM, shape)
+        kind = ("matmul", (CDOT, "matmul")) if op.precedence[0] == PRODUCT else ("", ())  # x⁻¹ · y
         if callable(op.latex):
-            return Typeset(op.latex(*args, **params), op.precedence[0], shape)
+            return Typeset(op.latex(*args, **params), op.precedence[0], shape, *kind)
         if not op.latex:
             words = [*(part.latex for part in parts), *(rf"\text{{{k}}}={_param(v)}" for k, v in _shown(params, inputs[0]))]
             return Typeset(rf"\operatorname{{{op.name.replace('_', chr(92) + '_')}}}({', '.join(words)})", ATOM, shape)
         axis = {"axis": _axes(params["axis"], inputs[0])} if "axis" in params else {}
         latex = re.sub(r"_\{\}", "", op.latex.format(*args, **axis))
         closed = args[-1] != parts[-1].latex and latex.endswith(args[-1])  # a function word with its argument in parentheses
-        return Typeset(latex, PRODUCT if op.precedence[0] == CALL and closed else op.precedence[0], shape)
+        return Typeset(latex, PRODUCT if op.precedence[0] == CALL and closed else op.precedence[0], shape, *kind)
 
     def product(self, op: Operator, left: Typeset, right: Typeset, shape: tuple[int, ...]) -> Typeset:
         """A product. One of matrices and one by elements do not mix without parentheses; what ends in a function word

@@ -169,7 +169,7 @@ def _outside(text: str) -> str:
 def _raised(text: str) -> str:
     if text == "ᵀ" or text == "ᴴ":
         return text
-    if re.fullmatch(r"-?\d{1,3}|n", text):
+    if re.fullmatch(r"-?\d{1,3}|n|\+", text):
         return text.translate(RAISED)
     return "^" + enclosed(text)
 

@@ -21,7 +21,7 @@ from .shaping import astype, expand_dims, moveaxis
 from .solving import inv
 from .spectra import svdvals
 from .steps import equal, not_equal, sign
-from .table import ANY, ATOM, compose, constant_of, row
+from .table import compose, constant_of, row
 
 INF = np.inf
 
@@ -46,8 +46,7 @@ def _p_norm_weights(ans, x, axis, keepdims, ord):
 
 
 @row(
-    "p_norm", _p_norm, Reduction(_p_norm_weights), complex=True, batch=leading, precedence=(ATOM, ANY),
-    latex=lambda x, axis, keepdims, ord: rf"\left\|{x}\right\|_{{{ord:g}}}",
+    "p_norm", _p_norm, Reduction(_p_norm_weights), complex=True, batch=leading,
     samples=lambda rng: [
         (args, {**params, "ord": p})
         for p in (3.0, 1.5, -1.0) for args, params in arrays(((3,), {}), ((2, 3), {"axis": 0, "keepdims": True}))(rng)

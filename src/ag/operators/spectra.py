@@ -258,7 +258,7 @@ def _svd_vjp(i, g, ans, a, full, hermitian):
 _singular = define(
     "singular", _svd, Dense(_svd_jvp, _svd_vjp), batch=leading,
     signature=lambda a, full, hermitian: ((a,), {"full": full, "hermitian": hermitian}),
-    latex=lambda a, full, hermitian: rf"\operatorname{{svd}} {a}",
+    latex=lambda a, full, hermitian: rf"\operatorname{{svd}}({a}{', full=True' if full else ''})", precedence=(ATOM, ANY),
     convention=DEGENERATE.replace("Eigenvalues", "Singular values").replace("eigenv", "singular v"),
     samples=matrices(spread, *(
         (shape, {"full": full, "hermitian": False}) for shape in ((3, 3), (3, 2), (2, 3), (2, 2, 2)) for full in (False, True)
@@ -304,8 +304,8 @@ def _svdvals_vjp(i, g, ans, a):
 
 svdvals = define(
     "svdvals", lambda a: np.linalg.svd(a, compute_uv=False), Dense(_svdvals_jvp, _svdvals_vjp),
-    signature=lambda a: ((matrix(a, "svdvals"),), {}), numpy=(np.linalg.svdvals,), batch=leading, latex=r"\sigma({0})",
-    precedence=(ATOM, ANY), samples=matrices(spread, *SQUARE, ((4, 2), {}), ((2, 3), {})),
+    signature=lambda a: ((matrix(a, "svdvals"),), {}), numpy=(np.linalg.svdvals,), batch=leading,
+    samples=matrices(spread, *SQUARE, ((4, 2), {}), ((2, 3), {})),
     convention="of equal singular values, in NumPy's order, a function that is symmetric in them has the exact derivative.",
     doc="the singular values of matrices, falling; ds = diag(Uᴴ dA V) (Giles 2008, 3.2)",
 )
