@@ -127,7 +127,7 @@ def test_everything_that_the_standard_names_is_there():
         names = {n for n in dir(getattr(strict, extension)) if not n.startswith("_") and callable(getattr(getattr(strict, extension), n))}
         ours = getattr(array_api, extension)
         own = {n for n in names if getattr(getattr(strict, extension), n).__module__ == f"array_api_strict._{extension}"}
-        own = {n for n in own if n[0].islower()}
+        own = {n for n in own if n[0].islower()} - {"eig", "eigvals"}  # which 2025.12 adds
         assert own and not {n for n in own if not hasattr(ours, n)}
 
 
