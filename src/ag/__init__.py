@@ -197,6 +197,7 @@ if TYPE_CHECKING:
     from .transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
     from .transforms.defining import define as define
     from .transforms.forward import jvp as jvp, linearize as linearize
+    from .transforms.implicit import fixed_point as fixed_point, root as root
     from .transforms.jacobians import (
         hessian as hessian,
         hvp as hvp,
@@ -204,6 +205,7 @@ if TYPE_CHECKING:
         jacobian as jacobian,
         jacrev as jacrev,
     )
+    from .transforms.minimizing import minimize as minimize
 
 # What is not needed to compute is imported when it is asked for first.
 _LATER = {
@@ -211,7 +213,8 @@ _LATER = {
     "linalg": "", "special": "", "fft": "", "array_api": "",
     "testing": "", "check_grads": "testing", "vmap": "transforms.batch",
     "checkpoint": "transforms.checkpointing", **dict.fromkeys(("custom_jvp", "custom_vjp"), "transforms.custom"),
-    "define": "transforms.defining",
+    "define": "transforms.defining", "minimize": "transforms.minimizing",
+    **dict.fromkeys(("root", "fixed_point"), "transforms.implicit"),
     **dict.fromkeys(("jvp", "linearize"), "transforms.forward"),
     **dict.fromkeys(("hessian", "hvp", "jacfwd", "jacobian", "jacrev"), "transforms.jacobians"),
 }  # fmt: skip
