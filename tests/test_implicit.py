@@ -115,7 +115,7 @@ def test_a_root_inside_a_loss_and_a_gradient_inside_a_root():
     (lambda: ag.root(lambda x: x, np.zeros(0)), ValueError, "no elements"), (lambda: ag.root(lambda x: x - 1, 0.0, solver=lambda f, x: 0.5), RuntimeError, "does not hold"),
     (lambda: ag.root(lambda x: np.log(x), 1.0, solver=lambda f, x: 0.0 * x), RuntimeError, "not finite"),
     (lambda: ag.grad(lambda a: ag.root(lambda x: (x - a) ** 2, 1.0, solver=lambda f, x: 2.0))(2.0), np.linalg.LinAlgError, "singular"),
-    (lambda: ag.vmap(lambda a: ag.root(lambda x: x * x + a, 1.0))(np.array([-1.0, 1.0])), RuntimeError, "singular"),
+    (lambda: ag.vmap(lambda a: ag.root(lambda x: x * x + a, 1.0))(np.array([-1.0, 1.0])), RuntimeError, "1 of 2 examples"),
     (lambda: ag.vmap(lambda a: ag.root(lambda x: np.arctan(x) + a, 1.0))(np.array([-1.0, 2.0])), RuntimeError, "1 of 2 examples"),
     (lambda: ag.fixed_point(lambda x: 1.5 - x, 1.0), RuntimeError, "does not settle"), (lambda: ag.fixed_point(lambda x: 2 * x + 1, 1.0), RuntimeError, "does not settle"),
 ])  # fmt: skip

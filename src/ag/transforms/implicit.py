@@ -243,9 +243,7 @@ def _newton(equation: _Equation, most: int = 100) -> Any:
             try:
                 step = np.linalg.solve(matrix, r[..., None])[..., 0]
             except np.linalg.LinAlgError:
-                raise RuntimeError(
-                    "ag.root: Newton's method came to a point where ∂f/∂x is singular: begin elsewhere, or give a solver"
-                ) from None
+                break
             small = np.abs(step).max(axis=-1) <= 1e-13 * (1 + np.abs(x).max(axis=-1))
             if (small | (size(r) == 0)).all():
                 return equation.layout.tree(raised(x, levels))
@@ -258,9 +256,10 @@ def _newton(equation: _Equation, most: int = 100) -> Any:
                     break
                 share = np.where(worse, share / 2, share)
             x, r = trial, after
+        far = size(r) > 1e-9
         raise RuntimeError(
-            f"ag.root: Newton's method found no root in {most} steps for {int((~small).sum())} of {small.size} examples; the "
-            f"largest residual is {float(size(r).max()):.3g}: begin nearer to one, or give a solver"
+            f"ag.root: Newton's method found no root for {int(far.sum())} of {far.size} examples, or came to a point where ∂f/∂x is "
+            f"singular; the largest residual is {float(size(r).max()):.3g}: begin nearer to a root, or give a solver"
         )
 
     return solver
