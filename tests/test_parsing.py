@@ -107,7 +107,7 @@ def test_names_beyond_ascii():
     assert e.node.value == 8.0 and list(e.leaves) == ["α", "x1", "日本"]
     assert parse("x₁ + x1", {"x₁": 1.0}).value == 2.0, "one variable, as Python reads it"
     for label, latex in {"α": r"\alpha", "α₁": r"\alpha_{1}", "Ω2": r"\Omega_{2}", "x₁": "x_{1}", "W_1": "W_{1}", "ab1": r"\text{ab1}"}.items():
-        assert Name.of(label) == (label, latex)
+        assert Name.of(label)[:2] == (label, latex)
     assert parse("π*r**2", {"r": 2.0}).value == 4 * math.pi
 
 

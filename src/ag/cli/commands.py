@@ -159,18 +159,20 @@ FORMULA = """EXPRESSION is a formula: numbers, variables, pi, e, + - * / ** % //
     \b
     Examples:
       ag explain "log(1+exp(-(x+y)))*(x+y)" x=2 y=1
-      ag explain "cross_entropy([a, b, c], 0)" a=1 b=2 c=0 --check
+      ag explain "cross_entropy([a, b, c], 0)" a=1 b=2 c=0 --html loss.html
       ag explain "sin(x)**2" x=pi/4 --latex > sine.tex
     """)
 @click.argument("expression")
 @click.argument("values", nargs=-1)
 @click.option("--latex", "form", flag_value="latex", help="Print a LaTeX document that compiles as it is.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print Markdown, with formulas in TeX.")
+@click.option("--html", "page", type=click.Path(dir_okay=False), metavar="FILE",
+              help="Write a page that works offline: the graph, forward and backward step by step, sliders.")
 @click.option("--check", is_flag=True, help="Compare every number with finite differences.")
-def explain(expression: str, values: tuple[str, ...], form: str | None, check: bool) -> None:
+def explain(expression: str, values: tuple[str, ...], form: str | None, page: str | None, check: bool) -> None:
     from .explaining import explain as run
 
-    run(expression, values, form, check)
+    run(expression, values, form, page, check)
 
 
 @ag.command(cls=Formula, help=f"""Draw the graph of EXPRESSION: leaves, quantities in blue, constants in grey.
@@ -184,7 +186,7 @@ def explain(expression: str, values: tuple[str, ...], form: str | None, check: b
 @click.argument("expression")
 @click.argument("values", nargs=-1)
 @click.option("-o", "--output", type=click.Path(dir_okay=False), default="graph.svg", show_default=True,
-              help="By its ending: .svg, .png, .pdf, or as text .dot, .mmd.")
+              help="By its ending: .svg, .png, .pdf, .html (a page to step through), or as text .dot, .mmd.")
 @click.option("--backward", is_flag=True, help="Draw how the derivatives flow back, with the local partials on the edges.")
 def draw(expression: str, values: tuple[str, ...], output: str, backward: bool) -> None:
     from .explaining import draw as run

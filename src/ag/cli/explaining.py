@@ -13,16 +13,23 @@ import ag
 from ..explanation.nonfinite import nonfinite
 from ..explanation.parsing import Expression, assignments, read
 from ..explanation.pointing import ExpressionError
+from ..files import write
 
 
-def explain(text: str, words: Sequence[str], form: str | None, check: bool) -> None:
-    """Print the explanation of an expression."""
+def explain(text: str, words: Sequence[str], form: str | None, page: str | None, check: bool) -> None:
+    """Print the explanation of an expression, or write it as a page."""
     expression = _read(text, words)
     explanation = ag.explain(expression.node)
     if check and explanation.graph.differentiated:
         explanation.check()
-    shown = {"text": explanation.text, "latex": explanation.latex, "markdown": explanation.markdown}[form or "text"]
-    click.echo(shown(fold=False))  # nobody types more than can be read
+    if page is not None:
+        if not page.lower().endswith((".html", ".htm")):
+            raise ValueError(f"{page}: --html writes a file that ends in .html")
+        write(page, explanation.html().encode())
+        click.echo(f"{expression.text} is explained in {page}", err=form is not None)
+    if form is not None or page is None:
+        shown = {"text": explanation.text, "latex": explanation.latex, "markdown": explanation.markdown}[form or "text"]
+        click.echo(shown(fold=False))  # nobody types more than can be read
     _refuse_what_is_not_finite(expression)
     _refuse_several_numbers(expression)
     if explanation.failures:

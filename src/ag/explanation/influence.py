@@ -30,17 +30,14 @@ def used(step: Step, i: int, mask: Any) -> Any:
     op, ans, args, _ = step
     rule, x = op.rule, args[i]
     if isinstance(rule, Zero):
-        broadcasts = _broadcasts(shape_of(x), shape_of(ans))
+        broadcasts = np.shape(ans) == np.broadcast_shapes(*map(shape_of, args))
         return any_over(mask, x) if broadcasts else np.full(shape_of(x), bool(np.any(mask)))
     if not rule.depends_on(i):
         return np.zeros(shape_of(x), bool)
     if isinstance(rule, Elementwise):
         return any_over(np.broadcast_to(mask & _selected(rule, i, step), shape_of(ans)), x)
     with np.errstate(all="ignore"):
-        try:
-            found = rule.exact_vjp(i, np.ones(shape_of(ans)), np.asarray(mask), step)[1]
-        except np.linalg.LinAlgError:  # a decomposition, which uses every element
-            return np.full(shape_of(x), bool(np.any(mask)))
+        found = rule.exact_vjp(i, np.ones(shape_of(ans)), np.asarray(mask), step)[1]
         if isinstance(rule, Reduction) and rule.selects:  # a nan is larger than nothing: where there is one it is the result
             axis, keepdims = step.params["axis"], step.params.get("keepdims", False)
             found = found | (np.isnan(x) & np.isnan(expanded(ans, x, axis, keepdims)) & expanded(mask, x, axis, keepdims))
@@ -58,18 +55,15 @@ def using(step: Step, i: int, mask: Any) -> Any:
         return np.zeros(shape, bool)
     if isinstance(rule, Elementwise):
         return np.broadcast_to(mask & _selected(rule, i, step), shape)
+    if rule.selects and isinstance(rule, Reduction):
+        tame, result = args, ans  # which element is selected depends on the numbers
+    else:
+        tame = tuple(benign(x) for x in args)
+        result = op.forward(*tame, **{k: {} if isinstance(v, dict) else v for k, v in params.items()})
     tangents: list[Any] = [None] * len(args)
     tangents[i] = np.where(mask, np.nan, 0.0)
     with np.errstate(all="ignore"):
-        try:
-            if rule.selects and isinstance(rule, Reduction):
-                tame, result = args, ans  # which element is selected depends on the numbers
-            else:
-                tame = tuple(benign(x) for x in args)
-                result = op.forward(*tame, **{k: {} if isinstance(v, dict) else v for k, v in params.items()})
-            reached = np.isnan(np.asarray(rule.jvp(tangents, Step(op, result, tame, params))))
-        except np.linalg.LinAlgError:
-            return np.full(shape, bool(np.any(mask)))
+        reached = np.isnan(np.asarray(rule.jvp(tangents, Step(op, result, tame, params))))
         if rule.selects and isinstance(rule, Reduction):
             reached = reached | (np.isnan(ans) & _reduced(mask & np.isnan(args[i]), step))
     return np.broadcast_to(reached, shape)

@@ -44,10 +44,7 @@ def inspect_cotangents(seeds: Adjoints, reach: Reach, ends: Iterable[Node]) -> R
     """The report on a reverse pass: ``ends`` are the nodes whose derivatives it was to find."""
     with np.errstate(all="ignore"):
         masks: Masks = {}
-        try:
-            adjoints = pull(seeds, _unwalked(reach), masks=masks)
-        except np.linalg.LinAlgError:  # a decomposition that NumPy can't derive: the values tell why
-            return inspect_values(seeds, reach)
+        adjoints = pull(seeds, _unwalked(reach), masks=masks)
         return _Inspection(reach, seeds, adjoints=adjoints, masks=masks, ends=ends).report()
 
 
