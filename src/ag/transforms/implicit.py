@@ -258,8 +258,8 @@ def _newton(equation: _Equation, most: int = 100) -> Any:
             x, r = trial, after
         far = size(r) > 1e-9
         raise RuntimeError(
-            f"ag.root: Newton's method found no root for {int(far.sum())} of {far.size} examples, or came to a point where ∂f/∂x is "
-            f"singular; the largest residual is {float(size(r).max()):.3g}: begin nearer to a root, or give a solver"
+            f"ag.root: Newton's method found no root for {int(far.sum())} of {far.size} examples, or came to a point where "
+            f"∂f/∂x is singular; the largest residual is {float(size(r).max()):.3g}: begin nearer to a root, or give a solver"
         )
 
     return solver
