@@ -32,7 +32,7 @@ from .joining import concat
 from .parts import imag, real
 from .rules import float_of, is_complex, shape_of
 from .selecting import diagonal
-from .solving import solution
+from .solving import solved
 from .table import compose, define
 
 # ---------------------------------------------------------------------- Cholesky
@@ -47,7 +47,7 @@ def _halved(x):
 def _cholesky_jvp(tangents, ans, a):
     """dL = L Φ(L⁻¹ dA L⁻ᴴ)."""
     t = symmetric_part(tangents[0])
-    inner = solution(ans, adjoint_of(solution(ans, t)))
+    inner = solved(ans, adjoint_of(solved(ans, t)))
     return ans @ _halved(adjoint_of(inner))
 
 
@@ -55,7 +55,7 @@ def _cholesky_jvp(tangents, ans, a):
 def _cholesky_vjp(i, g, ans, a):
     """½ (S + Sᴴ) of S = L⁻ᴴ Φ(Lᴴ L̄) L⁻¹."""
     upper = adjoint_of(ans)
-    s = solution(upper, adjoint_of(solution(upper, adjoint_of(_halved(upper @ tril(g))))))
+    s = solved(upper, adjoint_of(solved(upper, adjoint_of(_halved(upper @ tril(g))))))
     return symmetric_part(s)
 
 
@@ -103,7 +103,7 @@ def _qr_parts(packed, a):
 
 def _from_right(a, r):
     """A R⁻¹"""
-    return adjoint_of(solution(adjoint_of(r), adjoint_of(a)))
+    return adjoint_of(solved(adjoint_of(r), adjoint_of(a)))
 
 
 def _qr_jvp(tangents, ans, a):

@@ -53,7 +53,7 @@ def _p_norm_weights(ans, x, axis, keepdims, ord):
     ],
     convention="the gradient at 0, where the norm has a kink, is 0.",
 )
-def p_norm(x: Any, /, axis: Axis = None, *, ord: float, keepdims: bool = False) -> Any:
+def p_norm(x: Any, /, axis: Axis = None, *, ord: float = 2.0, keepdims: bool = False) -> Any:
     """(Σ |x|ᵖ)^(1/p) over ``axis``, without overflow."""
     inputs, params = along(x, axis, keepdims)
     return inputs, {**params, "ord": float(ord)}

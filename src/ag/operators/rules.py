@@ -210,8 +210,6 @@ class Linear(Rule):
     ``transposes[i](g, *args, **params)`` uses the shapes of args alone; None for an argument without a derivative.
     A single function ``transposes(i, g, *args, **params)`` serves any number of like arguments."""
 
-    complex = True
-
     def __init__(
         self, transposes: tuple[Callable[..., Any] | None, ...] | Callable[..., Any], selects: bool = False
     ) -> None:
@@ -239,8 +237,6 @@ class Linear(Rule):
 class Bilinear(Rule):
     """Linear in each argument: the tangent is the operator with one argument replaced by its tangent, summed.
     ``transposes[i](g, *args, **params)``, or one function ``transposes(i, g, *args, **params)`` for like arguments."""
-
-    complex = True
 
     def __init__(self, transposes: tuple[Callable[..., Any], ...] | Callable[..., Any]) -> None:
         self.transposes = transposes

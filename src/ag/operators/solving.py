@@ -21,7 +21,6 @@ from .products import matmul
 from .reductions import sum
 from .rules import float_of, is_complex, shape_of, total, value_of
 from .shaping import permute_dims, reshape
-from .steps import equal
 from .table import ATOM, CALL, POWER, PRODUCT, compose, define, plainly
 
 # ---------------------------------------------------------------------- inverses and solutions
@@ -75,6 +74,15 @@ solution = define(
     ],
     doc="X with A X = B, of matrices (Giles 2008, 2.3.1)",
 )
+
+
+def solved(a: Any, b: Any) -> Any:
+    """A⁻¹ B within a rule: nan where A is singular, as a pass back raises nothing."""
+    try:
+        return solution(a, b)
+    except np.linalg.LinAlgError:
+        singular = plainly(lambda a: np.linalg.slogdet(a)[0] == 0, a)[..., None, None]
+        return where(singular, math.nan, solution(where(singular, np.eye(shape_of(a)[-1]), a), b))
 
 
 def _system(a: Any, b: Any, name: str) -> tuple[Any, Any, bool]:
@@ -146,14 +154,13 @@ def _slogdet(a):
     return np.stack(np.linalg.slogdet(a), -1)
 
 
-def _inverse_transposed(ans, a):
+def _inverse_transposed(a):
     """A⁻ᵀ; nan where A is singular."""
-    singular = equal(ans[..., 0], 0)[..., None, None]
-    return where(singular, math.nan, inv(where(singular, np.eye(shape_of(a)[-1]), a)).mT)
+    return solved(a, np.broadcast_to(np.eye(shape_of(a)[-1], dtype=float_of(a)), shape_of(a))).mT
 
 
 def _slogdet_jvp(tangents, ans, a):
-    t = sum(_inverse_transposed(ans, a) * tangents[0], (-2, -1))
+    t = sum(_inverse_transposed(a) * tangents[0], (-2, -1))
     if not is_complex(t):
         return pack(shape_of(t), 0.0 * t, t)
     return pack(shape_of(t), 1j * ans[..., 0] * imag(t), real(t))
@@ -162,7 +169,7 @@ def _slogdet_jvp(tangents, ans, a):
 def _slogdet_vjp(i, g, ans, a):
     """Of complex A = s |det A| both depend on t = tr(A⁻¹ dA): d log |det A| = Re t, ds = i s Im t."""
     c = real(g[..., 1]) - 1j * real(1j * g[..., 0] * ans[..., 0]) if is_complex(ans) else g[..., 1]
-    return c[..., None, None] * _inverse_transposed(ans, a)
+    return c[..., None, None] * _inverse_transposed(a)
 
 
 _sign_and_logarithm = define(

@@ -288,7 +288,13 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
 
 
 def _thin(a):
-    return _svd_parts(_singular(a, False, False), a, False)
+    """The decomposition within a rule: nan where there is none, as a pass back raises nothing."""
+    try:
+        packed = _singular(a, False, False)
+    except np.linalg.LinAlgError:
+        m, n = shape_of(a)[-2:]
+        packed = np.full((*shape_of(a)[:-2], min(m, n) * (m + n + 1)), np.nan, float_of(a))
+    return _svd_parts(packed, a, False)
 
 
 def _svdvals_jvp(tangents, ans, a):

@@ -18,7 +18,7 @@ from ..scalar import Scalar
 from ..tensor import Tensor
 from . import batching, calls
 from .batching import Batching, of_kind, of_values
-from .rules import FUNCTIONS, Rule, is_complex, value_of
+from .rules import FUNCTIONS, Bilinear, Linear, Rule, is_complex, value_of
 
 TABLE: dict[str, Operator] = {}
 
@@ -105,7 +105,7 @@ class Operator:
             setattr(self, field, fields.get(field, default))
         self.partials, self.selects = None, rule.selects
         if self.complex is None:
-            self.complex = rule.complex
+            self.complex = rule.complex or isinstance(rule, (Linear, Bilinear))
         self.batch = fields.get("batch") or of_kind(rule)
 
     def __repr__(self) -> str:
