@@ -195,8 +195,13 @@ class _Setter:
             return Typeset("0", ATOM, ())
         if not listed(value) and not (0 < value.size <= 3 * LISTED):
             return Typeset(self.named(shape_name(value)), ATOM, value.shape)
-        elements = ", ".join(self.constant(element, words).latex for element in value)
-        return Typeset(rf"\left[{elements}\right]", ATOM, value.shape)
+        return Typeset(self.elements(value, words), ATOM, value.shape)
+
+    def elements(self, x: Any, words: bool) -> str:
+        """The elements of an array, those of each axis in brackets."""
+        if not np.ndim(x):
+            return self.number(x, words).latex
+        return rf"\left[{', '.join(self.elements(element, words) for element in x)}\right]"
 
     def number(self, x: Any, words: bool) -> Typeset:
         if words and isinstance(x, np.bool_):
