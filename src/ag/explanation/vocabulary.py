@@ -121,9 +121,10 @@ def _parameters(op: Operator) -> tuple[str, ...]:
 
 
 def _required(op: Operator) -> int:
-    """How many arguments must be given by position."""
+    """How many arguments must be given."""
     assert op.signature is not None
-    return _code(op).co_argcount - len(op.signature.__defaults__ or ())
+    code, function = _code(op), op.signature
+    return code.co_argcount - len(function.__defaults__ or ()) + code.co_kwonlyargcount - len(function.__kwdefaults__ or {})
 
 
 def _code(op: Operator) -> Any:
