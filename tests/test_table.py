@@ -15,6 +15,7 @@ from ag.node import Node
 from ag.operators import everything
 from ag.operators.rules import FUNCTIONS, Bilinear, Custom, Elementwise, Linear, Missing, Reduction, Zero
 from ag.operators.table import COMPOSITES, NUMPY, TABLE
+from ag.reach import Reach
 from ag.symbol import Symbol
 from ag.testing import check_grads
 from ag.transforms.containers import leaves, rebuilt
@@ -378,6 +379,10 @@ def test_a_quiz_marks_every_row(name, k):
     nodes = [ag.Scalar(x, f"x{i}") if isinstance(x, float) else ag.Tensor(x, f"x{i}") for i, x in enumerate(case.floats)]
     outputs = [y for y in leaves(case(*nodes)) if isinstance(y, Node)]
     total = sum((ag.sum(y * rng.normal(size=np.shape(y.value))) for y in outputs[1:]), ag.sum(outputs[0] * 1.5))
+    if Reach([total]).complex:
+        with pytest.raises(TypeError, match="computed with complex numbers"):
+            ag.quiz(total)
+        return
     quiz = ag.quiz(total, of=[x for x in nodes if x in ag.explain(total).graph.by_node])
     gradients = {q.node: q.adjoint for q in quiz.questions}
     assert quiz.answer(gradients).right

@@ -191,7 +191,7 @@ class _Setter:
         value = np.asarray(x)
         if value.size == 1 and not (words and value.ndim):
             return self.number(value.reshape(())[()], words)
-        if value.size and not value.any() and (value.dtype.kind == "f" or not words):
+        if (value.size or value.ndim > 1) and not value.any() and (value.dtype.kind == "f" or not words):
             return Typeset("0", ATOM, ())
         if not listed(value) and not (0 < value.size <= 3 * LISTED):
             return Typeset(self.named(shape_name(value)), ATOM, value.shape)
