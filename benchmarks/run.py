@@ -10,7 +10,7 @@ from datetime import date
 
 from .harness import ENVIRONMENT, ROOT
 
-MODULES = ("accuracy", "epoch", "race", "eager", "scalars", "chain", "losses", "importing")
+MODULES = ("accuracy", "epoch", "race", "eager", "scalars", "chain", "losses", "transforms", "importing")
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ def _matmul_left(g, x, y):
     if len(shape_of(y)) == 1:
         return g[..., None] * y
     if len(shape_of(x)) == 1:
-        return (y @ g[..., :, None])[..., 0]
+        return y @ g if len(shape_of(y)) == 2 else (y @ g[..., :, None])[..., 0]
     return g @ y.mT
 
 
@@ -31,7 +31,7 @@ def _matmul_right(g, x, y):
     if len(shape_of(x)) == 1:
         return g * x if len(shape_of(y)) == 1 else x[:, None] * g[..., None, :]
     if len(shape_of(y)) == 1:
-        return (x.mT @ g[..., :, None])[..., 0]
+        return x.mT @ g if len(shape_of(x)) == 2 else (x.mT @ g[..., :, None])[..., 0]
     if shape_of(g)[-1] < shape_of(x)[-1]:
         return (g.mT @ x).mT  # the same product; a BLAS is faster with the long axis last
     return x.mT @ g
