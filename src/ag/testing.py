@@ -12,6 +12,7 @@ from .operators.rules import FUNCTIONS, shape_of, value_of
 from .tensor import Tensor
 from .transforms.batch import vmap
 from .transforms.containers import leaves, mapped, rebuilt
+from .transforms.defining import OWN
 from .transforms.forward import jvp
 from .transforms.jacobians import jacfwd, jacrev
 from .transforms.opaque import is_float
@@ -177,7 +178,7 @@ def _of_floats(function: Any, args: Any, params: dict[str, Any], op: Any) -> tup
     """The function of those of its float arguments that have a derivative, and these."""
     everything = leaves(list(args))
     places = [i for i, x in enumerate(everything) if is_float(x)]
-    if op is not None and op.signature is None:
+    if op is not None and (op.signature is None or op.name in OWN):
         places = [i for i in places if op.rule.states(i)]
     if not places:
         raise ValueError("check_operator: a sample has no float argument: write 3.0 for 3")

@@ -111,13 +111,12 @@ class Rule:
 class Missing:
     """In the place of a partial that nobody can state: an error that names it."""
 
-    def __init__(self, name: str, argument: str) -> None:
-        self.name = name
-        self.argument = argument
+    def __init__(self, name: str, argument: str, reason: str = "as it has no closed form") -> None:
+        self.name, self.argument, self.reason = name, argument, reason
 
     def __call__(self, *args: Any) -> NoReturn:
         raise TypeError(
-            f"∂{self.name}/∂{self.argument} has no rule, as it has no closed form: give {self.argument} as a plain number, "
+            f"∂{self.name}/∂{self.argument} has no rule, {self.reason}: give {self.argument} as a plain number, "
             f"or ag.stop_gradient({self.argument})"
         )
 

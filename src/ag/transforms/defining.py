@@ -31,6 +31,8 @@ OWN: set[str] = set()  # the names that were defined here: they may be defined a
 FIELDS = ("symbol", "latex", "precedence", "kernel", "special", "convention", "doc", "scalar", "output", "complex")
 BATCHES = {"elementwise": elementwise, "leading": leading, "loop": one_by_one}
 
+NOBODY = "as it was defined with None for it"
+
 Derivatives = Sequence[Callable[..., Any] | float | None] | None
 
 
@@ -140,14 +142,14 @@ def _rule(name: str, forward: Any, given: dict[str, tuple[Any, ...]]) -> tuple[R
         return Elementwise(tuple(_partial(name, x, p) for x, p in zip(names, given["partials"], strict=True))), count
     for kind, make in (("linear", Linear), ("bilinear", Bilinear)):
         if kind in given:
-            return make(tuple(r or Missing(name, x) for x, r in zip(names, given[kind], strict=True))), count
+            return make(tuple(r or Missing(name, x, NOBODY) for x, r in zip(names, given[kind], strict=True))), count
     nobody = (None,) * count
     return _Stated(name, names, given.get("jvps", nobody), given.get("vjps", nobody)), count
 
 
 def _partial(name: str, argument: str, partial: Any) -> Any:
     if partial is None:
-        return Missing(name, argument)
+        return Missing(name, argument, NOBODY)
     if callable(partial) or partial in (1, -1):
         return partial if callable(partial) else int(partial)
     return None if partial == 0 else lambda ans, *args: partial
@@ -188,7 +190,7 @@ class _Stated(Rule):
         return self.jvps[i] is not None or self.vjps[i] is not None
 
     def _missing(self, i: int) -> Any:
-        return Missing(self.name, self.names[i])()
+        return Missing(self.name, self.names[i], NOBODY)()
 
     def vjp(self, i: int, g: Any, step: Step) -> Any:
         if self.vjps[i] is not None:
