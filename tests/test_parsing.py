@@ -199,7 +199,8 @@ def scalars(draw, depth=4):
         return text, np.float64(text), ATOM
     if kind == "binary":
         sign = draw(st.sampled_from([*BINARY]))
-        left, right, space = draw(below), draw(below), draw(st.sampled_from(["", " "]))
+        parts = scalars(depth=0) if sign in ("%", "//") else below  # of computed ones a rounding becomes a whole step
+        left, right, space = draw(parts), draw(parts), draw(st.sampled_from(["", " "]))
         f, level = BINARY[sign]
         return f"{within(left, level)}{space}{sign}{space}{within(right, level + 1)}", f(left[1], right[1]), level
     if kind == "power":
