@@ -514,3 +514,21 @@ def test_the_widest_drawing_is_what_its_smallest_letters_allow():
     smallest = min(x.size for x in appearance.LETTERS.values()) * appearance.SMALL
     assert smallest * 1280 / appearance.WIDEST == pytest.approx(9)
     assert drawing.WIDEST == appearance.WIDEST
+
+
+def test_a_folded_png_shows_its_words():
+    """White letters on the front disc of each stack: nothing is drawn over them."""
+    import io
+
+    from PIL import Image
+
+    y = ag.Scalar(0.5)
+    for _ in range(200):
+        y = ag.sin(y) * 1.01
+    pixels = np.asarray(Image.open(io.BytesIO(ag.draw(y).png())).convert("RGBA")).astype(int)
+    white = (pixels[..., :3] > 240).all(axis=-1) & (pixels[..., 3] > 250)
+    assert white.sum() > 500
+
+
+def test_a_file_keeps_its_name_in_a_picture():
+    assert appearance.drawn("d5.py:12, z7 = 1e-05") == "d5.py:12, z₇ = 1·10⁻⁵"

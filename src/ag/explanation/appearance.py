@@ -141,9 +141,10 @@ LIFTED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def drawn(text: str) -> str:
-    """A line of an explanation with the signs of print: z₇ for z7, − for -, 10⁻⁵ for e-05, … for three dots."""
+    """A line of an explanation with the signs of print: z₇ for z7, − for -, 10⁻⁵ for e-05, … for three dots. Files like d5.py
+    keep their names."""
     text = re.sub(r"(?<=\d)e([+-]?)0*(\d+)\b", lambda m: "·10" + (m[1].replace("+", "") + m[2]).translate(LIFTED), text)
-    text = re.sub(r"(?<!\w)([A-Za-zΑ-Ωα-ω])_?(\d+)(?![A-Za-z0-9_])", lambda m: m[1] + m[2].translate(LOWERED), text)
+    text = re.sub(r"(?<!\w)([A-Za-zΑ-Ωα-ω])_?(\d+)(?![A-Za-z0-9_]|\.[A-Za-z])", lambda m: m[1] + m[2].translate(LOWERED), text)
     return re.sub(r"(?<![^\W\d_])-(?!\W*$)|-(?=\d)", "−", text).replace("...", "…")
 
 

@@ -19,12 +19,14 @@ def dot(picture: Picture, across: bool, layout: Layout | None = None, dpi: int =
     labelled = any(edge.label for edge in picture.edges)
     # Operands stand in their order; of folded ones there is none.
     order = "" if any(node.is_stack for node in picture.nodes) else " ordering=in"
+    # Nodes are drawn as they are written: of a stack the front disc covers the one behind.
+    drawn_in = "" if layout is None else " outputorder=nodesfirst"
     between = (0.36 if labelled else 0.42) if across else (0.62 if labelled else 0.4)
     spread = f"nodesep={0.22 if across else 0.3} ranksep={between}"
     font = f"fontname={quoted(FONTS)}"
     lines = [
         "digraph {",
-        f"  graph [rankdir={'LR' if across else 'TB'} {spread}{order} bgcolor=transparent pad=0.1 dpi={dpi}"
+        f"  graph [rankdir={'LR' if across else 'TB'} {spread}{order}{drawn_in} bgcolor=transparent pad=0.1 dpi={dpi}"
         f" tooltip={quoted(picture.title)}]",
         f"  node [{font} fixedsize=true penwidth=1.4]",
         f"  edge [{font} color={quoted(FORWARD)} penwidth=1.2 arrowsize=0.7]",
