@@ -220,6 +220,38 @@ class Node(Operand):
         raise NotImplementedError
 
 
+class Arraylike:
+    """What the faces share whose value is NumPy's: the static parameters of their operator, and an array's shape."""
+
+    __slots__ = ()
+    _value: Any
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The static parameters of its operator (axes, shapes, ...)."""
+        return getattr(self, "_params", {})
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its lengths along each axis."""
+        return self._value.shape
+
+    @property
+    def ndim(self) -> int:
+        """How many axes it has."""
+        return self._value.ndim
+
+    @property
+    def size(self) -> int:
+        """How many elements it has."""
+        return self._value.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of its elements."""
+        return self._value.dtype
+
+
 def made(face: Any, value: Any, op: Any, inputs: Sequence[Any]) -> Any:
     """A new node of the given face, located at the user's line."""
     node = object.__new__(face)

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .node import Node
+from .node import Arraylike, Node
 
 
-class Symbol(Node):
+class Symbol(Arraylike, Node):
     """A named quantity in a formula, with its value; or what an operator made of such.
 
     Arguments: ``name``, whatever prints as its name; ``value``, a number or an array.
@@ -27,30 +27,5 @@ class Symbol(Node):
         self._set_leaf(np.asarray(value)[()], None)
         self.name = name
 
-    @property
-    def params(self) -> dict[str, Any]:
-        """The static parameters of its operator."""
-        return getattr(self, "_params", {})
-
     def __repr__(self) -> str:
         return f"Symbol({self.name if self.op is None else self.op.name}: {self._value!r})"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Its lengths along each axis."""
-        return self._value.shape
-
-    @property
-    def ndim(self) -> int:
-        """How many axes it has."""
-        return self._value.ndim
-
-    @property
-    def size(self) -> int:
-        """How many elements it has."""
-        return self._value.size
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of its elements."""
-        return self._value.dtype

@@ -8,10 +8,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .capture import capture, constant, frozen, numeric
-from .node import Node, Operand, describe
+from .node import Arraylike, Node, Operand, describe
 
 
-class Tensor(Node):
+class Tensor(Arraylike, Node):
     """An array in a computation graph.
 
     Arguments: ``array``, anything that ``np.asarray`` makes an array of numbers (its dtype is kept);
@@ -44,39 +44,12 @@ class Tensor(Node):
             return numeric(np.asarray(new))[()]
         return frozen(numeric(np.asarray(constant(new))))
 
-    @property
-    def params(self) -> dict[str, Any]:
-        """The static parameters of its operator (axes, shapes, ...)."""
-        return getattr(self, "_params", {})
-
     def __repr__(self) -> str:
         text = np.array2string(np.asarray(self._value), separator=", ", prefix="Tensor(", threshold=100)
         dtype = "" if self._value.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self._value.dtype}"
         label = "" if self.label is None else f", label={self.label!r}"
         op = "" if self.op is None else f", op={self.op.name}"
         return f"Tensor({text}{dtype}{label}{op})"
-
-    # ------------------------------------------------------------------ as an array
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Its lengths along each axis."""
-        return self._value.shape
-
-    @property
-    def ndim(self) -> int:
-        """How many axes it has."""
-        return self._value.ndim
-
-    @property
-    def size(self) -> int:
-        """How many elements it has."""
-        return self._value.size
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of its elements."""
-        return self._value.dtype
 
     # ------------------------------------------------------------------ the array API standard
 

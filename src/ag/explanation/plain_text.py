@@ -70,19 +70,25 @@ def bare(text: str) -> str:
     return enclosed(text)
 
 
-class _Reader:
+class Tokens:
+    """A formula in pieces, and the place up to which it was read."""
+
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens
         self.place = 0
 
     def peek(self) -> str:
+        """The next piece; empty at the end."""
         return self.tokens[self.place] if self.place < len(self.tokens) else ""
 
     def next(self) -> str:
+        """The next piece, which is passed."""
         token = self.peek()
         self.place += 1
         return token
 
+
+class _Reader(Tokens):
     def sequence(self, ends: tuple[str, ...]) -> str:
         """All up to one of the ends, as text."""
         out = ""

@@ -5,10 +5,10 @@ Only what the rows' formulas use is understood: groups, fractions, roots, powers
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
-TOKEN = re.compile(r"\\begin\{cases\}|\\end\{cases\}|\\\\|\\[A-Za-z]+|\\.|\s+|.", re.S)
+from .plain_text import TOKEN, Tokens
+
 WORDS = ("\\operatorname", "\\text", "\\mathrm")
 
 
@@ -103,19 +103,7 @@ def read(latex: str) -> Items:
     return _Reader(TOKEN.findall(latex)).sequence(())
 
 
-class _Reader:
-    def __init__(self, tokens: list[str]) -> None:
-        self.tokens = tokens
-        self.place = 0
-
-    def peek(self) -> str:
-        return self.tokens[self.place] if self.place < len(self.tokens) else ""
-
-    def next(self) -> str:
-        token = self.peek()
-        self.place += 1
-        return token
-
+class _Reader(Tokens):
     def sequence(self, ends: tuple[str, ...]) -> Items:
         """All up to one of the ends, which is passed over."""
         items: Items = []
