@@ -22,7 +22,7 @@ from .capture import debug
 from .node import OFFSETS, Node, Operand, describe, next_stamp, relocate, running
 from .operators.calls import ARITHMETIC
 from .operators.parts import conj
-from .operators.rules import ANSWER, MINUS, OTHER, PLUS, Step, computed, fit, is_complex, recorded, shape_of, value_of
+from .operators.rules import ANSWER, MINUS, OTHER, PLUS, Linear, Step, computed, fit, is_complex, recorded, shape_of, value_of
 from .operators.shaping import astype
 from .reach import Reach, absent
 from .scalar import Scalar
@@ -35,7 +35,8 @@ Adjoints = dict[Node, Any]
 def pull(seeds: Adjoints, reach: Reach, record: bool = False, masks: Adjoints | None = None) -> Adjoints:
     """The adjoint of every node in ``reach``: the cotangents of the outputs carried back (None: no dependence).
 
-    ``masks``, if given, receives where each node can depend at all, when that had to be found out.
+    ``masks``, if given, receives where each node can depend at all, when that had to be found out; if it holds the masks of
+    the seeds, the pass is exact from the start.
 
     For complex z = x + iy the adjoint of a real output f is ∂f/∂x + i ∂f/∂y, so that z - h z̄ descends; of a complex
     output w it is Jᴴ w̄. Inside, a pass carries the conjugates: for them the chain rule has the form that it has for real
@@ -46,11 +47,13 @@ def pull(seeds: Adjoints, reach: Reach, record: bool = False, masks: Adjoints | 
     adjoints = reach.nodes
     adjoints.update(seeds)
     with np.errstate(all="ignore"):
-        if record:
-            _recorded(reach.order, adjoints)
+        if masks:
+            _exact(reach.order, adjoints, masks, record)
+        elif record:
+            _recorded(reach.order, adjoints, reach.selecting)
         else:
             _plain(reach.order, adjoints)
-        if reach.selecting and not _finite(adjoints):
+        if not masks and reach.selecting and not _finite(adjoints):
             adjoints = {node: absent if g is absent else None for node, g in adjoints.items()}
             adjoints.update(seeds)
             masks = {} if masks is None else masks
@@ -186,21 +189,41 @@ def _contribute(node: Node, g: Any, adjoints: Adjoints) -> None:
             adjoints[x] = c if old is None else old + c
 
 
-def _recorded(order: list[Node], adjoints: Adjoints) -> None:
-    """The rules are given nodes: what they compute is recorded, at the line of the node they differentiate."""
+def _recorded(order: list[Node], adjoints: Adjoints, selecting: bool) -> None:
+    """The rules are given nodes: what they compute is recorded, at the line of the node they differentiate.
+
+    With selecting rows there are masks, though all be finite: an adjoint that is 0 where it can't depend is multiplied with
+    partials whose own derivatives may be infinite. Kept are only the masks that do not hold everywhere.
+    """
+    masks: Adjoints = {}
     for node in order:
         op = node.op
         g = adjoints[node]
         if op is None or g is None:
             continue
         step = recorded(node)
+        given = masks.pop(node, None)
         for i, x in enumerate(step.args):
             if isinstance(x, Node) and adjoints[x] is not absent and op.rule.depends_on(i):
                 since = next_stamp()
-                c = fit(op.rule.vjp(i, g, step), x)
+                mask = None
+                if given is not None or (selecting and op.selects and not (isinstance(op.rule, Linear) and _ends(x, adjoints))):
+                    c, mask = op.rule.exact_vjp(i, g, np.ones(shape_of(node), bool) if given is None else given, step)
+                    mask = None if mask.all() else mask
+                else:
+                    c = fit(op.rule.vjp(i, g, step), x)
                 old = adjoints[x]
                 adjoints[x] = c = c if old is None else old + c
+                if mask is None:
+                    masks.pop(x, None)
+                elif old is None or x in masks:
+                    masks[x] = mask if old is None else masks[x] | mask
                 relocate((c,), since, node._code, node._stamp % OFFSETS)
+
+
+def _ends(x: Node, adjoints: Adjoints) -> bool:
+    """Does the pass end at x?"""
+    return all(adjoints.get(y, absent) is absent for y in x.inputs if isinstance(y, Node))
 
 
 def _exact(order: list[Node], adjoints: Adjoints, masks: Adjoints, record: bool) -> None:

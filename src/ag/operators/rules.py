@@ -134,7 +134,13 @@ class Elementwise(Rule):
 
     def partial(self, i: int, ans: Any, args: tuple[Any, ...]) -> Any:
         partial = self.partials[i]
-        return partial(ans, *args) if callable(partial) else partial
+        if not callable(partial):
+            return partial
+        try:
+            return partial(ans, *args)
+        except (ZeroDivisionError, OverflowError):  # of Python's numbers alone, where IEEE has an answer
+            found = partial(ans, *[np.float64(x) if type(x) in (float, int) else x for x in args])
+            return float(found) if type(found) is np.float64 else found
 
     def written_out(self) -> tuple[Any, ...]:
         """The partials, with marks for those that need no call."""

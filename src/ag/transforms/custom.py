@@ -6,13 +6,16 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..adjoint import conjugate
 from ..batched import physical, under
 from ..node import Node, Operand, describe
-from ..operators.rules import Step, broadcast, shape_of, value_of
+from ..operators.rules import Step, broadcast, shape_of, value_of, zeros_like
 from .arguments import function_of
 from .containers import leaves, mapped, rebuilt
 from .opaque import Call, Together, name_of, recorded_call, records, zero_like
+from .recording import Recorded
 
 Function = Callable[..., Any]
 
@@ -168,11 +171,22 @@ class _Forward(Together):
 
     def jvp(self, tangents: list[Any], step: Step) -> Any:
         filled = [zero_like(x) if t is None else t for t, x in zip(tangents, step.args, strict=True)]
-        return broadcast(self.tangent(step.args, filled), shape_of(step.ans))
+        tangent = self.tangent(step.args, filled)
+        if not np.isfinite(physical(value_of(tangent))).all():  # a tangent that is no input, and 0, may have met inf
+            tangent = self._linear(step).carried_forward(tangents, [], records(step, *tangents))
+            tangent = zeros_like(step.ans) if tangent is None else tangent
+        return broadcast(tangent, shape_of(step.ans))
 
     def pulled(self, g: Any, step: Step) -> list[Any]:
-        linear = recorded_call(lambda *ts: self.tangent(step.args, ts), [zero_like(x) for x in step.args], self.name)
-        return linear.carried_back(g, [], records(step, g))
+        return self._linear(step).carried_back(g, [], records(step, g))
+
+    def pulled_exactly(self, g: Any, mask: Any, step: Step) -> list[tuple[Any, Any]]:
+        linear = self._linear(step)
+        return linear.carried_back_from(linear.roots[0], g, mask, [], records(step, g))
+
+    def _linear(self, step: Step) -> Recorded:
+        """The rule as a function of the tangents."""
+        return recorded_call(lambda *ts: self.tangent(step.args, ts), [zero_like(x) for x in step.args], self.name)
 
 
 class custom_vjp(_Custom):
@@ -247,6 +261,27 @@ class _Reverse(Together):
         if records(step):
             return self.back(self.forward(*step.args)[1], g)
         return self.back(self.residuals, g)
+
+    def pulled_exactly(self, g: Any, mask: Any, step: Step) -> list[tuple[Any, Any]]:
+        """The backward rule is linear in g: transposed twice it is itself, as a graph that has masks."""
+        given = self.pulled(g, step)
+        if not np.any(mask):
+            return [(None, None)] * len(given)
+        residuals = self.forward(*step.args)[1] if records(step) else self.residuals
+        places = [i for i, c in enumerate(given) if c is not None]
+        try:
+            linear = recorded_call(lambda g: [self.back(residuals, g)[i] for i in places], [zeros_like(step.ans)], self.name)
+        except Exception:
+            # It computes with something that takes plain numbers alone. They went through it: anything may depend.
+            return [(c, None if c is None else np.ones(shape_of(c), bool)) for c in given]
+        results: list[tuple[Any, Any]] = [(None, None)] * len(given)
+        for i, root in zip(places, linear.roots, strict=True):
+            if isinstance(root, Node):
+                transposed = recorded_call(
+                    lambda c, root=root: linear.carried_back_from(root, c, None, [], True)[0][0], [zeros_like(root)], self.name
+                )
+                (results[i],) = transposed.carried_back_from(transposed.roots[0], g, mask, [], records(step, g))
+        return results
 
     def jvp(self, tangents: list[Any], step: Step) -> Any:
         numbers = sorted({n for n, t in zip(self.numbers, tangents, strict=True) if t is not None})

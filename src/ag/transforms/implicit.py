@@ -14,7 +14,7 @@ from ..batched import under
 from ..node import Node
 from ..operators.batching import lowered, raised
 from ..operators.operands import shape_of, value_of
-from ..operators.rules import Step
+from ..operators.rules import Step, masked
 from ..operators.solving import solve
 from .arguments import function_of, plain
 from .containers import leaves, mapped
@@ -188,6 +188,12 @@ class _Implicit(Together):
     def pulled(self, g: Any, step: Step) -> list[Any]:
         w = self._solved(g, step, True)
         return self._record(step).carried_back(w, self.captured, records(step, g))
+
+    def pulled_exactly(self, g: Any, mask: Any, step: Step) -> list[tuple[Any, Any]]:
+        """The system is dense: all of w can depend if one number of x can, in each example by itself."""
+        w = masked(mask := np.broadcast_to(mask.any(axis=-1, keepdims=True), mask.shape), self._solved(g, step, True))
+        record = self._record(step)
+        return record.carried_back_from(record.roots[0], w, mask, self.captured, records(step, g))
 
     def jvp(self, tangents: list[Any], step: Step) -> Any:
         change = self._record(step).carried_forward(tangents, self.captured, records(step, *tangents))

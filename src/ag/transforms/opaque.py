@@ -16,7 +16,7 @@ from ..capture import capture, seen
 from ..node import Node, Operand, describe, made
 from ..operators.batching import lowered, raised
 from ..operators.joining import concat
-from ..operators.rules import Rule, Step, is_complex, shape_of, value_of, zeros_like
+from ..operators.rules import Rule, Step, fit, is_complex, shape_of, value_of, zeros_like
 from ..operators.shaping import as_scalar, astype, reshape
 from ..operators.table import ANY, PRODUCT, Operator
 from ..scalar import Scalar
@@ -184,24 +184,43 @@ def records(step: Step, *more: Any) -> bool:
 
 
 class Together(Rule):
-    """A rule that gives the cotangents of all inputs at once: ``pulled(g, step)``, None for those without dependence."""
+    """A rule that gives the cotangents of all inputs at once: ``pulled(g, step)``, None for those without dependence.
+
+    ``pulled_exactly(g, mask, step)`` gives them with their masks: see `Rule`. What the function does inside may select.
+    """
+
+    selects = True
 
     def __init__(self) -> None:
-        self.last: tuple[Step, Any, dict[int, Any]] | None = None  # of the pass that asks for one after another
+        self.last: tuple[Step, Any, Any, dict[int, Any]] | None = None  # of the pass that asks for one after another
 
     def pulled(self, g: Any, step: Step) -> list[Any]:
+        raise NotImplementedError
+
+    def pulled_exactly(self, g: Any, mask: Any, step: Step) -> list[tuple[Any, Any]]:
         raise NotImplementedError
 
     def vjp(self, i: int, g: Any, step: Step) -> Any:
         if isinstance(g, Symbol):
             return text_of(self, i, g, step)
-        last = self.last
-        if last is None or last[0] is not step or last[1] is not g or i not in last[2]:
-            last = self.last = (step, g, dict(enumerate(self.pulled(g, step))))
-        c = last[2].pop(i)
-        if not last[2]:
-            self.last = None
+        c = self._one(i, g, None, step)
         return zeros_like(step.args[i]) if c is None else c
+
+    def exact_vjp(self, i: int, g: Any, mask: Any, step: Step) -> tuple[Any, Any]:
+        c, reached = self._one(i, g, mask, step)
+        x = step.args[i]
+        return (zeros_like(x), np.zeros(shape_of(x), bool)) if c is None else (fit(c, x), reached)
+
+    def _one(self, i: int, g: Any, mask: Any, step: Step) -> Any:
+        """That of input i: all are computed when the first is asked for."""
+        last = self.last
+        if last is None or last[0] is not step or last[1] is not g or last[2] is not mask or i not in last[3]:
+            found = self.pulled(g, step) if mask is None else self.pulled_exactly(g, mask, step)
+            last = self.last = (step, g, mask, dict(enumerate(found)))
+        c = last[3].pop(i)
+        if not last[3]:
+            self.last = None
+        return c
 
 
 def text_of(rule: Rule, i: int, g: Symbol, step: Step) -> Symbol:
@@ -226,6 +245,10 @@ class Again(Together):
 
     def pulled(self, g: Any, step: Step) -> list[Any]:
         return self.recorded(step).carried_back(g, self.captured, records(step, g))
+
+    def pulled_exactly(self, g: Any, mask: Any, step: Step) -> list[tuple[Any, Any]]:
+        record = self.recorded(step)
+        return record.carried_back_from(record.roots[0], g, mask, self.captured, records(step, g))
 
     def jvp(self, tangents: list[Any], step: Step) -> Any:
         return self.recorded(step).carried_forward(tangents, self.captured, records(step, *tangents))

@@ -51,16 +51,23 @@ class Recorded:
     def carried_back(self, cotangent: Any, captured: list[Node], record: bool) -> list[Any]:
         """The cotangents of the leaves and of captured nodes from that of the one output (None: no dependence)."""
         (root,) = self.roots
+        return [c for c, _ in self.carried_back_from(root, cotangent, None, captured, record)]
+
+    def carried_back_from(
+        self, root: Any, cotangent: Any, mask: Any, captured: list[Node], record: bool
+    ) -> list[tuple[Any, Any]]:
+        """The same from one of several outputs, each with its mask, if that of the output is given: see `pull`."""
         reach = self.arguments.reach(self.roots, captured)
         if not isinstance(root, Node) or root not in reach:
-            return [None] * (len(self.arguments.nodes) + len(captured))
+            return [(None, None)] * (len(self.arguments.nodes) + len(captured))
         if captured:  # below the leaves there may be nodes that were captured as well: that is another way to them
             mine = set(self.arguments.nodes)
             reach.order = [node for node in reach.order if node not in mine]
         # A rule is given what a pass carries, the conjugate of what a pass begins and ends with.
-        adjoints = pull({root: conjugate(cotangent)}, reach, record)
-        results = [adjoints.get(x) for x in (*self.arguments.nodes, *captured)]
-        return [c if c is None else conjugate(c) for c in results]
+        masks: Adjoints = {} if mask is None else {root: mask}
+        adjoints = pull({root: conjugate(cotangent)}, reach, record, masks)
+        results = [(adjoints.get(x), masks.get(x)) for x in (*self.arguments.nodes, *captured)]
+        return [(c if c is None else conjugate(c), found) for c, found in results]
 
     def carried_forward(self, tangents: list[Any], captured: list[Node], record: bool) -> Any:
         """The tangent of the one output from those of the leaves and of captured nodes (None: no dependence)."""
