@@ -16,7 +16,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LAYERS = [
     ["source", "advice", "capture", "files"], ["node"], ["scalar", "tensor", "symbol", "batched"], ["operators"],
     ["array_api", "fft", "reach", "adjoint", "tangents", "special", "linalg"], ["transforms"],
-    ["explanation"], ["testing", "datasets", "learn"], ["__init__"], ["cli", "__main__"],
+    ["compiler"], ["explanation"], ["testing", "datasets", "learn"], ["__init__"], ["cli", "__main__"],
 ]  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

@@ -1,22 +1,39 @@
-"""Files that are either written whole or not at all."""
+"""Files that are either written whole or not at all, and the folder for those that can be made again."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 
+UNFINISHED = ".ag-"  # how the name of a file begins while it is being written
 
-def write(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file under another name first, and move it when it is complete."""
+
+def cache() -> str:
+    """The user's folder for what ag can download or compute again, as the system wants it."""
+    if os.name == "nt":
+        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/AppData/Local")
+    else:
+        usual = "~/Library/Caches" if sys.platform == "darwin" else "~/.cache"
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser(usual)
+    return os.path.join(base, "ag")
+
+
+def write(path: str | os.PathLike[str], content: bytes, durable: bool = True) -> None:
+    """Write a file under another name first, and move it when it is complete.
+
+    What can be made again and carries a checksum need not be ``durable``: it does not wait for the disk.
+    """
     import tempfile  # here, as `import ag` is to stay light
 
     folder = os.path.dirname(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(prefix=".ag-", dir=folder)
+    handle, temporary = tempfile.mkstemp(prefix=UNFINISHED, dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import files
 from .idx import DataError, read_idx
 from .splits import Dataset
 
@@ -58,12 +59,8 @@ def places() -> list[str]:
 
 
 def cache() -> str:
-    """The folder for downloaded data, as the system wants it."""
-    if os.name == "nt":
-        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/AppData/Local")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.join(base, "ag", "mnist")
+    """The folder for downloaded data."""
+    return os.path.join(files.cache(), "mnist")
 
 
 def _file(folder: str, name: str) -> str | None:

@@ -1,0 +1,185 @@
+"""Compiled kernels as functions that Python calls directly, with arrays as arguments.
+
+Going through ctypes costs about half a microsecond, and fetching an array's address in Python a whole one, each time. So the
+way in is compiled, too: a builtin function of CPython's, whose machine code reads the addresses out of the arrays.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import kept, native
+
+HEADER = object.__basicsize__  # what every object begins with; its type is the last part of that
+PAYLOAD = bytes.__basicsize__ - 1  # where the content of a bytes object begins
+POINTER = ctypes.sizeof(ctypes.c_void_p)
+METH_FASTCALL = 0x0080
+
+# What the machine code reads through its first argument: the kernel, the number of arrays, numpy.ndarray, TypeError, the name.
+TARGET = struct.Struct("PnPPP")
+
+MESSAGES = {
+    "miscounted": "%s() takes exactly %zd arrays, but %zd were given",
+    "unfit": "%s() takes arrays of type numpy.ndarray itself, not %R: give numpy.asarray(...) of it",
+}
+
+DECLARATIONS = """
+declare ptr @PyErr_Format(ptr, ptr, ...)
+declare ptr @PyLong_FromLong(i{long})
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+"""
+
+FUNCTION = """
+define ptr @{name}(ptr %self, ptr %arguments, {size} %given) {{
+  %target = getelementptr i8, ptr %self, {size} {payload}
+  %kernel = load ptr, ptr %target, align 1
+  %count.at = getelementptr {size}, ptr %target, {size} 1
+  %count = load {size}, ptr %count.at, align 1
+  %ndarray.at = getelementptr ptr, ptr %target, {size} 2
+  %ndarray = load ptr, ptr %ndarray.at, align 1
+  %error.at = getelementptr ptr, ptr %target, {size} 3
+  %name.at = getelementptr ptr, ptr %target, {size} 4
+  %right = icmp eq {size} %given, %count
+  br i1 %right, label %room, label %miscounted
+room:
+  %addresses = alloca ptr, {size} %count
+  %none = icmp eq {size} %count, 0
+  br i1 %none, label %run, label %each
+each:
+  %i = phi {size} [ 0, %room ], [ %next, %store ]
+  %argument.at = getelementptr ptr, ptr %arguments, {size} %i
+  %argument = load ptr, ptr %argument.at
+  %type.at = getelementptr i8, ptr %argument, {size} {type}
+  %type = load ptr, ptr %type.at
+  %array = icmp eq ptr %type, %ndarray
+  br i1 %array, label %store, label %unfit
+store:
+  %data.at = getelementptr i8, ptr %argument, {size} {header}
+  %data = load ptr, ptr %data.at
+  %address.at = getelementptr ptr, ptr %addresses, {size} %i
+  store ptr %data, ptr %address.at
+  %next = add {size} %i, 1
+  %more = icmp ult {size} %next, %count
+  br i1 %more, label %each, label %run
+run:
+  {before}
+  %status = call i32 %kernel(ptr %addresses)
+  {after}
+  %long = {widened}
+  %result = call ptr @PyLong_FromLong(i{long} %long)
+  ret ptr %result
+miscounted:
+  %error.1 = load ptr, ptr %error.at, align 1
+  %name.1 = load ptr, ptr %name.at, align 1
+  call ptr (ptr, ptr, ...) @PyErr_Format(ptr %error.1, ptr @miscounted, ptr %name.1, {size} %count, {size} %given)
+  ret ptr null
+unfit:
+  %error.2 = load ptr, ptr %error.at, align 1
+  %name.2 = load ptr, ptr %name.at, align 1
+  call ptr (ptr, ptr, ...) @PyErr_Format(ptr %error.2, ptr @unfit, ptr %name.2, ptr %type)
+  ret ptr null
+}}
+"""
+
+
+def _program() -> str:
+    """The ways in, holding the interpreter's lock or not, for arrays of any number: it stands in the target."""
+    size, long = f"i{8 * POINTER}", 8 * ctypes.sizeof(ctypes.c_long)
+    parts = [DECLARATIONS.format(long=long)]
+    for name, message in MESSAGES.items():
+        parts.append(f'@{name} = private constant [{len(message) + 1} x i8] c"{message}\\00"')
+    layout: dict[str, object] = {"size": size, "long": long, "header": HEADER, "type": HEADER - POINTER, "payload": PAYLOAD}
+    layout["widened"] = "sext i32 %status to i64" if long == 64 else "add i32 %status, 0"
+    for name, before, after in (
+        ("hold", "", ""),
+        ("release", "%state = call ptr @PyEval_SaveThread()", "call void @PyEval_RestoreThread(ptr %state)"),
+    ):
+        parts.append(FUNCTION.format(name=name, before=before, after=after, **layout))
+    return "\n".join(parts)
+
+
+@functools.cache
+def direct() -> bool:
+    """Whether this interpreter keeps objects in memory as the compiled way in expects: CPython, as it is so far."""
+    if sys.implementation.name != "cpython":
+        return False
+    array, content = np.arange(3.0), b"content"
+    where = id(array) + HEADER
+    return (
+        ctypes.c_void_p.from_address(where).value == array.ctypes.data
+        and ctypes.c_void_p.from_address(where - POINTER).value == id(np.ndarray)
+        and ctypes.string_at(id(content) + PAYLOAD, len(content)) == content
+    )
+
+
+class _Method(ctypes.Structure):
+    """CPython's PyMethodDef."""
+
+    _fields_ = (("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p))
+
+
+class _Target(bytes):
+    """The builtin's `__self__`: its content is what the machine code reads, its attributes are what has to live as long."""
+
+    method: _Method
+    library: native.Library
+    name: bytes
+    keep: object
+
+
+@functools.cache
+def _ways() -> native.Library:
+    """The compiled ways in, one library for all functions."""
+    program, machine = _program(), native.host()
+    key = f"entry\n{program}\n{machine.text()}\n{kept.versions()}"
+    code, _ = kept.kept(key, lambda: (native.compile_to_object(program, machine), {}))
+    used = ("PyErr_Format", "PyLong_FromLong", "PyEval_SaveThread", "PyEval_RestoreThread")
+    symbols = {name: native.function_address(getattr(ctypes.pythonapi, name)) for name in used}
+    return native.Library(code, ("hold", "release"), symbols)
+
+
+def entry(address: int, count: int, name: str, release: bool = False, keep: object = None) -> Callable[..., int]:
+    """A Python function that calls ``int kernel(void **data)`` at ``address`` with the data pointers of its arrays.
+
+    The function takes ``count`` arrays by position and returns the kernel's 32-bit integer. It checks their number and
+    that each is a ``numpy.ndarray``; dtype, shape and contiguity are the caller's affair. With ``release`` other threads
+    run meanwhile. ``keep``, such as the kernel's library, lives as long as the function.
+    Raises ImportError without llvmlite, ValueError for a negative ``count``.
+    """
+    if count < 0:
+        raise ValueError(f"the number of arrays is at least 0, not {count}")
+    if not direct():
+        return _through_ctypes(address, count, name, release, keep)
+    library, spelled = _ways(), name.encode()
+    text = ctypes.c_char_p(spelled)
+    target = _Target(TARGET.pack(address, count, id(np.ndarray), id(TypeError), ctypes.cast(text, ctypes.c_void_p).value))
+    target.method = _Method(spelled, library.address("release" if release else "hold"), METH_FASTCALL, None)
+    target.library, target.name, target.keep = library, spelled, keep
+    create = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
+    return create(("PyCFunction_NewEx", ctypes.pythonapi))(ctypes.addressof(target.method), target, None)
+
+
+def _through_ctypes(address: int, count: int, name: str, release: bool, keep: object) -> Callable[..., int]:
+    """The same, for interpreters that keep their objects in other ways."""
+    kernel = (ctypes.CFUNCTYPE if release else ctypes.PYFUNCTYPE)(ctypes.c_int, ctypes.c_void_p)(address)
+    addresses = ctypes.c_void_p * count
+    living = (keep,)
+
+    def call(*arrays: np.ndarray[Any, Any], _living: tuple[object] = living) -> int:
+        if len(arrays) != count:
+            raise TypeError(MESSAGES["miscounted"].replace("%zd", "%d") % (name, count, len(arrays)))
+        for array in arrays:
+            if type(array) is not np.ndarray:
+                raise TypeError(MESSAGES["unfit"].replace("%R", "%r") % (name, type(array)))
+        return kernel(addresses(*(array.ctypes.data for array in arrays)))
+
+    call.__name__ = name
+    return call
