@@ -14,9 +14,9 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 # From the ground up; a module may import from its own layer and from those before it.
 LAYERS = [
-    ["source", "advice", "capture", "files"], ["node"], ["scalar", "tensor", "symbol", "batched"], ["operators"],
-    ["array_api", "fft", "reach", "adjoint", "tangents", "special", "linalg"], ["transforms"],
-    ["compiler"], ["explanation"], ["testing", "datasets", "learn"], ["__init__"], ["cli", "__main__"],
+    ["source", "advice", "capture", "files"], ["node"], ["scalar", "tensor", "symbol", "batched", "traced"], ["operators"],
+    ["array_api", "fft", "reach", "adjoint", "tangents", "special", "linalg"], ["transforms"], ["compiler"],
+    ["explanation"], ["testing", "datasets", "learn"], ["__init__"], ["cli", "__main__"],
 ]  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

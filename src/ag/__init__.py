@@ -213,7 +213,7 @@ _LATER = {
     "linalg": "", "special": "", "fft": "", "array_api": "",
     "testing": "", "check_grads": "testing", "vmap": "transforms.batch",
     "checkpoint": "transforms.checkpointing", **dict.fromkeys(("custom_jvp", "custom_vjp"), "transforms.custom"),
-    "define": "transforms.defining", "minimize": "transforms.minimizing",
+    "define": "transforms.defining", "jit": "compiler.compiled", "minimize": "transforms.minimizing",
     **dict.fromkeys(("root", "fixed_point"), "transforms.implicit"),
     **dict.fromkeys(("jvp", "linearize"), "transforms.forward"),
     **dict.fromkeys(("hessian", "hvp", "jacfwd", "jacobian", "jacrev"), "transforms.jacobians"),

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .batched import physical
-from .capture import debug
+from .capture import debug, recorder
 from .node import OFFSETS, Node, Operand, describe, next_stamp, relocate, running
 from .operators.calls import ARITHMETIC
 from .operators.parts import conj
@@ -27,6 +27,7 @@ from .operators.shaping import astype
 from .reach import Reach, absent
 from .scalar import Scalar
 from .tensor import Tensor
+from .traced import Traced
 
 Adjoints = dict[Node, Any]
 
@@ -59,6 +60,8 @@ def pull(seeds: Adjoints, reach: Reach, record: bool = False, masks: Adjoints | 
             masks = {} if masks is None else masks
             masks.update((root, np.ones(shape_of(root), bool)) for root in seeds)
             _exact(reach.order, adjoints, masks, record)
+        elif reach.selecting and recorder.trace is not None:
+            recorder.trace.expect_finite(_ends(reach.order, adjoints))
     if reach.complex:
         adjoints = {node: g if g is None or g is absent else conjugate(g) for node, g in adjoints.items()}
     return adjoints
@@ -68,11 +71,21 @@ def _finite(adjoints: Adjoints) -> bool:
     numbers = 0.0
     for g in adjoints.values():
         g = physical(value_of(g))
+        if type(g) is Traced:
+            continue  # which is asked when the program runs
         if type(g) is float:
             numbers += g
         elif g is not None and g is not absent and not np.isfinite(g).all():
             return False
     return numbers - numbers == 0
+
+
+def _ends(order: list[Node], adjoints: Adjoints) -> list[Any]:
+    """The adjoints with which a pass ends: if they are finite, it met nothing that was not."""
+    return [
+        value_of(adjoints[node]) for node in order
+        if adjoints[node] is not None and all(adjoints.get(x, absent) is absent for x in node.inputs if isinstance(x, Node))
+    ]
 
 
 def _plain(order: list[Node], adjoints: Adjoints) -> None:

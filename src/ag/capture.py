@@ -23,11 +23,20 @@ _locked: dict[int, list[Any]] = {}  # id of an array that was writeable -> [the 
 NUMBERS = (bool, int, float, complex, np.generic)
 
 
+class _Recorder(threading.local):
+    """The trace that runs in this thread, if `ag.jit` records a function."""
+
+    trace: Any = None
+
+
+recorder = _Recorder()
+
+
 class seen:
     """What has entered a graph of this process at all: what never did costs no pass a look."""
 
     complex = False
-
+    traced = False  # has `ag.jit` recorded a function?
 
 
 def constant(x: Any) -> Any:
@@ -57,6 +66,8 @@ def capture(array: np.ndarray) -> np.ndarray:
             f"pass np.asarray(x) (for a masked array x.filled(...))"
         )
     numeric(array)
+    if recorder.trace is not None:
+        return recorder.trace.captured(array)  # which is read at each call of what is compiled
     if array.nbytes <= COPIED:
         return frozen(array.copy())
     view = locked(array)

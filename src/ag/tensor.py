@@ -9,6 +9,7 @@ import numpy as np
 
 from .capture import capture, constant, frozen, numeric
 from .node import Arraylike, Node, Operand, describe
+from .traced import Traced
 
 
 class Tensor(Arraylike, Node):
@@ -34,6 +35,8 @@ class Tensor(Arraylike, Node):
         self._set_leaf(self._leaf_value(array), label)
 
     def _leaf_value(self, new: Any) -> Any:
+        if type(new) is Traced:
+            return new
         if isinstance(new, Operand):
             raise TypeError(
                 f"{describe(new)} is a node already: use it as it is, or x.detach() for a leaf with its value"

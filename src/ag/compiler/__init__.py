@@ -1,1 +1,1 @@
-"""Behind `ag.jit`: programs become LLVM IR, machine code and functions that Python calls."""
+"""The compiler behind `ag.jit`: trace -> program -> passes -> kernels -> run, one file each."""

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..batched import Batched, physical
+from ..capture import recorder
 from ..node import Node, Operand, describe
 from ..operators.batching import all_examples
 from ..operators.probability import NEAR, are_probabilities, softmax
-from ..operators.rules import shape_of, value_of
+from ..operators.reductions import sum
+from ..operators.rules import as_known, shape_of, value_of
 from ..source import user_frame
+from ..traced import Traced
 
 UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 
@@ -34,7 +37,7 @@ def checked_labels(z: Any, y: Any, name: str) -> Any:
             f"{name}: the labels are {describe(y)}; labels are constants: pass plain integers, y.value.astype(int), "
             f"or class probabilities with probabilities=True"
         )
-    labels = np.asarray(y)
+    labels = as_known(y)
     if labels.dtype.kind in "OUS":
         raise TypeError(
             f"{name}: the labels have dtype {labels.dtype}, but integers are expected: "
@@ -52,6 +55,9 @@ def checked_labels(z: Any, y: Any, name: str) -> Any:
         if labels.shape == (*shape[:-1], 1):
             raise ValueError(f"{name}: the labels are a column of shape {labels.shape}: write y[:, 0] for {shape[:-1]}")
         raise ValueError(f"{name}: logits of shape {shape} need labels of shape {shape[:-1]}, got {labels.shape}")
+    if type(labels) is Traced:
+        recorder.trace.expect_zero(sum((labels < 0) | (labels >= classes)))
+        return labels
     if not _within(labels, classes):
         low, high = labels.min(), labels.max()
         if low == 1 and high == classes:
@@ -83,12 +89,15 @@ def checked_probabilities(z: Any, y: Any, name: str) -> Any:
         every_z, every_y = all_examples(z, y)
         checked_probabilities(every_z, every_y, name)
         return y
-    values = np.asarray(value_of(y))
+    values = as_known(value_of(y))
     if values.shape != shape_of(z):
         raise ValueError(
             f"{name}: class probabilities need the shape {shape_of(z)} of the logits, got {values.shape}; "
             f"integer labels go without probabilities=True"
         )
+    if type(values) is Traced:
+        recorder.trace.expect_zero(sum(values < 0) + sum(abs(sum(values, -1) - 1) >= NEAR))
+        return y
     if (values < 0).any():
         raise ValueError(
             f"{name}: class probabilities are not negative; here the smallest is {values.min():.4g}: pass probabilities, not "
@@ -108,6 +117,8 @@ def checked_probabilities(z: Any, y: Any, name: str) -> Any:
 def warn_if_probabilities(z: Any, name: str) -> None:
     """One warning when the logits are probabilities already: softmax would be applied twice."""
     values = physical(value_of(z))
+    if type(values) is Traced:
+        return
     classes = values.shape[-1]
     if classes < 2 or not values.size:
         return

@@ -16,6 +16,7 @@ from ..operators.reductions import mean, sum
 from ..operators.rules import shape_of, value_of
 from ..operators.shaping import astype
 from ..operators.steps import equal
+from ..traced import Traced
 from .labels import checked_labels, checked_probabilities, warn_if_probabilities
 
 REDUCTIONS = {"mean": mean, "sum": sum, "none": lambda losses: losses}
@@ -110,7 +111,7 @@ def one_hot(y: Any, classes: int, dtype: Any = float) -> Any:
     array([[1., 0., 0.],
            [0., 0., 1.]])
     """
-    if type(y) is Batched:
+    if type(value_of(y)) in (Batched, Traced):
         labels = checked_labels(np.zeros((*y.shape, classes)), y, "one_hot")
         return astype(equal(labels[..., None], np.arange(classes)), dtype)
     labels = np.asarray(value_of(y))
@@ -132,4 +133,5 @@ def accuracy(z: Any, y: Any) -> float:
     labels = checked_labels(z, y, "accuracy")
     if not labels.size:
         raise ValueError(f"accuracy needs at least one example, got {describe(z)}")
-    return float((value_of(z).argmax(axis=-1) == labels).mean())
+    share = (value_of(z).argmax(axis=-1) == labels).mean()
+    return share if isinstance(share, Operand) else float(share)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..batched import Batched
+from ..node import Operand
 from .batching import Lead, full, padded
 from .rules import broadcast, reshaped, shape_of, value_of
 
@@ -28,7 +29,7 @@ def filled(template: Template, found: Any) -> Template:
 
 def selected_shape(shape: tuple[int, ...], found: Any, template: Template) -> tuple[int, ...]:
     """The shape of what an index selects of one example."""
-    stand_ins = [np.zeros(x.shape, np.intp) if type(x) is Batched else x for x in found]
+    stand_ins = [np.zeros(x.shape, np.intp) if isinstance(x, Operand) else x for x in found]
     return np.broadcast_to(0.0, shape)[filled(template, stand_ins)].shape
 
 

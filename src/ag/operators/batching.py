@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..batched import Batched, Level, live
+from ..capture import recorder
 from ..node import Operand
 from .axes import one_axis
 from .rules import FUNCTIONS, Elementwise, Reduction, Rule, Zero, broadcast, reshaped, shape_of, value_of
@@ -199,10 +200,11 @@ TYPES = frozenset((np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.e
 
 
 def varying(name: str) -> TypeError:
-    """What to say of a function whose result has not the same shape for all examples."""
+    """What to say of a function whose result has not the same shape for all values."""
+    where = "ag.jit, which does not know them" if recorder.trace is not None else "ag.vmap, whose examples differ in them"
     return TypeError(
-        f"np.{name} under ag.vmap: the shape of its result depends on the values, which differ between the "
-        f"examples, and no array holds them all: write it with a mask, for example with ag.where"
+        f"{'x[mask]' if name == 'getitem' else 'np.' + name} under {where}: the shape of its result depends on the values: write "
+        f"it with a mask, for example with ag.where(mask, x, 0)"
     )
 
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..batched import Batched
-from ..capture import capture, constant, seen
+from ..capture import capture, constant, recorder, seen
 from ..node import Node, describe, made, next_stamp, relocate
 from ..scalar import Scalar
 from ..source import user_frame
 from ..symbol import Symbol
 from ..tensor import Tensor
+from ..traced import Traced, is_traced
 from . import batching
 from .rules import is_complex, shape_of
 
@@ -190,7 +191,7 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
         elif kind is Symbol:
             return symbolic(op, inputs, params)
     if face is None:
-        return op.plain(inputs, params)
+        return recorder.trace.record(op, inputs, params) if is_traced(*inputs) else op.plain(inputs, params)
     if op.scalar is None:
         face = Tensor
     kept = []
@@ -202,6 +203,8 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
             if type(x) is np.ndarray:
                 x = capture(x)
                 face = Tensor
+            elif type(x) is Traced:
+                face = Tensor
             elif type(x) is not float and type(x) is not int:
                 x = constant(x)
                 if face is Scalar:
@@ -211,23 +214,42 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
                         face = Tensor
             values.append(x)
         kept.append(x)
-    if not op.records:
+    if seen.traced and is_traced(*values):
+        value = recorder.trace.record(op, tuple(values), params)
+        if not op.records:
+            return value
+        face = Tensor  # whose value has no numbers
+    elif not op.records:
         return op.plain(tuple(values), params)
-    if face is Scalar:
+    elif face is Scalar:
         value = float(op.plain(tuple(values), params))  # of rows that select, it may be an integer that was given
     else:
         try:
             value = op.forward(*values, **params)
         except ValueError as error:
             raise mismatch(op, inputs, error) from None
-        if not seen.complex and is_complex(value):
-            seen.complex = True
         if op.face is not None:
             face = op.face
+    if not seen.complex and is_complex(value):
+        seen.complex = True
     node = made(face, value, op, kept)
     if params:
         node._params = params
     return node
+
+
+def traceable(op: Operator) -> Callable[..., Any]:
+    """The row's value on arrays, for values that may be traced. A ufunc of NumPy sees to that by itself."""
+    forward = op.forward
+    if isinstance(forward, np.ufunc):
+        return forward
+
+    def value(*values: Any) -> Any:
+        if seen.traced and is_traced(*values):
+            return recorder.trace.record(op, values, {})
+        return forward(*values)
+
+    return value
 
 
 def batched(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Batched:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..batched import Batched
+from ..capture import recorder
 from ..node import Node, Operand
+from ..traced import Traced, zeros
 
 # The functions of the table by name, filled by `table`: rules stand below the operators they are written in.
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
@@ -36,9 +38,17 @@ def value_of(x: Any) -> Any:
     return x.value if type(x) is Batched else x
 
 
+def as_known(x: Any) -> Any:
+    """x as an array, if its numbers are known; a batch or a traced value as it is."""
+    return x if type(x) is Batched or type(x) is Traced else np.asarray(x)
+
+
 def zeros_like(x: Any) -> Any:
     """Plain zeros of the shape and dtype of a node, an array or a number."""
-    return np.zeros_like(value_of(x))
+    value = value_of(x)
+    if recorder.trace is not None and getattr(value, "ndim", 0):
+        return zeros(value.shape, value.dtype)
+    return np.zeros_like(value)
 
 
 def fit(c: Any, x: Any) -> Any:
@@ -105,7 +115,7 @@ def broadcast(t: Any, shape: tuple[int, ...]) -> Any:
         return t
     if isinstance(t, Operand):
         return FUNCTIONS["broadcast_to"](t, shape)
-    if math.prod(shape) > SMALL:
+    if math.prod(shape) > SMALL or recorder.trace is not None:
         return np.broadcast_to(t, shape)
     result = np.empty(shape, getattr(t, "dtype", float))
     result[...] = t
@@ -127,9 +137,14 @@ def total(terms: list[Any]) -> Any:
     return result
 
 
+def everywhere(mask: Any) -> bool:
+    """Does the mask hold everywhere, for sure?"""
+    return type(mask) is not Traced and bool(np.all(mask))
+
+
 def masked(mask: Any, x: Any) -> Any:
     """``x`` where the mask holds, exactly 0 elsewhere."""
-    return x if np.all(mask) else FUNCTIONS["where"](mask, x, 0.0)
+    return x if everywhere(mask) else FUNCTIONS["where"](mask, x, 0.0)
 
 
 def any_over(mask: Any, x: Any) -> Any:

@@ -12,7 +12,8 @@ from .axes import one_axis
 from .batching import full, leading
 from .domains import arrays
 from .elementwise import exp, log as natural_log
-from .rules import FUNCTIONS, Custom, Reduction, shape_of
+from .rules import FUNCTIONS, Custom, Reduction, as_known, shape_of
+from .steps import equal
 from .table import ANY, ATOM, CALL, SUM, define, rewrite, row
 
 # ---------------------------------------------------------------------- softmax
@@ -186,11 +187,11 @@ def _residual(z, y):
 
 
 def _residual_kernel(z, y):
-    return _softmax_kernel(z, -1) - np.eye(shape_of(z)[-1])[y]
+    return _softmax_kernel(z, -1) - equal(as_known(y)[..., None], np.arange(shape_of(z)[-1]))
 
 
 def _cross_entropy_kernel(z, y, axis, reduction, kept):
-    own = FUNCTIONS["take_along_axis"](_log_softmax_kernel(z, -1), np.asarray(y)[..., None], -1)
+    own = FUNCTIONS["take_along_axis"](_log_softmax_kernel(z, -1), as_known(y)[..., None], -1)
     losses = -own[..., 0]
     return losses if reduction == "none" else FUNCTIONS[reduction](losses)
 

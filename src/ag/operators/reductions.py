@@ -13,7 +13,7 @@ from .domains import REAL, arrays, distinct
 from .elementwise import absolute, exp, log, sqrt, square, where
 from .joining import concat, flip
 from .parts import conj
-from .rules import Custom, Linear, Reduction, broadcast, expanded, is_complex, shape_of, value_of
+from .rules import Custom, Linear, Reduction, broadcast, everywhere, expanded, is_complex, shape_of, value_of
 from .shaping import astype, moveaxis, reshape
 from .steps import equal, greater, isfinite, logical_and
 from .table import ANY, ATOM, CALL, compose, constant_of, of_numpy, row
@@ -79,7 +79,7 @@ def mean(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = Fa
 
 def _prod_weights(ans, x, axis, keepdims):
     """The product of the other elements: ans / x, and without division where some element is 0."""
-    if np.all(value_of(x) != 0):
+    if everywhere(value_of(x) != 0):
         return ans / x
     n = count(x, axis)
     rest = [i for i in range(-len(shape_of(x)), 0) if i not in axis]
@@ -321,14 +321,14 @@ def _pairs(x):
 
 def _cumprod_jvp(tangents, ans, x, axis):
     t = tangents[0]
-    if (value_of(x) != 0).all():
+    if everywhere(value_of(x) != 0):
         return ans * cumsum(t / x, axis)
     x, t = moveaxis(x, axis, -1), moveaxis(t, axis, -1)
     return moveaxis(sum(t[..., None] * _pairs(x), -2), -1, axis)
 
 
 def _cumprod_vjp(i, g, ans, x, axis):
-    if (value_of(x) != 0).all():
+    if everywhere(value_of(x) != 0):
         return flip(cumsum(flip(g * ans, axis), axis), axis) / x
     x, g = moveaxis(x, axis, -1), moveaxis(g, axis, -1)
     return moveaxis(sum(g[..., None, :] * _pairs(x), -1), -1, axis)

@@ -20,8 +20,10 @@ import numpy as np
 from .operands import (
     FUNCTIONS as FUNCTIONS,
     any_over as any_over,
+    as_known as as_known,
     benign as benign,
     broadcast as broadcast,
+    everywhere as everywhere,
     expanded as expanded,
     fit as fit,
     float_of as float_of,

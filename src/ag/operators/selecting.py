@@ -9,10 +9,12 @@ import numpy as np
 from ..batched import Batched
 from ..node import Operand, describe
 from ..scalar import Scalar
+from ..traced import Traced
 from .axes import one_axis
+from .batching import varying
 from .batched_index import HERE, Template, filled, names_twice, put_batch, selected_shape, take_batch
 from .domains import REAL, arrays, distinct
-from .rules import Linear, shape_of, value_of, zeros_like
+from .rules import Linear, as_known, shape_of, value_of, zeros_like
 from .shaping import moveaxis, reshape
 from .table import ANY, ATOM, SUM, TABLE, compose, constant_of, define
 
@@ -25,7 +27,7 @@ def _indexing(x: Any, index: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     found: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
         part = _part(part, x)
-        if isinstance(part, (np.ndarray, Batched)):
+        if isinstance(part, (np.ndarray, Batched, Traced)):
             template.append(HERE)
             found.append(part)
         else:
@@ -38,11 +40,11 @@ def _part(part: Any, x: Any) -> Any:
         return part
     if isinstance(part, slice):
         return slice(*(None if n is None else _integer(n, x) for n in (part.start, part.stop, part.step)))
-    if isinstance(part, (list, np.ndarray, Batched)) or isinstance(value_of(part), np.ndarray):
-        array = value_of(part)
-        if type(array) is not Batched:
-            array = np.asarray(array)
-        elif array.dtype.kind == "b":
+    if type(value_of(part)) is Traced or isinstance(part, (list, np.ndarray, Batched)) or isinstance(value_of(part), np.ndarray):
+        array = as_known(value_of(part))
+        if type(array) is Traced and array.dtype.kind == "b":
+            raise varying("getitem")
+        if type(array) is Batched and array.dtype.kind == "b":
             raise TypeError(
                 f"index of {describe(x)}: under ag.vmap a mask that differs between the examples selects different numbers "
                 f"of elements: write ag.where(mask, x, 0)"
@@ -239,8 +241,7 @@ Operand.at = property(At)  # type: ignore[attr-defined]
 
 
 def _as_indices(indices: Any) -> Any:
-    indices = value_of(indices)
-    return indices if type(indices) is Batched else np.asarray(indices)
+    return as_known(value_of(indices))
 
 
 @compose("take", forward=np.take, numpy=(np.take,), methods=("take",),

@@ -19,7 +19,7 @@ from .joining import as_array
 from .parts import imag, real
 from .products import matmul
 from .reductions import sum
-from .rules import float_of, is_complex, shape_of, total, value_of
+from .rules import everywhere, float_of, is_complex, shape_of, total, value_of
 from .shaping import permute_dims, reshape
 from .table import ATOM, CALL, POWER, PRODUCT, compose, define, plainly
 
@@ -122,7 +122,7 @@ def _cofactors(det_a, a):
     n = shape_of(a)[-1]
     if n <= 1:
         return np.ones(shape_of(a), float_of(a))
-    if np.all(value_of(det_a) != 0):
+    if everywhere(value_of(det_a) != 0):
         return det_a[..., None, None] * inv(a).mT
     others = np.array([[j for j in range(n) if j != i] for i in range(n)])
     signs = (-1.0) ** np.add.outer(np.arange(n), np.arange(n))

@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..batched import Batched
+from ..capture import recorder, seen
 from ..node import Node, Operand, describe
 from ..scalar import Scalar
 from ..tensor import Tensor
+from ..traced import Traced, zeros
 from . import batching, calls
-from .batching import Batching, of_kind, of_values
-from .rules import FUNCTIONS, Bilinear, Linear, Rule, is_complex, value_of
+from .batching import VARYING, TYPES, Batching, of_kind, of_values
+from .rules import FUNCTIONS, Bilinear, Linear, Rule, Zero, is_complex, value_of
 
 TABLE: dict[str, Operator] = {}
 
@@ -151,7 +153,7 @@ def define(name: str, forward: Callable[..., Any], rule: Rule, **fields: Any) ->
     if op.partials is not None and op.scalar is not None and len(op.partials) == 2:
         for method in op.methods:
             if getattr(Operand, method) is function:
-                for face, written_out in zip((Scalar, Tensor), calls.methods(op, op.forward, op.scalar), strict=True):
+                for face, written_out in zip((Scalar, Tensor), calls.methods(op, calls.traceable(op), op.scalar), strict=True):
                     setattr(face, method, written_out)
     return function
 
@@ -176,7 +178,8 @@ def _function(op: Operator) -> Callable[..., Any]:
     partials = op.rule.partials
     if op.scalar is not None and op.records and partials is not None and len(partials) in (1, 2) and None not in partials:
         op.partials = op.rule.written_out()
-        at = functools.partial(calls.unary if len(partials) == 1 else calls.binary, op, op.forward, op.scalar)
+        array = calls.traceable(op)
+        at = functools.partial(calls.unary if len(partials) == 1 else calls.binary, op, array, op.scalar)
         call = at(1)
         call.at = at  # type: ignore[attr-defined]
         return call
@@ -231,7 +234,7 @@ def _for_one_example(name: str, body: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(body)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if any(type(x) is Batched for x in (*args, *kwargs.values())):
+        if any(type(x) is Batched or contains_traced((value_of(x),)) for x in (*args, *kwargs.values())):
             raise batching.varying(name)
         return body(*args, **kwargs)
 
@@ -285,8 +288,11 @@ def plainly(f: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """f of the values of nodes, also of those in lists: what a rule or composite asks for that has no derivative."""
     args = tuple([_values(x) for x in args])
     kwargs = {key: _values(x) for key, x in kwargs.items()}
-    if any(type(x) is Batched for x in (*args, *kwargs.values())):
+    everything = (*args, *kwargs.values())
+    if any(type(x) is Batched for x in everything):
         return of_values(f, args, kwargs)
+    if seen.traced and contains_traced(everything):
+        return of_traced(f, args, kwargs)
     return f(*args, **kwargs)
 
 
@@ -294,6 +300,33 @@ def _values(x: Any) -> Any:
     if isinstance(x, (list, tuple)):
         return type(x)(map(_values, x)) if type(x) in (list, tuple) else x
     return value_of(x)
+
+
+def contains_traced(xs: Any) -> bool:
+    """Is one of them traced, or one in a list of them?"""
+    return any(type(x) is Traced or (type(x) in (list, tuple) and contains_traced(x)) for x in xs)
+
+
+def of_traced(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """f(*args, **kwargs) of traced values, where f is one of NumPy's without a derivative: a step of the program."""
+    if f in VARYING:
+        raise batching.varying(f.__name__)
+    if f in TYPES:
+        shapes = [zeros(x.shape, x.dtype) if type(x) is Traced else x for x in (*args, *kwargs.values())]
+        result = f(*shapes[: len(args)], **dict(zip(kwargs, shapes[len(args) :], strict=True)))
+        return zeros(result.shape, result.dtype) if f in (np.zeros_like, np.empty_like) else result
+    places = [i for i, x in enumerate(args) if type(x) is Traced or isinstance(x, np.ndarray)]
+    if contains_traced([x for i, x in enumerate(args) if i not in places]) or contains_traced(kwargs.values()):
+        raise TypeError(f"np.{f.__name__} under ag.jit takes arrays one by one: join those in a list first, np.stack([x, y])")
+
+    def forward(*inputs: Any, **static: Any) -> Any:
+        given = list(args)
+        for i, x in zip(places, inputs, strict=True):
+            given[i] = x
+        return f(*given, **static)
+
+    op = Operator(f.__name__, forward, Zero(), records=False, batch=batching.one_by_one)
+    return recorder.trace.record(op, tuple(args[i] for i in places), kwargs)
 
 
 def _publish(function: Callable[..., Any], name: str, numpy: tuple[Any, ...], methods: tuple[str, ...]) -> None:

@@ -18,6 +18,7 @@ from ..reach import Reach
 from ..scalar import Scalar
 from ..source import user_frame
 from ..tensor import Tensor
+from ..traced import Traced
 from .containers import ENDS, leaves, mapped, rebuilt
 
 ArgNums = int | Sequence[int]
@@ -60,6 +61,11 @@ def fresh(x: Any, transform: str, n: int, frame: FrameType, levels: tuple[Level,
     if type(x) is np.ndarray and x.dtype.kind in "fc":
         leaf = object.__new__(Tensor)
         leaf._set_leaf(capture(x), None, frame)
+        return leaf
+    if type(x) is Traced:
+        _check_float(x, x, transform, n)
+        leaf = object.__new__(Tensor)
+        leaf._set_leaf(x, None, frame)
         return leaf
     if isinstance(x, Node):
         if type(x._value) is not float:

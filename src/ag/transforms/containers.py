@@ -10,8 +10,9 @@ import numpy as np
 from ..batched import Batched
 from ..scalar import Scalar
 from ..tensor import Tensor
+from ..traced import Traced
 
-ENDS = frozenset((np.ndarray, float, Scalar, Tensor, Batched))  # what is no container, known at once
+ENDS = frozenset((np.ndarray, float, Scalar, Tensor, Batched, Traced))  # what is no container, known at once
 
 
 def leaves(tree: Any, like: Any = None) -> list[Any]:

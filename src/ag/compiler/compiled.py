@@ -1,0 +1,285 @@
+"""ag.jit: a function recorded once for each kind of arguments, and run as a program from then on."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..capture import debug, recorder
+from ..node import Operand
+from ..operators.rules import value_of
+from ..transforms.arguments import function_of
+from ..transforms.containers import leaves, rebuilt
+from ..transforms.recording import Recorded
+from ..transforms.opaque import Again, Call, name_of, records, recorded_call
+from . import executable, passes
+from .program import Program
+from .signature import NUMBERS, Watched, form
+from .tracing import Trace
+
+BOUND = 256  # programs that one function keeps
+
+
+def jit(
+    f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = (),
+    donate_argnums: int | Sequence[int] = (),
+) -> Compiled:
+    """f, recorded at its first call as a program of operators, compiled, and run as machine code from then on.
+
+    Arguments: ``f``, a function of arrays, numbers and containers of them; ``static_argnums`` and ``static_argnames``, the
+    arguments that are known while f is recorded (any hashable value; another value is another program);
+    ``donate_argnums``, the arguments whose arrays the caller gives up: results may be written in their place.
+
+    Returns a function of the same arguments with the same results, as NumPy arrays and numbers. For other shapes or dtypes it is
+    compiled again. ``show(*args)`` of it is the program and its kernels, ``cost(*args)`` its operations and bytes.
+
+    Arrays that f uses without getting them as arguments are read at each call; Python numbers are constants, and f is recorded
+    again when their names are bound to others. Where the numbers show that the program may not hold (an index out of range, a
+    derivative that is not finite, where another pass decides), the call is computed by f itself. Without llvmlite the program
+    runs through NumPy.
+
+    Raises TypeError, with the line, where f asks for the numbers of a traced value: ``if x > 0``, ``float(x)``, ``range(n)``.
+
+    >>> @ag.jit
+    ... def f(x):
+    ...     return np.sum(np.exp(-x) * x)
+    >>> f(np.array([0.0, 1.0]))
+    np.float64(0.36787944117144233)
+    >>> ag.jit(ag.grad(f))(np.array([0.0, 1.0]))
+    array([1., 0.])
+    """
+    function_of(f, "ag.jit")
+    return Compiled(f, _numbers(static_argnums), _names(static_argnames), _numbers(donate_argnums))
+
+
+def _numbers(given: int | Sequence[int]) -> tuple[int, ...]:
+    return (given,) if isinstance(given, int) else tuple(given)
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+class Entry:
+    """What one kind of arguments is compiled to: the program, what runs it, and the container of its results."""
+
+    def __init__(self, program: Program, traced: Program, result: Any, places: list[int | None], donated: list[int]) -> None:
+        self.traced = traced  # as it was recorded
+        self.program = program
+        self.result = result
+        self.places = places  # of each end of the result its output, or None where it stands as it is
+        self.run = executable.prepare(program, donated)
+        self.single = places == [0] and not isinstance(result, (tuple, list, dict))
+
+    def __call__(self, ends: list[Any]) -> Any:
+        """The result, or `executable.DECLINED`."""
+        outputs = self.run(ends)
+        if outputs is executable.DECLINED or self.single:
+            return outputs if outputs is executable.DECLINED else outputs[0]
+        constants = leaves(self.result)
+        return rebuilt(
+            self.result, [constants[i] if place is None else outputs[place] for i, place in enumerate(self.places)]
+        )
+
+
+class Compiled:
+    """A function that `jit` has made; ``function`` is the one it was made of."""
+
+    def __init__(
+        self, function: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...],
+        donate_argnums: tuple[int, ...],
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.static_argnums, self.static_argnames, self.donate_argnums = static_argnums, static_argnames, donate_argnums
+        self.entries: dict[Any, Entry] = {}
+        self.programs: dict[Any, _Programs] = {}  # for calls with nodes
+        self.watched: Watched | None = None
+        self.name = name_of(function, "function")
+
+    def __repr__(self) -> str:
+        return f"<ag.jit of {self.name}, compiled for {len(self.entries)} kind{'s' * (len(self.entries) != 1)} of arguments>"
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if recorder.trace is not None:
+            return self.function(*args, **kwargs)  # a part of the program that is recorded
+        ends: list[Any] = []
+        key = self._key(args, kwargs, ends)
+        if Operand in map(type, ends) or any(isinstance(x, Operand) for x in ends):
+            return self._of_nodes(args, kwargs)
+        entry = self.entries.get(key)
+        if entry is None or self.watched.changed():  # type: ignore[union-attr]
+            entry = self._compiled(key, args, kwargs, ends)
+        result = entry(ends)
+        if result is executable.DECLINED:
+            if debug.depth:
+                warnings.warn(f"ag.jit: {self.name} was computed without the compiler, as its program does not hold here", stacklevel=2)
+            return self.function(*args, **kwargs)
+        return result
+
+    def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any], ends: list[Any]) -> Any:
+        static = self.static_argnums
+        if not static and not kwargs:
+            return tuple([form(x, ends, "ag.jit") for x in args])
+        positions = {i % len(args) for i in static if -len(args) <= i < len(args)}
+        key = [args[i] if i in positions else form(x, ends, "ag.jit") for i, x in enumerate(args)]
+        names = [
+            (name, x if name in self.static_argnames else form(x, ends, "ag.jit")) for name, x in sorted(kwargs.items())
+        ]
+        try:
+            hash((*key, *names))
+        except TypeError as error:
+            raise TypeError(f"ag.jit: static arguments have to be hashable: {error}") from None
+        return (*key, *names)
+
+    # ------------------------------------------------------------------ recording
+
+    def entry(self, *args: Any, **kwargs: Any) -> Entry:
+        """What these arguments are compiled to."""
+        ends: list[Any] = []
+        key = self._key(args, kwargs, ends)
+        return self.entries.get(key) or self._compiled(key, args, kwargs, ends)
+
+    def _compiled(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], ends: list[Any]) -> Entry:
+        changed = self.watched.changed() if self.watched is not None else None
+        if changed is not None:
+            self.entries.clear()
+        if debug.depth and self.watched is not None:
+            reason = f"{changed} is bound to something else" if changed else "other shapes, dtypes or static values were given"
+            warnings.warn(f"ag.jit compiles {self.name} again: {reason}", stacklevel=3)
+        traced, result, places, donated = self._traced(args, kwargs, ends)
+        entry = Entry(passes.optimized(traced), traced, result, places, donated)
+        while len(self.entries) >= BOUND:
+            del self.entries[next(iter(self.entries))]
+        self.entries[key] = entry
+        self.watched = Watched(self.function)
+        return entry
+
+    def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any], ends: list[Any]) -> tuple[Any, ...]:
+        """The program that f is, the container of its results, and where they stand in it."""
+        trace = Trace()
+        with trace:
+            replaced = [trace.argument(*_type(x)) for x in ends]
+            rest = iter(replaced)
+            static = {i % len(args) for i in self.static_argnums if -len(args) <= i < len(args)}
+            new_args = [x if i in static else _replaced(x, rest) for i, x in enumerate(args)]
+            new_kwargs = {
+                name: x if name in self.static_argnames else _replaced(x, rest) for name, x in sorted(kwargs.items())
+            }
+            names = self._argument_names(args)
+            for t, name in zip(replaced, names, strict=False):
+                trace.program.quantities[t.number].name = name
+            result = self.function(*new_args, **{name: new_kwargs[name] for name in kwargs})
+            ends_of_result = leaves(result)
+            outputs, places = [], []
+            for y in ends_of_result:
+                is_output = isinstance(value_of(y), (Operand, np.ndarray, np.generic, float, int, complex))
+                places.append(len(outputs) if is_output else None)
+                if is_output:
+                    outputs.append(value_of(y))
+            program = trace.finish(outputs)
+        result = rebuilt(result, [0.0 if place is not None else y for place, y in zip(places, ends_of_result, strict=True)])
+        return program, result, places, self._donated(args, static)
+
+    def _donated(self, args: tuple[Any, ...], static: set[int]) -> list[int]:
+        """The numbers of the arguments of the program that the caller gives up."""
+        found: list[int] = []
+        count = 0
+        for i, x in enumerate(args):
+            if i in static:
+                continue
+            ends: list[Any] = []
+            form(x, ends, "ag.jit")
+            if i in self.donate_argnums:
+                found += range(count, count + len(ends))
+            count += len(ends)
+        return found
+
+    def _argument_names(self, args: tuple[Any, ...]) -> list[str]:
+        """The names of the arguments, where each is one array."""
+        code = getattr(getattr(self.function, "__wrapped__", self.function), "__code__", None)
+        if code is None or self.static_argnums or any(isinstance(x, (tuple, list, dict)) for x in args):
+            return []
+        return list(code.co_varnames[: min(code.co_argcount, len(args))])
+
+    # ------------------------------------------------------------------ inside of transforms
+
+    def _of_nodes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The function on nodes and batches: one node, whose value and derivatives are computed by programs."""
+        call = Call((args, kwargs))
+        if call.levels or not call.is_recorded():
+            return self.function(*args, **kwargs)
+        ends = [value_of(x) for x in call.ends]
+        plain = rebuilt(call.arguments, ends)
+        key = (self._key(*plain, []), tuple(call.places))
+        programs = self.programs.get(key)
+        if programs is None:
+            programs = self.programs[key] = _Programs(self.function, call, plain)
+        if programs.captured:
+            return self.function(*args, **kwargs)
+        value = programs.forward(ends)
+        return call.node(self.name, value, _Pulled(programs, ends, call), lambda *xs: programs.value(replaced(ends, call.places, xs)))
+
+
+class _Programs:
+    """A function of nodes, by programs: its results as one array, and the cotangents of its inputs."""
+
+    def __init__(self, function: Callable[..., Any], call: Call, plain: Any) -> None:
+        places = call.places
+
+        def value(ends: list[Any]) -> Any:
+            args, kwargs = rebuilt(plain, ends)
+            return call.packed(function(*args, **kwargs))
+
+        def recorded(ends: list[Any]) -> Recorded:
+            def of_inputs(*inputs: Any) -> Any:
+                return value(replaced(ends, places, inputs))
+
+            return recorded_call(of_inputs, [ends[i] for i in places], "ag.jit")
+
+        self.recorded = recorded
+        self.value = value
+        self.captured = recorded(leaves(plain)).captured()
+        self.forward = jit(value)
+        self.back = jit(lambda ends, g: recorded(ends).carried_back(g, [], False))
+
+
+class _Pulled(Again):
+    """The derivative of a compiled function: by a program as well, unless it is recorded."""
+
+    def __init__(self, programs: _Programs, ends: list[Any], call: Call) -> None:
+        super().__init__(lambda *inputs: programs.value(replaced(ends, call.places, inputs)), "ag.jit", [])
+        self.programs, self.ends, self.places = programs, ends, call.places
+
+    def pulled(self, g: Any, step: Any) -> list[Any]:
+        if records(step, g) or recorder.trace is not None:
+            return super().pulled(g, step)
+        return self.programs.back(replaced(self.ends, self.places, step.args), g)
+
+
+def replaced(ends: list[Any], places: list[int], inputs: Sequence[Any]) -> list[Any]:
+    """The ends with ``inputs`` in these places."""
+    new = list(ends)
+    for i, x in zip(places, inputs, strict=True):
+        new[i] = x
+    return new
+
+
+def _type(x: Any) -> tuple[tuple[int, ...], Any, bool]:
+    """Shape, dtype and weakness of an argument."""
+    if type(x) in NUMBERS:
+        return (), NUMBERS[type(x)], True
+    return x.shape, x.dtype, False
+
+
+def _replaced(tree: Any, rest: Iterator[Any]) -> Any:
+    """The container with the next traced values in place of its arrays and numbers."""
+    return rebuilt(tree, [next(rest) if type(x) in NUMBERS or isinstance(x, (np.ndarray, np.generic)) else x for x in leaves(tree)])
+

@@ -1,0 +1,61 @@
+"""The program computed by NumPy, quantity by quantity: where there is no compiler, and to check it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .program import Constant, Program
+
+
+class Differs(Exception):
+    """A quantity has not the shape or dtype that the trace foresaw: its shape depends on values."""
+
+
+def run(program: Program, arguments: Sequence[Any]) -> list[Any]:
+    """The outputs of the program, then what it expects to be 0. Values are dropped when nothing needs them any more."""
+    values: dict[int, Any] = {}
+    last = lifetimes(program)
+    with np.errstate(all="ignore"):
+        for number, value in zip(program.arguments, arguments, strict=True):
+            values[number] = value
+        for number, value in computed(program, values):
+            values[number] = value
+            for x in last.get(number, ()):
+                del values[x]
+    return [x.value if isinstance(x, Constant) else values[x] for x in (*program.outputs, *program.expected)]
+
+
+def computed(program: Program, values: dict[int, Any]) -> Iterator[tuple[int, Any]]:
+    """Each quantity that is computed, with its value."""
+    for number, q in enumerate(program.quantities):
+        if q.op is None:
+            continue
+        given = [values[x] if type(x) is int else x.value for x in q.inputs]
+        given = [
+            x.item() if type(n) is int and program.quantities[n].weak and hasattr(x, "item") else x
+            for n, x in zip(q.inputs, given, strict=True)
+        ]
+        params = {**q.params, "kept": {}} if "kept" in q.params else q.params
+        value = q.op.plain(tuple(given), params)
+        if np.shape(value) != q.shape or (not q.weak and np.asarray(value).dtype != q.dtype):
+            raise Differs(
+                f"{q.op.name} gave {np.asarray(value).dtype}{list(np.shape(value))} where the trace foresaw {q.dtype}{list(q.shape)}"
+            )
+        yield number, value
+
+
+def lifetimes(program: Program) -> dict[int, list[int]]:
+    """For each quantity those that nothing needs after it."""
+    kept = set(program.results())
+    last: dict[int, int] = {}
+    for number in range(len(program.quantities)):
+        for x in program.inputs_of(number):
+            last[x] = number
+    dropped: dict[int, list[int]] = {}
+    for x, number in last.items():
+        if x not in kept:
+            dropped.setdefault(number, []).append(x)
+    return dropped

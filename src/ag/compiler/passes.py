@@ -1,0 +1,7 @@
+"""The passes."""
+
+from .program import Program
+
+
+def optimized(program: Program) -> Program:
+    return program

@@ -1,0 +1,123 @@
+"""What tells one call of a compiled function from another: containers, shapes, dtypes, static values, and what f refers to."""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from ..node import Operand
+from ..source import PACKAGE
+
+NUMBERS = {float: np.dtype(np.float64), int: np.dtype(np.int64), bool: np.dtype(np.bool_), complex: np.dtype(np.complex128)}
+
+
+class Static:
+    """A value that is a part of the key: another value is another program."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def form(tree: Any, ends: list[Any], who: str) -> Any:
+    """A hashable description of a container; its arrays and numbers are appended to ``ends``."""
+    kind = type(tree)
+    if kind is np.ndarray or kind is np.memmap:
+        if tree.dtype.kind not in "fiubc":
+            raise TypeError(f"{who} takes arrays of numbers, got one of dtype {tree.dtype}: name the argument in static_argnums")
+        ends.append(tree)
+        return tree.shape, tree.dtype
+    if kind in NUMBERS:
+        ends.append(tree)
+        return kind
+    if isinstance(tree, np.generic) and tree.dtype.kind in "fiubc":
+        ends.append(tree)
+        return (), tree.dtype, "number"
+    if isinstance(tree, Operand):
+        ends.append(tree)
+        return Operand
+    if isinstance(tree, (tuple, list)):
+        return kind, tuple([form(x, ends, who) for x in tree])
+    if isinstance(tree, dict):
+        return kind, tuple([(key, form(x, ends, who)) for key, x in tree.items()])
+    if hasattr(kind, "__dataclass_fields__"):
+        return kind, tuple([form(getattr(tree, name), ends, who) for name in kind.__dataclass_fields__])
+    if isinstance(tree, np.ndarray):
+        raise TypeError(f"{who} takes plain NumPy arrays, got {kind.__name__}: pass np.asarray(x)")
+    try:
+        hash(tree)
+    except TypeError:
+        raise TypeError(
+            f"{who} takes numbers, arrays, containers of them, and values that can be compared and hashed, got {kind.__name__}"
+        ) from None
+    return Static, tree if kind is not Static else tree.value
+
+
+class Watched:
+    """The numbers and arrays that a function refers to by name (globals and variables of enclosing functions).
+
+    They are constants of the program, so when such a name is bound to something else the function has to be recorded again.
+    """
+
+    def __init__(self, f: Any) -> None:
+        self.entries: list[tuple[Any, Any, Any]] = []
+        self._walk(f, set())
+
+    def _walk(self, f: Any, seen: set[int]) -> None:
+        while not isinstance(f, FunctionType):
+            f = getattr(f, "__wrapped__", None) or getattr(f, "__func__", None) or getattr(f, "func", None)
+            if f is None:
+                return
+        if id(f) in seen or len(seen) > 100:
+            return
+        seen.add(id(f))
+        for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+            try:
+                self._look(cell, "cell_contents", cell.cell_contents, seen)
+            except ValueError:  # a variable that has no value yet
+                self.entries.append((cell, name, None))
+        if f.__code__.co_filename.startswith(PACKAGE):
+            return
+        for name in _names(f.__code__):
+            if name in f.__globals__:
+                self._look(f.__globals__, name, f.__globals__[name], seen)
+
+    def _look(self, home: Any, name: str, value: Any, seen: set[int]) -> None:
+        if _is_plain(value):
+            self.entries.append((home, name, value))
+        elif callable(value) and not isinstance(value, type):
+            self._walk(value, seen)
+
+    def changed(self) -> str | None:
+        """The name that is bound to something else; None if there is none."""
+        for home, name, value in self.entries:
+            if type(home) is dict:
+                current = home.get(name)
+            else:
+                try:
+                    current = home.cell_contents
+                except ValueError:
+                    current = None
+            if current is not value and not (type(current) is type(value) and _is_number(value) and current == value):
+                return name
+        return None
+
+
+def _names(code: Any) -> set[str]:
+    """The global names of a function, and of those that are defined in it."""
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if hasattr(constant, "co_names"):
+            names |= _names(constant)
+    return names
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, (bool, int, float, complex, str, np.generic))
+
+
+def _is_plain(x: Any) -> bool:
+    return x is None or _is_number(x) or isinstance(x, np.ndarray) or (isinstance(x, tuple) and all(map(_is_number, x)))

@@ -1,0 +1,131 @@
+"""The trace: what a function does with traced arguments, recorded as a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..capture import numeric, recorder, seen
+from ..node import Node
+from ..operators import calls
+from ..operators.table import TABLE
+from ..source import user_frame
+from ..traced import Traced
+from .abstract import abstract
+from .program import Constant, Program, Quantity
+
+
+class Trace:
+    """Records what is applied to its traced values. ``parent``: the trace in which it runs, as the body of a loop does.
+
+    While it runs (``with trace:``) arrays that enter are taken as captured: fetched at each call of the program.
+    """
+
+    def __init__(self, parent: Trace | None = None) -> None:
+        self.parent = parent
+        self.program = Program()
+        self.free: dict[Any, Traced] = {}  # captured arrays by identity, and quantities of the parent by number
+        self.kept: list[Any] = []  # what must live as long as its identity is asked for
+        self.finished = False
+
+    def __enter__(self) -> Trace:
+        seen.traced = True
+        self.outer = recorder.trace
+        recorder.trace = self
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        recorder.trace = self.outer
+        self.finished = True
+
+    # ------------------------------------------------------------------ what goes in
+
+    def argument(self, shape: tuple[int, ...], dtype: Any, weak: bool = False, name: str = "") -> Traced:
+        """A new argument of the program."""
+        self.program.arguments.append(len(self.program.quantities))
+        return self.added(Quantity(None, (), {}, shape, dtype, weak, name=name))
+
+    def captured(self, array: Any, fetch: Callable[[], Any] | None = None) -> Traced:
+        """An array that the function did not get as an argument: an argument that is fetched at each call."""
+        if self.parent is not None:
+            return self.from_parent(self.parent.captured(array, fetch))
+        known = self.free.get(id(array))
+        if known is None:
+            numeric(array)
+            self.kept.append(array)
+            known = self.argument(array.shape, array.dtype, name=f"captured{len(self.free) + 1}")
+            self.program.captured.append(fetch or (lambda: array))
+            self.free[id(array)] = known
+        return known
+
+    def from_parent(self, x: Traced) -> Traced:
+        """A quantity of the enclosing trace: an argument, whose value is given by what encloses this program."""
+        known = self.free.get(x.number)
+        if known is None:
+            known = self.free[x.number] = self.argument(x.shape, x.dtype, x.weak, name=f"outer{len(self.free) + 1}")
+            self.kept.append(x)
+        return known
+
+    # ------------------------------------------------------------------ what is done
+
+    def added(self, q: Quantity) -> Traced:
+        """The quantity at the end of the program."""
+        self.program.quantities.append(q)
+        return Traced(self, len(self.program.quantities) - 1, q.shape, q.dtype, q.weak)
+
+    def given(self, x: Any) -> int | Constant:
+        """An input of an operator, as the program has it."""
+        if type(x) is Traced:
+            return self.own(x).number
+        if isinstance(x, Node):
+            return self.given(x._value)
+        if isinstance(x, np.ndarray):
+            if x.size > 1 and not any(x.strides):  # one number repeated
+                return self.record(TABLE["broadcast_to"], (x[(0,) * x.ndim],), {"shape": x.shape}).number
+            return self.captured(x).number
+        if isinstance(x, (bool, int, float, complex, np.generic)):
+            return Constant(x)
+        return self.captured(numeric(np.asarray(x))).number
+
+    def own(self, x: Traced) -> Traced:
+        """x as a quantity of this trace. Raises RuntimeError for one of a trace that has ended."""
+        if x.trace is self:
+            return x
+        outer = self.parent
+        if x.trace.finished or outer is None:
+            raise RuntimeError(
+                f"{x!r} was recorded by another call of ag.jit, which has ended: a function that is compiled returns its results, "
+                f"and keeps none of them elsewhere (in a global, an attribute or x.grad)"
+            )
+        return self.from_parent(outer.own(x))
+
+    def record(self, op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Traced:
+        """op(*inputs, **params) as the next quantity."""
+        numbers = tuple([self.given(x) for x in inputs])
+        quantities = self.program.quantities
+        try:
+            kind = abstract(op, [quantities[x] if type(x) is int else x for x in numbers], params)
+        except ValueError as error:
+            raise calls.mismatch(op, tuple(inputs), error) from None
+        if kind[1].kind == "c":
+            seen.complex = True
+        frame = user_frame()
+        return self.added(Quantity(op, numbers, params, *kind, (frame.f_code, frame.f_lasti)))
+
+    def expect_finite(self, adjoints: Sequence[Any]) -> None:
+        """The program holds as long as these are finite; else another pass has to decide."""
+        for g in adjoints:
+            if type(g) is Traced and g.dtype.kind in "fc":
+                rest = TABLE["sum"].apply((g * 0.0,), {"axis": tuple(range(-g.ndim, 0)), "keepdims": False})
+                self.expect_zero(rest)
+
+    def expect_zero(self, x: Any) -> None:
+        """The program holds as long as this number is 0."""
+        self.program.expected.append(self.given(x))  # type: ignore[arg-type]
+
+    def finish(self, outputs: Sequence[Any]) -> Program:
+        """The program that computes these."""
+        self.program.outputs = [self.given(x) for x in outputs]
+        return self.program

@@ -1,0 +1,135 @@
+"""Traced: what a function sees of its arguments while `ag.jit` records it.
+
+It has a shape and a dtype and no numbers. Every row that is applied to one is recorded in the program of its trace. Where it
+stands as the value of a node, the derivative passes record as well, by the rules that they follow in numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .node import Operand
+from .source import locate, user_frame
+
+
+class Traced(Operand):
+    """One quantity of the program that is recorded: ``number`` is its place there.
+
+    ``weak``: it stands for a Python number, which takes the dtype of what it meets.
+    """
+
+    __slots__ = ("dtype", "number", "shape", "trace", "weak")
+    shape: tuple[int, ...]
+    dtype: Any
+
+    def __init__(self, trace: Any, number: int, shape: tuple[int, ...], dtype: Any, weak: bool = False) -> None:
+        self.trace = trace
+        self.number = number
+        self.shape = shape
+        self.dtype = dtype
+        self.weak = weak
+
+    @property
+    def ndim(self) -> int:
+        """How many axes it has."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """How many elements it has."""
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes its elements take."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def value(self) -> Traced:
+        """Itself: a program has no derivative of its own."""
+        return self
+
+    def __repr__(self) -> str:
+        return f"Traced(shape {self.shape}, {self.dtype})"
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError(f"{self!r} is one number and has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError(f"{self!r} is one number: there is no axis to iterate over")
+        row: Any = self  # indexing is attached by its row
+        return (row[i] for i in range(self.shape[0]))
+
+    # ------------------------------------------------------------------ what would need the numbers
+
+    def _unknown(self, what: str, instead: str) -> NoReturn:
+        frame = user_frame()
+        place = locate(frame.f_code, frame.f_lasti)
+        where = f", at {place}: {place.text}" if place is not None else ""
+        raise TypeError(
+            f"{what} is not known while ag.jit records the function{where}. x is {self!r}: {instead}"
+        )
+
+    def __bool__(self) -> bool:
+        self._unknown(
+            "The truth of x",
+            "write ag.where(condition, a, b) or ag.cond(condition, f, g, x) for a choice, ag.while_loop for a loop, or name the "
+            "argument in static_argnums, if it takes few values",
+        )
+
+    def __float__(self) -> float:
+        self._unknown("float(x)", "keep the array, and use NumPy's functions on it (np.sin(x), not math.sin(x))")
+
+    def __int__(self) -> int:
+        self._unknown("int(x)", "keep the array, x.astype(int), or name the argument in static_argnums")
+
+    def __complex__(self) -> complex:
+        self._unknown("complex(x)", "keep the array, x.astype(complex)")
+
+    def __index__(self) -> int:
+        self._unknown(
+            "An integer", "index with it (x[i], np.take(a, i, axis=0)), write ag.fori_loop in place of range(n), or name the "
+            "argument in static_argnums, as shapes and Python's loops need it",
+        )
+
+    def item(self) -> Any:
+        self._unknown("x.item()", "keep the array and return it")
+
+    def tolist(self) -> Any:
+        self._unknown("x.tolist()", "keep the array and return it")
+
+    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        self._unknown(
+            "The array behind x", "write np.stack([x, y]) for np.array([x, y]), np.take(a, x, axis=0) for a[x], and functions of "
+            "NumPy or ag that record (np.exp(x)) for others",
+        )
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        self._unknown("What a write in place changes", "write x = x.at[index].set(v), x.at[index].add(v), or ag.where(mask, v, x)")
+
+    def __format__(self, specification: str) -> str:
+        if specification:
+            self._unknown(f"f'{{x:{specification}}}'", "print it after the call, or print(x) for its shape")
+        return repr(self)
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        self._unknown("A copy of x", "x is a value and never written: use it as it is")
+
+
+def is_traced(*xs: Any) -> bool:
+    """Is one of them recorded by `ag.jit`?"""
+    return any(type(x) is Traced for x in xs)
+
+
+def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Zeros of a shape that take no memory: for functions that ask for shapes and dtypes."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
