@@ -114,7 +114,7 @@ class Traced(Operand):
         )
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        self._unknown("What a write in place changes", "write x = x.at[index].set(v), x.at[index].add(v), or ag.where(mask, v, x)")
+        self._unknown("What a write in place changes", "write x = x.at[index].set(v), or ag.where(mask, v, x)")
 
     def __format__(self, specification: str) -> str:
         if specification:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..operators.batching import elementwise
-from ..operators.rules import Reduction
+from ..operators.rules import Elementwise, Reduction, Zero
 from ..traced import zeros
 from .program import Constant, Quantity, stand_in
 
@@ -17,9 +17,12 @@ _known: dict[Any, Any] = {}
 BOUND = 10_000
 
 
-def abstract(op: Any, inputs: list[Quantity | Constant], params: dict[str, Any]) -> Type:
-    """Shape, dtype and weakness of op(*inputs, **params). Raises what the operator raises for inputs that do not fit."""
-    if op.batch is elementwise and not params:
+def abstract(op: Any, inputs: list[Any], params: dict[str, Any]) -> Type:
+    """Shape, dtype and weakness of op(*inputs, **params) for quantities and constants.
+
+    Raises what the operator raises for inputs that do not fit.
+    """
+    if is_elementwise(op) and not params:
         shape = np.broadcast_shapes(*[x.shape if type(x) is Quantity else np.shape(x.value) for x in inputs])
         return (shape, *_kind(op, inputs))
     key = (op, tuple([_key(x) for x in inputs]), repr(params))
@@ -31,11 +34,16 @@ def abstract(op: Any, inputs: list[Quantity | Constant], params: dict[str, Any])
     return found
 
 
-def _key(x: Quantity | Constant) -> Any:
+def is_elementwise(op: Any) -> bool:
+    """Does it act element by element on broadcast inputs?"""
+    return isinstance(op.rule, Elementwise) or (isinstance(op.rule, Zero) and op.batch is elementwise)
+
+
+def _key(x: Any) -> Any:
     return (x.shape, x.dtype, x.weak) if type(x) is Quantity else (type(x.value), x.value)
 
 
-def _kind(op: Any, inputs: list[Quantity | Constant]) -> tuple[Any, bool]:
+def _kind(op: Any, inputs: list[Any]) -> tuple[Any, bool]:
     """The dtype of an elementwise result: it does not depend on shapes, but for 0-d arrays, which count as arrays."""
     key = (op, tuple([(x.dtype, x.weak) if type(x) is Quantity else type(x.value) for x in inputs]))
     found = _known.get(key)
@@ -48,7 +56,7 @@ def _kind(op: Any, inputs: list[Quantity | Constant]) -> tuple[Any, bool]:
     return found
 
 
-def _evaluated(op: Any, inputs: list[Quantity | Constant], params: dict[str, Any]) -> Type:
+def _evaluated(op: Any, inputs: list[Any], params: dict[str, Any]) -> Type:
     exact = EXACT.get(op.name)
     if exact is not None:
         shape, dtype = exact(*[_array(x) for x in inputs], **params)
@@ -73,7 +81,7 @@ def _evaluated(op: Any, inputs: list[Quantity | Constant], params: dict[str, Any
     return value.shape, value.dtype, weak
 
 
-def _array(x: Quantity | Constant) -> Any:
+def _array(x: Any) -> Any:
     """Something of the same shape and dtype that takes no memory."""
     return zeros(x.shape, x.dtype) if type(x) is Quantity else np.asarray(x.value)
 

@@ -14,8 +14,8 @@ from ..node import Operand
 from ..operators.rules import value_of
 from ..transforms.arguments import function_of
 from ..transforms.containers import leaves, rebuilt
+from ..transforms.opaque import Again, Call, name_of, recorded_call, records
 from ..transforms.recording import Recorded
-from ..transforms.opaque import Again, Call, name_of, records, recorded_call
 from . import executable, passes
 from .program import Program
 from .signature import NUMBERS, Watched, form
@@ -120,7 +120,8 @@ class Compiled:
         result = entry(ends)
         if result is executable.DECLINED:
             if debug.depth:
-                warnings.warn(f"ag.jit: {self.name} was computed without the compiler, as its program does not hold here", stacklevel=2)
+                text = f"ag.jit: {self.name} was computed without the compiler, as its program does not hold here"
+                warnings.warn(text, stacklevel=2)
             return self.function(*args, **kwargs)
         return result
 
@@ -178,7 +179,8 @@ class Compiled:
                 trace.program.quantities[t.number].name = name
             result = self.function(*new_args, **{name: new_kwargs[name] for name in kwargs})
             ends_of_result = leaves(result)
-            outputs, places = [], []
+            outputs: list[Any] = []
+            places: list[int | None] = []
             for y in ends_of_result:
                 is_output = isinstance(value_of(y), (Operand, np.ndarray, np.generic, float, int, complex))
                 places.append(len(outputs) if is_output else None)
@@ -218,14 +220,15 @@ class Compiled:
             return self.function(*args, **kwargs)
         ends = [value_of(x) for x in call.ends]
         plain = rebuilt(call.arguments, ends)
-        key = (self._key(*plain, []), tuple(call.places))
+        key = (self._key(plain[0], plain[1], []), tuple(call.places))
         programs = self.programs.get(key)
         if programs is None:
             programs = self.programs[key] = _Programs(self.function, call, plain)
         if programs.captured:
             return self.function(*args, **kwargs)
         value = programs.forward(ends)
-        return call.node(self.name, value, _Pulled(programs, ends, call), lambda *xs: programs.value(replaced(ends, call.places, xs)))
+        rule = _Pulled(programs, ends, call)
+        return call.node(self.name, value, rule, rule.function)
 
 
 class _Programs:
@@ -281,5 +284,7 @@ def _type(x: Any) -> tuple[tuple[int, ...], Any, bool]:
 
 def _replaced(tree: Any, rest: Iterator[Any]) -> Any:
     """The container with the next traced values in place of its arrays and numbers."""
-    return rebuilt(tree, [next(rest) if type(x) in NUMBERS or isinstance(x, (np.ndarray, np.generic)) else x for x in leaves(tree)])
+    return rebuilt(
+        tree, [next(rest) if type(x) in NUMBERS or isinstance(x, (np.ndarray, np.generic)) else x for x in leaves(tree)]
+    )
 

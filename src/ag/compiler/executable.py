@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ..transforms.arguments import owned
 from . import interpreter
 from .program import Program

@@ -40,10 +40,9 @@ def computed(program: Program, values: dict[int, Any]) -> Iterator[tuple[int, An
         ]
         params = {**q.params, "kept": {}} if "kept" in q.params else q.params
         value = q.op.plain(tuple(given), params)
-        if np.shape(value) != q.shape or (not q.weak and np.asarray(value).dtype != q.dtype):
-            raise Differs(
-                f"{q.op.name} gave {np.asarray(value).dtype}{list(np.shape(value))} where the trace foresaw {q.dtype}{list(q.shape)}"
-            )
+        shape, dtype = np.shape(value), np.asarray(value).dtype
+        if shape != q.shape or (not q.weak and dtype != q.dtype):
+            raise Differs(f"{q.op.name} gave {dtype}{list(shape)} where the trace foresaw {q.dtype}{list(q.shape)}")
         yield number, value
 
 

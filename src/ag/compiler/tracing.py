@@ -96,7 +96,7 @@ class Trace:
         outer = self.parent
         if x.trace.finished or outer is None:
             raise RuntimeError(
-                f"{x!r} was recorded by another call of ag.jit, which has ended: a function that is compiled returns its results, "
+                f"{x!r} was recorded by another call of ag.jit, which has ended: a compiled function returns its results, "
                 f"and keeps none of them elsewhere (in a global, an attribute or x.grad)"
             )
         return self.from_parent(outer.own(x))
@@ -118,8 +118,8 @@ class Trace:
         """The program holds as long as these are finite; else another pass has to decide."""
         for g in adjoints:
             if type(g) is Traced and g.dtype.kind in "fc":
-                rest = TABLE["sum"].apply((g * 0.0,), {"axis": tuple(range(-g.ndim, 0)), "keepdims": False})
-                self.expect_zero(rest)
+                zero = TABLE["multiply"].apply((g, 0.0), {})
+                self.expect_zero(TABLE["sum"].apply((zero,), {"axis": tuple(range(-g.ndim, 0)), "keepdims": False}))
 
     def expect_zero(self, x: Any) -> None:
         """The program holds as long as this number is 0."""

@@ -15,7 +15,7 @@ from ..operators.probability import NEAR, are_probabilities, softmax
 from ..operators.reductions import sum
 from ..operators.rules import as_known, shape_of, value_of
 from ..source import user_frame
-from ..traced import Traced
+from ..traced import is_traced
 
 UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 
@@ -55,7 +55,7 @@ def checked_labels(z: Any, y: Any, name: str) -> Any:
         if labels.shape == (*shape[:-1], 1):
             raise ValueError(f"{name}: the labels are a column of shape {labels.shape}: write y[:, 0] for {shape[:-1]}")
         raise ValueError(f"{name}: logits of shape {shape} need labels of shape {shape[:-1]}, got {labels.shape}")
-    if type(labels) is Traced:
+    if is_traced(labels):
         recorder.trace.expect_zero(sum((labels < 0) | (labels >= classes)))
         return labels
     if not _within(labels, classes):
@@ -95,7 +95,7 @@ def checked_probabilities(z: Any, y: Any, name: str) -> Any:
             f"{name}: class probabilities need the shape {shape_of(z)} of the logits, got {values.shape}; "
             f"integer labels go without probabilities=True"
         )
-    if type(values) is Traced:
+    if is_traced(values):
         recorder.trace.expect_zero(sum(values < 0) + sum(abs(sum(values, -1) - 1) >= NEAR))
         return y
     if (values < 0).any():
@@ -117,7 +117,7 @@ def checked_probabilities(z: Any, y: Any, name: str) -> Any:
 def warn_if_probabilities(z: Any, name: str) -> None:
     """One warning when the logits are probabilities already: softmax would be applied twice."""
     values = physical(value_of(z))
-    if type(values) is Traced:
+    if is_traced(values):
         return
     classes = values.shape[-1]
     if classes < 2 or not values.size:

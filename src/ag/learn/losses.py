@@ -121,7 +121,7 @@ def one_hot(y: Any, classes: int, dtype: Any = float) -> Any:
     return result
 
 
-def accuracy(z: Any, y: Any) -> float:
+def accuracy(z: Any, y: Any) -> Any:
     """The share of examples whose largest logit is that of their label.
 
     Arguments: ``z``, logits or probabilities of shape (..., K); ``y``, labels of shape (...).

@@ -46,7 +46,7 @@ def as_known(x: Any) -> Any:
 def zeros_like(x: Any) -> Any:
     """Plain zeros of the shape and dtype of a node, an array or a number."""
     value = value_of(x)
-    if recorder.trace is not None and getattr(value, "ndim", 0):
+    if recorder.trace is not None and len(shape_of(value)):
         return zeros(value.shape, value.dtype)
     return np.zeros_like(value)
 

@@ -11,8 +11,8 @@ from ..node import Operand, describe
 from ..scalar import Scalar
 from ..traced import Traced
 from .axes import one_axis
-from .batching import varying
 from .batched_index import HERE, Template, filled, names_twice, put_batch, selected_shape, take_batch
+from .batching import varying
 from .domains import REAL, arrays, distinct
 from .rules import Linear, as_known, shape_of, value_of, zeros_like
 from .shaping import moveaxis, reshape

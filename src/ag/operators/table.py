@@ -19,7 +19,7 @@ from ..scalar import Scalar
 from ..tensor import Tensor
 from ..traced import Traced, zeros
 from . import batching, calls
-from .batching import VARYING, TYPES, Batching, of_kind, of_values
+from .batching import TYPES, VARYING, Batching, of_kind, of_values
 from .rules import FUNCTIONS, Bilinear, Linear, Rule, Zero, is_complex, value_of
 
 TABLE: dict[str, Operator] = {}
