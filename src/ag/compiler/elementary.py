@@ -1,0 +1,138 @@
+"""Every function that a kernel of the table of operators may call, by its name, and kernels as instructions."""
+
+from __future__ import annotations
+
+import ast
+import functools
+
+from . import circular, exponentials
+from .arithmetic import INF, Function, where
+from .emitter import FLOATS, Emitter, Value
+
+ARITHMETIC = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide"}
+CALLED = {ast.Pow: "power", ast.Mod: "remainder", ast.FloorDiv: "floor_divide"}
+COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+
+
+def sign(e: Emitter, x: Value) -> Value:
+    zero, one = e.constant(0, x.type), e.constant(1, x.type)
+    if x.type not in FLOATS:
+        return e.select(e.compare("<", x, zero), e.negative(one), e.cast(e.compare(">", x, zero), x.type))
+    return e.select(e.compare(">", x, zero), one, e.select(e.compare("<", x, zero), e.negative(one), e.absolute(x)))
+
+
+def xlogy(e: Emitter, x: Value, y: Value) -> Value:
+    """x log y, and 0 where x = 0, unless y is nan."""
+    product = e.multiply(x, exponentials.log(e, y))
+    zero = e.select(e.compare("==", y, y), e.constant(0.0, x.type), y)
+    return where(e, x, "==", 0.0, zero, product)
+
+
+def fractional_part(e: Emitter, x: Value) -> Value:
+    return e.subtract(x, e.trunc(x))
+
+
+def isfinite(e: Emitter, x: Value) -> Value:
+    return e.compare("<", e.absolute(x), e.constant(INF, x.type))
+
+
+def isinf(e: Emitter, x: Value) -> Value:
+    return e.compare("==", e.absolute(x), e.constant(INF, x.type))
+
+
+def isnan(e: Emitter, x: Value) -> Value:
+    return e.compare("!=", x, x)
+
+
+def signbit(e: Emitter, x: Value) -> Value:
+    bits = e.bits(x)
+    return e.compare("<", bits, e.constant(0, bits.type))
+
+
+def _compared(predicate: str) -> Function:
+    return lambda e, x, y: e.compare(predicate, x, y)
+
+
+FUNCTIONS: dict[str, Function] = {
+    **{f.__name__: f for f in (
+        exponentials.exp, exponentials.exp2, exponentials.expm1, exponentials.log, exponentials.log2, exponentials.log10,
+        exponentials.log1p, exponentials.tanh, exponentials.sigmoid, exponentials.softplus, exponentials.sinh,
+        exponentials.cosh, exponentials.asinh, exponentials.acosh, exponentials.atanh, exponentials.logaddexp,
+        exponentials.logaddexp2, exponentials.rsqrt, exponentials.power, exponentials.cbrt, exponentials.hypot,
+        exponentials.erf, exponentials.erfc, circular.sin, circular.cos, circular.tan, circular.asin, circular.acos,
+        circular.atan, circular.atan2, sign, xlogy, fractional_part, isfinite, isinf, isnan, signbit,
+    )},
+    "pow": exponentials.power,
+    "abs": Emitter.absolute,
+    **{name: getattr(Emitter, name) for name in (
+        "sqrt", "copysign", "floor", "ceil", "trunc", "rint", "maximum", "minimum",
+    )},
+    "less": _compared("<"), "less_equal": _compared("<="), "greater": _compared(">"), "greater_equal": _compared(">="),
+    "equal": _compared("=="), "not_equal": _compared("!="),
+    "logical_and": lambda e, x, y: e.logical_and(e.truth(x), e.truth(y)),
+    "logical_or": lambda e, x, y: e.logical_or(e.truth(x), e.truth(y)),
+    "logical_xor": lambda e, x, y: e.logical_xor(e.truth(x), e.truth(y)),
+    "logical_not": lambda e, x: e.invert(e.truth(x)),
+}  # fmt: skip
+
+
+# ---------------------------------------------------------------------- kernels
+
+
+@functools.cache
+def _parsed(kernel: str) -> ast.expr:
+    return ast.parse(kernel, mode="eval").body
+
+
+@functools.cache
+def printable(kernel: str) -> bool:
+    """Is every function that the kernel uses there? If not, the row runs through NumPy."""
+    for node in ast.walk(_parsed(kernel)):
+        if isinstance(node, ast.Call):
+            if not isinstance(node.func, ast.Name) or node.func.id not in FUNCTIONS:
+                return False
+        elif isinstance(node, ast.BinOp) and type(node.op) not in ARITHMETIC and CALLED.get(type(node.op)) not in FUNCTIONS:
+            return False
+    return True
+
+
+def expression(e: Emitter, kernel: str, values: dict[str, Value]) -> Value:
+    """A kernel, one Python expression of x, y, z (``values``), as instructions; constants take the type of what they meet.
+
+    ValueError: the kernel is made of something else, or its arguments are of different types.
+    """
+    kinds = {v.type for name, v in values.items() if v.type != "i1"} or {"i1"}
+    if len(kinds) > 1:
+        given = ", ".join(f"{name}: {v.type}" for name, v in values.items())
+        raise ValueError(f"the arguments of the kernel {kernel!r} must have one type, not {given}; cast them before")
+    return _Kernel(e, kernel, values, kinds.pop()).value(_parsed(kernel))
+
+
+class _Kernel:
+    def __init__(self, e: Emitter, kernel: str, values: dict[str, Value], type: str) -> None:
+        self.e, self.kernel, self.values, self.type = e, kernel, values, type
+
+    def value(self, node: ast.expr) -> Value:
+        e = self.e
+        match node:
+            case ast.Name(id=name) if name in self.values:
+                return self.values[name]
+            case ast.Constant(value=int() | float() as number):
+                return e.constant(number, self.type)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return e.negative(self.value(operand))
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in ARITHMETIC:
+                return getattr(e, ARITHMETIC[type(op)])(self.value(left), self.value(right))
+            case ast.BinOp(left=left, op=op, right=right) if CALLED.get(type(op)) in FUNCTIONS:
+                return FUNCTIONS[CALLED[type(op)]](e, self.value(left), self.value(right))
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
+                return FUNCTIONS[name](e, *map(self.value, args))
+            case ast.IfExp(test=test, body=body, orelse=other):
+                return e.select(e.truth(self.value(test)), self.value(body), self.value(other))
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARISONS:
+                return e.compare(COMPARISONS[type(op)], self.value(left), self.value(right))
+            case ast.BoolOp(op=op, values=parts):
+                join = e.logical_or if isinstance(op, ast.Or) else e.logical_and
+                return functools.reduce(join, [e.truth(self.value(part)) for part in parts])
+        known = "a kernel is made of its arguments, numbers, + - * /, comparisons, if-else and the names in FUNCTIONS"
+        raise ValueError(f"{known}; {ast.unparse(node)!r} in {self.kernel!r} is not")
