@@ -61,7 +61,7 @@ def pull(seeds: Adjoints, reach: Reach, record: bool = False, masks: Adjoints | 
             masks.update((root, np.ones(shape_of(root), bool)) for root in seeds)
             _exact(reach.order, adjoints, masks, record)
         elif reach.selecting and recorder.trace is not None:
-            recorder.trace.expect_finite(_ends(reach.order, adjoints))
+            recorder.trace.expect_finite(_outcome(reach.order, adjoints))
     if reach.complex:
         adjoints = {node: g if g is None or g is absent else conjugate(g) for node, g in adjoints.items()}
     return adjoints
@@ -80,12 +80,9 @@ def _finite(adjoints: Adjoints) -> bool:
     return numbers - numbers == 0
 
 
-def _ends(order: list[Node], adjoints: Adjoints) -> list[Any]:
+def _outcome(order: list[Node], adjoints: Adjoints) -> list[Any]:
     """The adjoints with which a pass ends: if they are finite, it met nothing that was not."""
-    return [
-        value_of(adjoints[node]) for node in order
-        if adjoints[node] is not None and all(adjoints.get(x, absent) is absent for x in node.inputs if isinstance(x, Node))
-    ]
+    return [value_of(adjoints[node]) for node in order if adjoints[node] is not None and _ends(node, adjoints)]
 
 
 def _plain(order: list[Node], adjoints: Adjoints) -> None:
