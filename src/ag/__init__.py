@@ -194,6 +194,7 @@ if TYPE_CHECKING:
     from .testing import check_grads as check_grads
     from .transforms.batch import vmap as vmap
     from .transforms.checkpointing import checkpoint as checkpoint
+    from .transforms.control import cond as cond, fori_loop as fori_loop, scan as scan, while_loop as while_loop
     from .transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
     from .transforms.defining import define as define
     from .transforms.forward import jvp as jvp, linearize as linearize
@@ -213,6 +214,7 @@ _LATER = {
     "linalg": "", "special": "", "fft": "", "array_api": "",
     "testing": "", "check_grads": "testing", "vmap": "transforms.batch",
     "checkpoint": "transforms.checkpointing", **dict.fromkeys(("custom_jvp", "custom_vjp"), "transforms.custom"),
+    **dict.fromkeys(("cond", "fori_loop", "scan", "while_loop"), "transforms.control"),
     "define": "transforms.defining", "jit": "compiler.compiled", "minimize": "transforms.minimizing",
     **dict.fromkeys(("root", "fixed_point"), "transforms.implicit"),
     **dict.fromkeys(("jvp", "linearize"), "transforms.forward"),

@@ -24,12 +24,12 @@ from .containers import ENDS, leaves, mapped, rebuilt
 ArgNums = int | Sequence[int]
 
 
-def function_of(f: Any, transform: str) -> Callable[..., Any]:
-    """``f`` itself, if it can be called."""
+def function_of(f: Any, transform: str, usage: str = "") -> Callable[..., Any]:
+    """``f`` itself, if it can be called. ``usage`` is a call as it is meant, if that is not transform(f)(x)."""
     if not callable(f):
         what = describe(f) if isinstance(f, Node) else f"{type(f).__name__}"
         raise TypeError(
-            f"{transform} takes a function, got {what}: write {transform}(f)(x) with f a function of x"
+            f"{transform} takes a function, got {what}: write {usage or f'{transform}(f)(x) with f a function of x'}"
         )
     return f
 

@@ -97,6 +97,40 @@ def _skeleton(tree: Any, hole: object) -> Any:
     return None if tree is None else hole
 
 
+def paths(tree: Any, name: str) -> list[str]:
+    """For each leaf the expression that takes it out of the container called ``name``."""
+    if isinstance(tree, dict):
+        return [path for key, x in tree.items() for path in paths(x, f"{name}[{key!r}]")]
+    if isinstance(tree, (tuple, list)) and not hasattr(tree, "_fields"):
+        return [path for i, x in enumerate(tree) for path in paths(x, f"{name}[{i}]")]
+    fields = _fields(tree)
+    if fields is not None:
+        return [path for field in fields for path in paths(getattr(tree, field), f"{name}.{field}")]
+    return [] if tree is None else [name]
+
+
+def outline(tree: Any) -> str:
+    """A container in an error message: · for each leaf."""
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f"{key!r}: {outline(x)}" for key, x in tree.items()) + "}"
+    fields = _fields(tree)
+    if fields is not None:
+        return f"{type(tree).__name__}({', '.join(f'{field}={outline(getattr(tree, field))}' for field in fields)})"
+    if isinstance(tree, (tuple, list)):
+        parts = ", ".join(map(outline, tree))
+        return f"[{parts}]" if isinstance(tree, list) else f"({parts},)" if len(tree) == 1 else f"({parts})"
+    return "None" if tree is None else "·"
+
+
+def _fields(tree: Any) -> Iterable[str] | None:
+    """The names of the parts of a named tuple or a dataclass."""
+    if type(tree) in ENDS:
+        return None
+    if isinstance(tree, tuple):
+        return getattr(tree, "_fields", None)
+    return tree.__dataclass_fields__ if _is_dataclass(tree) else None
+
+
 def prefixes(axes: Any, tree: Any, name: str) -> list[Any]:
     """For each leaf of a container its axis: one for all, or a container of the same shape as far as it goes."""
     if axes is None or isinstance(axes, (int, np.integer)):
