@@ -24,7 +24,7 @@ ERFC_CENTRE = 3.75
 def series(f: Callable[[Any], Any], limit: list[int | str]) -> Callable[[Any], Any]:
     """f, and near 0 its Taylor polynomial, whose coefficients are given, for f loses all digits there."""
     terms = [mpf(t) if isinstance(t, int) else mpf(t.split("/")[0]) / mpf(t.split("/")[1]) for t in limit]
-    return lambda z: f(z) if abs(z) > mpf(10) ** -12 else mpmath.polyval(terms[::-1], z)
+    return lambda z: f(z) if abs(z) > mpf(10) ** -12 else mpmath.fsum(t * z**i for i, t in enumerate(terms))
 
 
 def root(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -61,13 +61,42 @@ def single(x: float) -> float:
     return struct.unpack("f", struct.pack("f", x))[0]
 
 
+def fitted(f: Callable[[Any], Any], start: float, end: float, n: int) -> list[Any]:
+    """The polynomial of n coefficients, from the highest power down, that meets f in the Chebyshev points."""
+    middle, half = (mpf(end) + start) / 2, (mpf(end) - start) / 2
+    angles = [mpmath.pi * (2 * k + 1) / (2 * n) for k in range(n)]
+    values = [f(middle + half * mpmath.cos(a)) for a in angles]
+    weights = [2 * mpmath.fsum(v * mpmath.cos(j * a) for v, a in zip(values, angles, strict=True)) / n for j in range(n)]
+    weights[0] /= 2
+    scaled_x = [1 / half, -middle / half]  # the argument on [-1, 1]
+    before, last, result = [mpf(0)], [mpf(1)], [weights[0]]
+    for weight in weights[1:]:
+        following = scaled_x if len(last) == 1 else added([2 * c for c in multiplied(scaled_x, last)], [-c for c in before])
+        before, last = last, following
+        result = added(result, [weight * c for c in last])
+    return result
+
+
+def multiplied(p: list[Any], q: list[Any]) -> list[Any]:
+    result = [mpf(0)] * (len(p) + len(q) - 1)
+    for i, a in enumerate(p):
+        for j, b in enumerate(q):
+            result[i + j] += a * b
+    return result
+
+
+def added(p: list[Any], q: list[Any]) -> list[Any]:
+    n = max(len(p), len(q))
+    return [a + b for a, b in zip([0] * (n - len(p)) + p, [0] * (n - len(q)) + q, strict=True)]
+
+
 def coefficients(name: str) -> dict[str, tuple[float, ...]]:
     """Of one function, by type, from the highest power down."""
     f, start, end, double, float_ = FITS[name]
     with mpmath.workdps(50):
-        found = {"double": tuple(float(c) for c in mpmath.chebyfit(f, [start, end], double))}
+        found = {"double": tuple(float(c) for c in fitted(f, start, end, double))}
         if float_:
-            found["float"] = tuple(single(float(c)) for c in mpmath.chebyfit(f, [start, end], float_))
+            found["float"] = tuple(single(float(c)) for c in fitted(f, start, end, float_))
     return found
 
 

@@ -66,9 +66,9 @@ def _asin_parts(e: Emitter, x: Value) -> tuple[Value, Value, Value]:
 @in_double
 def asin(e: Emitter, x: Value) -> Value:
     large, r, rest = _asin_parts(e, x)
-    y = e.add(r, rest)
-    far = e.subtract(e.constant(PI[0] / 2, x.type), plus(e, e.add(y, y), -PI[1] / 2))
-    return e.copysign(e.select(large, far, y), x)
+    s, lost = fast_two_sum(e, e.constant(PI[0] / 2, x.type), times(e, r, -2.0))
+    far = e.add(s, e.add(lost, e.fma(rest, e.constant(-2.0, x.type), e.constant(PI[1] / 2, x.type))))
+    return e.copysign(e.select(large, far, e.add(r, rest)), x)
 
 
 @in_double

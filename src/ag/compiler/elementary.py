@@ -29,7 +29,8 @@ def xlogy(e: Emitter, x: Value, y: Value) -> Value:
 
 
 def fractional_part(e: Emitter, x: Value) -> Value:
-    return e.subtract(x, e.trunc(x))
+    """x less what is before the point, with the sign of x; 0 of ±inf, as of `numpy.modf`."""
+    return e.copysign(e.select(isinf(e, x), e.constant(0.0, x.type), e.subtract(x, e.trunc(x))), x)
 
 
 def isfinite(e: Emitter, x: Value) -> Value:
