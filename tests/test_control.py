@@ -433,6 +433,17 @@ def test_finished_examples_do_no_harm():
     close(alone[3], -(2.0**-1.5) / 4 / 36 - 1 / (2 * np.sqrt(2)) / 4 / 27, 1e-12)
 
 
+def test_who_is_finished_stays_finished():
+    """Also if the condition is later the same for all examples."""
+    asked = []
+
+    def goes_on(x):
+        asked.append(x)
+        return x < 2 if len(asked) == 1 else len(asked) < 4
+
+    assert ag.vmap(lambda x: ag.while_loop(goes_on, lambda x: x + 1, x))(np.array([1.0, 5.0])).tolist() == [4.0, 5.0]
+
+
 @pytest.mark.parametrize("lowers,uppers", [
     (0, [3, 0, 4, 1]), ([0, 1, 2, 4], 4), ([0, 3, 2, 1], [4, 3, 1, 2]), ([0, 0, 0, 0], [0, -1, 0, 0]),
 ])  # fmt: skip
