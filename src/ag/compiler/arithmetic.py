@@ -92,3 +92,17 @@ def quotient_parts(
     if b_low:
         left = e.fma(minus, b_low, left)
     return q, e.multiply(inverse, left)
+
+
+def where_rare(e: Emitter, needed: Value, fast: list[Value], slow: Callable[[], list[Value]]) -> list[Value]:
+    """In the lanes that need it what ``slow`` writes, else ``fast``; no time is spent on it if no lane does."""
+    start, detour, end = e.label(), e.label(), e.label()
+    any_lane = e.reduce("maximum", needed)
+    e.body += [f"  br label %{start}", f"{start}:", f"  br i1 {any_lane.text}, label %{detour}, label %{end}", f"{detour}:"]
+    exact = [e.select(needed, s, f) for s, f in zip(slow(), fast, strict=True)]
+    last = e.label()  # what is slow may be several blocks
+    e.body += [f"  br label %{last}", f"{last}:", f"  br label %{end}", f"{end}:"]
+    return [
+        e.line(f"phi {e.vector(f.type)} [ {f.text}, %{start} ], [ {s.text}, %{last} ]", f.type)
+        for f, s in zip(fast, exact, strict=True)
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 
-from . import circular, exponentials
+from . import circular, division, exponentials
 from .arithmetic import INF, Function, where
 from .emitter import FLOATS, Emitter, Value
 
@@ -61,7 +61,8 @@ FUNCTIONS: dict[str, Function] = {
         exponentials.cosh, exponentials.asinh, exponentials.acosh, exponentials.atanh, exponentials.logaddexp,
         exponentials.logaddexp2, exponentials.rsqrt, exponentials.power, exponentials.cbrt, exponentials.hypot,
         exponentials.erf, exponentials.erfc, circular.sin, circular.cos, circular.tan, circular.asin, circular.acos,
-        circular.atan, circular.atan2, sign, xlogy, fractional_part, isfinite, isinf, isnan, signbit,
+        circular.atan, circular.atan2, division.fmod, division.remainder, division.floor_divide,
+        sign, xlogy, fractional_part, isfinite, isinf, isnan, signbit,
     )},
     "pow": exponentials.power,
     "abs": Emitter.absolute,

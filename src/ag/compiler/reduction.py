@@ -7,7 +7,7 @@ trigonometric functions, 1983), in integers.
 
 from __future__ import annotations
 
-from .arithmetic import fast_two_sum, two_product
+from .arithmetic import fast_two_sum, two_product, where_rare
 from .coefficients import TWO_OVER_PI
 from .emitter import INTEGERS, MAGIC, Emitter, Value
 
@@ -91,8 +91,8 @@ define internal i64 @ag.angle(double %x, ptr %at) noinline {{
 
 
 
-def _lanes(e: Emitter, type: str) -> str:
-    """The function that does it lane by lane, and its result type. Lanes below 1 give some number."""
+def _lanes(e: Emitter, type: str) -> tuple[str, str]:
+    """The type of the result and the name of the function that does it lane by lane. Lanes below 1 give some number."""
     e.declarations.add(SCALAR)
     e.declarations.add("declare i64 @llvm.fshl.i64(i64, i64, i64)")
     e.declarations.add("declare i128 @llvm.ctlz.i128(i128, i1)")
@@ -147,7 +147,7 @@ lane:
 end:
   ret {result} %after
 }}""")
-    return f"{result} {name}"
+    return result, name
 
 
 def reduced_angle(e: Emitter, x: Value) -> tuple[Value, Value, Value]:
@@ -161,28 +161,17 @@ def reduced_angle(e: Emitter, x: Value) -> tuple[Value, Value, Value]:
     product, product_low = two_product(e, k, second)
     high, lost = fast_two_sum(e, rest, product)
     low = e.add(lost, e.fma(k, third, product_low))
-    fast = high, low, e.bits(shifted)
+
+    def exact() -> list[Value]:
+        vector, scalar = f"<{e.width} x {type}>", e.width == 1
+        result, name = _lanes(e, type)
+        given = e.line(f"insertelement {vector} poison, {type} {x.text}, i32 0", type) if scalar else x
+        parts = e.line(f"call {result} {name}({vector} {given.text})", type)
+        found = [e.line(f"extractvalue {result} {parts.text}, {i}", t) for i, t in enumerate((type, type, integer))]
+        return [e.line(f"extractelement <1 x {p.type}> {p.text}, i32 0", p.type) for p in found] if scalar else found
 
     size = e.absolute(x)
-    huge = e.logical_and(
-        e.compare(">=", size, e.constant(HUGE[type], type)), e.compare("<", size, e.constant(float("inf"), type))
-    )
-    start, slow, end = e.label(), e.label(), e.label()
-    any_huge = e.reduce("add", huge)
-    e.body += [f"  br label %{start}", f"{start}:", f"  br i1 {any_huge.text}, label %{slow}, label %{end}", f"{slow}:"]
-    vector, scalar = f"<{e.width} x {type}>", e.width == 1
-    result, name = _lanes(e, type).rsplit(" ", 1)
-    given = e.line(f"insertelement {vector} poison, {type} {x.text}, i32 0", type) if scalar else x
-    parts = e.line(f"call {result} {name}({vector} {given.text})", type)
-    exact = []
-    for i, part_type in enumerate((type, type, integer)):
-        part = e.line(f"extractvalue {result} {parts.text}, {i}", part_type)
-        if scalar:
-            part = e.line(f"extractelement <1 x {part_type}> {part.text}, i32 0", part_type)
-        exact.append(e.select(huge, part, fast[i]))
-    e.body += [f"  br label %{end}", f"{end}:"]
-    joined = [
-        e.line(f"phi {e.vector(f.type)} [ {f.text}, %{start} ], [ {s.text}, %{slow} ]", f.type)
-        for f, s in zip(fast, exact, strict=True)
-    ]
-    return joined[0], joined[1], joined[2]
+    finite = e.compare("<", size, e.constant(float("inf"), type))
+    huge = e.logical_and(finite, e.compare(">=", size, e.constant(HUGE[type], type)))
+    high, low, multiple = where_rare(e, huge, [high, low, e.bits(shifted)], exact)
+    return high, low, multiple
