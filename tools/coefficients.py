@@ -19,6 +19,7 @@ SQRT_2_REDUCED = 0.02944  # ((√2 - 1) / (√2 + 1))²
 QUARTER_PI_SQUARED = 0.6169
 TAN_PI_8_SQUARED = 0.17158
 ERFC_CENTRE = 3.75
+ERF_CENTRE = 3.0
 
 
 def series(f: Callable[[Any], Any], limit: list[int | str]) -> Callable[[Any], Any]:
@@ -37,6 +38,12 @@ def scaled_erfc(t: Any) -> Any:
     return (1 + 2 * x) * mpmath.exp(x * x) * mpmath.erfc(x)
 
 
+def damped_erfc(t: Any) -> Any:
+    """exp(x²) erfc(x), where t = (x - c) / (x + c)."""
+    x = ERF_CENTRE * (1 + t) / (1 - t)
+    return mpmath.exp(x * x) * mpmath.erfc(x)
+
+
 # name: the function, from, to, number of coefficients in double and in float (0: float goes through double)
 FITS: dict[str, tuple[Callable[[Any], Any], float, float, int, int]] = {
     "exp": (series(lambda r: (mpmath.exp(r) - 1 - r) / r**2, ["1/2", "1/6"]), -HALF_LOG_2, HALF_LOG_2, 10, 5),
@@ -50,9 +57,10 @@ FITS: dict[str, tuple[Callable[[Any], Any], float, float, int, int]] = {
     "cos": (
         series(root(lambda x: (mpmath.cos(x) - 1 + x**2 / 2) / x**4), ["1/24", "-1/720"]), 0.0, QUARTER_PI_SQUARED, 6, 3,
     ),
-    "asin": (series(root(lambda x: (mpmath.asin(x) - x) / x**3), ["1/6", "3/40"]), 0.0, 0.25, 13, 0),
-    "atan": (series(root(lambda x: (mpmath.atan(x) - x) / x**3), ["-1/3", "1/5"]), 0.0, TAN_PI_8_SQUARED, 12, 0),
+    "asin": (series(root(lambda x: (mpmath.asin(x) - x) / x**3), ["1/6", "3/40"]), 0.0, 0.25, 13, 6),
+    "atan": (series(root(lambda x: (mpmath.atan(x) - x) / x**3), ["-1/3", "1/5"]), 0.0, TAN_PI_8_SQUARED, 12, 5),
     "erf": (lambda z: mpmath.erf(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1 if z else 2 / mpmath.sqrt(mpmath.pi) - 1, 0.0, 1.0, 12, 7),
+    "erf_far": (damped_erfc, -0.5, 0.348, 16, 8),  # 1 < x < 6.2
     "erfc": (scaled_erfc, -1.0, 0.77, 25, 13),
 }  # fmt: skip
 
@@ -124,7 +132,8 @@ def module() -> str:
         for type, values in coefficients(name).items():
             text += f'        "{type}": (\n{wrapped([*map(repr, values)])}\n        ),\n'
         text += "    },\n"
-    text += "}\nERFC_CENTRE = " + repr(ERFC_CENTRE) + "\n\n# 2/π in words of 64 bits, the first of which stand before the point\n"
+    text += f"}}\nERF_CENTRE = {ERF_CENTRE}\nERFC_CENTRE = {ERFC_CENTRE}\n"
+    text += "\n# 2/π in words of 64 bits, the first of which stand before the point\n"
     return text + f"TWO_OVER_PI = (\n{wrapped([f'0x{w:016X}' for w in two_over_pi(21)])}\n)\n"
 
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 
 from .coefficients import POLYNOMIALS
-from .emitter import Emitter, Value
+from .emitter import Emitter, Value, rounded
 
 INF, NAN = float("inf"), float("nan")
 Function = Callable[..., Value]
@@ -22,6 +22,12 @@ def in_double(f: Function) -> Function:
         return e.cast(f(e, *[e.cast(v, "double") for v in values]), "float")
 
     return wrapped
+
+
+def split(e: Emitter, pair: tuple[float, float], type: str) -> tuple[Value, Value]:
+    """A constant that is given as a sum of two doubles, in two parts of the type."""
+    high = rounded(pair[0], type)
+    return e.constant(high, type), e.constant(pair[0] - high + pair[1], type)
 
 
 def polynomial(e: Emitter, name: str, x: Value) -> Value:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .arithmetic import INF, at_most, fast_two_sum, in_double, plus, polynomial, quotient, quotient_parts, times, two_sum, where
-from .emitter import BITS, Emitter, Value
+from .arithmetic import INF, at_most, fast_two_sum, polynomial, quotient, quotient_parts, split, times, two_sum, where
+from .emitter import BITS, MANTISSA, Emitter, Value
 from .reduction import reduced_angle
 
 PI = (3.141592653589793, 1.2246467991473532e-16)
@@ -54,6 +54,10 @@ def tan(e: Emitter, x: Value) -> Value:
     return where(e, e.absolute(x), "<", 2.0**-30, x, q)
 
 
+def _pi_over(e: Emitter, n: int, type: str) -> tuple[Value, Value]:
+    return split(e, (PI[0] / n, PI[1] / n), type)
+
+
 def _asin_parts(e: Emitter, x: Value) -> tuple[Value, Value, Value]:
     """Of |x| = a: whether a > 1/2; r = a or √((1 - a) / 2); asin r."""
     a = e.absolute(x)
@@ -63,23 +67,24 @@ def _asin_parts(e: Emitter, x: Value) -> tuple[Value, Value, Value]:
     return large, r, e.multiply(e.multiply(r, z), polynomial(e, "asin", z))
 
 
-@in_double
 def asin(e: Emitter, x: Value) -> Value:
     large, r, rest = _asin_parts(e, x)
-    s, lost = fast_two_sum(e, e.constant(PI[0] / 2, x.type), times(e, r, -2.0))
-    far = e.add(s, e.add(lost, e.fma(rest, e.constant(-2.0, x.type), e.constant(PI[1] / 2, x.type))))
+    high, low = _pi_over(e, 2, x.type)
+    s, lost = fast_two_sum(e, high, times(e, r, -2.0))
+    far = e.add(s, e.add(lost, e.fma(rest, e.constant(-2.0, x.type), low)))
     return e.copysign(e.select(large, far, e.add(r, rest)), x)
 
 
-@in_double
 def acos(e: Emitter, x: Value) -> Value:
     large, r, rest = _asin_parts(e, x)
     y = e.add(r, rest)
     twice = e.add(y, y)
     negative = e.compare("<", x, e.constant(0.0, x.type))
-    far = e.subtract(e.constant(PI[0], x.type), plus(e, twice, -PI[1]))
+    high, low = _pi_over(e, 1, x.type)
+    far = e.subtract(high, e.subtract(twice, low))
     signed, signed_rest = e.copysign(r, x), e.copysign(rest, x)
-    near = e.subtract(e.constant(PI[0] / 2, x.type), e.subtract(signed, e.subtract(e.constant(PI[1] / 2, x.type), signed_rest)))
+    high, low = _pi_over(e, 2, x.type)
+    near = e.subtract(high, e.subtract(signed, e.subtract(low, signed_rest)))
     return e.select(large, e.select(negative, far, twice), near)
 
 
@@ -99,19 +104,23 @@ def _angle_of(e: Emitter, y: Value, x: Value) -> Value:
     t, low = quotient_parts(e, above, below, above_low, below_low)
     z = e.multiply(t, t)
     rest = e.fma(e.multiply(t, z), polynomial(e, "atan", z), low)
-    base, base_low = (choose(zero, e.constant(part / 2, x.type), e.constant(part / 4, x.type)) for part in PI)
+    base, base_low = (choose(zero, *parts) for parts in zip(_pi_over(e, 2, x.type), _pi_over(e, 4, x.type), strict=True))
     s, lost = fast_two_sum(e, base, t)
     s, lost = e.select(first, t, s), e.select(first, zero, lost)
     return e.add(s, e.add(lost, e.add(rest, base_low)))
 
 
-@in_double
 def atan(e: Emitter, x: Value) -> Value:
     size = at_most(e, e.absolute(x), 2.0**80)
-    return e.copysign(where(e, size, "<", 2.0**-28, size, _angle_of(e, size, e.constant(1.0, x.type))), x)
+    angle = _angle_of(e, size, e.constant(1.0, x.type))
+    return e.copysign(where(e, size, "<", _is_its_tangent(x.type), size, angle), x)
 
 
-@in_double
+def _is_its_tangent(type: str) -> float:
+    """Up to where atan t = t."""
+    return 2.0 ** -(MANTISSA[type] // 2 + 2)
+
+
 def atan2(e: Emitter, y: Value, x: Value) -> Value:
     type = x.type
     a, b = e.absolute(y), e.absolute(x)
@@ -121,11 +130,13 @@ def atan2(e: Emitter, y: Value, x: Value) -> Value:
     a = e.select(infinite, where(e, a, "==", INF, one, zero), a)
     b = e.select(infinite, where(e, b, "==", INF, one, zero), b)
     b = where(e, largest, "==", 0.0, one, b)  # 0 / 0 counts as 0
-    factor = where(e, largest, "<", 2.0**-500, 2.0**500, where(e, largest, ">", 2.0**500, 2.0**-100, one))
+    far, up, down = (2.0**500, 2.0**500, 2.0**-100) if type == "double" else (2.0**60, 2.0**60, 2.0**-20)
+    factor = where(e, largest, "<", 1 / far, up, where(e, largest, ">", far, down, one))
     angle = _angle_of(e, e.multiply(a, factor), e.multiply(b, factor))
     # a small ratio is its own angle, also where the parts of a quotient would underflow
-    angle = e.select(e.compare("<=", a, times(e, b, 2.0**-28)), e.divide(a, b), angle)
-    other = e.subtract(e.constant(PI[0], type), e.subtract(angle, e.constant(PI[1], type)))
+    angle = e.select(e.compare("<=", a, times(e, b, _is_its_tangent(type))), e.divide(a, b), angle)
+    high, low = _pi_over(e, 1, type)
+    other = e.subtract(high, e.subtract(angle, low))
     behind = e.compare("<", e.copysign(one, x), zero)
     result = e.copysign(e.select(behind, other, angle), y)
     return e.select(e.compare("==", largest, largest), result, largest)

@@ -20,15 +20,15 @@ from .arithmetic import (
     polynomial,
     quotient,
     quotient_parts,
+    split,
     times,
     two_product,
-    two_sum,
     where,
 )
-from .coefficients import ERFC_CENTRE
+from .coefficients import ERF_CENTRE, ERFC_CENTRE
 from .emitter import BIAS, INTEGERS, MAGIC, MANTISSA, Emitter, Value
 
-LOG_2 = {"double": (0.6931471805599453, 2.3190468138462996e-17), "float": (0.6931471824645996, -1.9046542121259336e-09)}
+LOG_2 = (0.6931471805599453, 2.3190468138462996e-17)
 LOG2_E = (1.4426950408889634, 2.0355273740931033e-17)
 LOG10_E = (0.4342944819032518, 1.098319650216765e-17)
 LOG10_2 = (0.3010299956639812, -2.8037281277851704e-18)
@@ -56,10 +56,10 @@ LIMITS = {
 
 def _exponent(e: Emitter, x: Value) -> tuple[Value, Value]:
     """k and r with x = k log 2 + r, |r| ≤ log(2) / 2."""
-    high, low = LOG_2[x.type]
+    high, low = split(e, (-LOG_2[0], -LOG_2[1]), x.type)
     magic = e.constant(MAGIC[x.type], x.type)
     k = e.subtract(e.fma(x, e.constant(LOG2_E[0], x.type), magic), magic)
-    return k, e.fma(k, e.constant(-low, x.type), e.fma(k, e.constant(-high, x.type), x))
+    return k, e.fma(k, low, e.fma(k, high, x))
 
 
 def _expm1_reduced(e: Emitter, r: Value) -> Value:
@@ -85,7 +85,7 @@ def exp2(e: Emitter, x: Value) -> Value:
     magic = e.constant(MAGIC[x.type], x.type)
     k = e.subtract(e.add(x, magic), magic)
     r = e.subtract(x, k)
-    high, low = (e.constant(part, x.type) for part in LOG_2[x.type])
+    high, low = split(e, LOG_2, x.type)
     t, t_low = two_product(e, r, high)
     fraction = e.fma(polynomial(e, "exp", t), e.multiply(t, t), e.fma(r, low, t_low))
     return e.scale(plus(e, e.add(t, fraction), 1.0), k)
@@ -109,7 +109,7 @@ def expm1(e: Emitter, x: Value) -> Value:
 def tanh(e: Emitter, x: Value) -> Value:
     size = e.absolute(x)
     m = _expm1(e, at_most(e, e.add(size, size), LIMITS[x.type].negligible))
-    below, lost = two_sum(e, e.constant(2.0, x.type), m)
+    below, lost = fast_two_sum(e, e.constant(2.0, x.type), m)  # also exact for 2 < m < 2⁵³
     return e.copysign(quotient(e, m, below, b_low=lost), x)
 
 
@@ -125,18 +125,16 @@ def softplus(e: Emitter, x: Value) -> Value:
     return where(e, x, ">", 0.0, e.add(x, tail), tail)
 
 
-@in_double
 def sinh(e: Emitter, x: Value) -> Value:
     size = e.absolute(x)
     half = _half_exp(e, size)
     m = _expm1(e, at_most(e, size, 2.0))
     small = times(e, e.add(m, e.divide(m, plus(e, m, 1.0))), 0.5)
     large = e.subtract(half, e.divide(e.constant(0.25, x.type), half))
-    small = where(e, size, "<", 2.0**-28, size, small)
+    small = where(e, size, "<", 2.0 ** -(MANTISSA[x.type] // 2 + 2), size, small)
     return e.copysign(where(e, size, "<", 1.0, small, large), x)
 
 
-@in_double
 def cosh(e: Emitter, x: Value) -> Value:
     half = _half_exp(e, e.absolute(x))
     return e.add(half, e.divide(e.constant(0.25, x.type), half))
@@ -144,7 +142,7 @@ def cosh(e: Emitter, x: Value) -> Value:
 
 def _half_exp(e: Emitter, x: Value) -> Value:
     """eˣ / 2 of x ≥ 0, which overflows later than eˣ."""
-    k, r = _exponent(e, at_most(e, x, 711.0))
+    k, r = _exponent(e, at_most(e, x, LIMITS[x.type].overflow + 1.0))
     return e.scale(plus(e, _expm1_reduced(e, r), 1.0), plus(e, k, -1.0))
 
 
@@ -180,7 +178,7 @@ def _tail(e: Emitter, f: Value) -> tuple[Value, Value]:
 
 def _log_of(e: Emitter, k: Value, f: Value) -> Value:
     """k log 2 + log(1 + f)."""
-    high, low = (e.constant(part, f.type) for part in LOG_2[f.type])
+    high, low = split(e, LOG_2, f.type)
     half, t = _tail(e, f)
     return e.fma(k, high, e.subtract(f, e.subtract(half, e.fma(k, low, t))))
 
@@ -202,21 +200,20 @@ def _log_in_base(e: Emitter, x: Value, factor: tuple[float, float], of_2: tuple[
     f = plus(e, m, -1.0)
     half, t = _tail(e, f)
     y, y_low = fast_two_sum(e, f, e.subtract(t, half))
-    high, low = (e.constant(part, x.type) for part in factor)
+    high, low = split(e, factor, x.type)
     p, p_low = two_product(e, y, high)
     p_low = e.fma(y_low, high, e.fma(y, low, p_low))
-    whole, whole_low = two_product(e, k, e.constant(of_2[0], x.type))
+    of_2_high, of_2_low = split(e, of_2, x.type)
+    whole, whole_low = two_product(e, k, of_2_high)
     s, lost = fast_two_sum(e, whole, p)
-    rest = e.add(e.add(lost, p_low), e.fma(k, e.constant(of_2[1], x.type), whole_low))
+    rest = e.add(e.add(lost, p_low), e.fma(k, of_2_low, whole_low))
     return _with_limits(e, x, e.add(s, rest))
 
 
-@in_double
 def log2(e: Emitter, x: Value) -> Value:
     return _log_in_base(e, x, LOG2_E, (1.0, 0.0))
 
 
-@in_double
 def log10(e: Emitter, x: Value) -> Value:
     return _log_in_base(e, x, LOG10_E, LOG10_2)
 
@@ -234,25 +231,32 @@ def log1p(e: Emitter, x: Value) -> Value:
     return _with_limits(e, x, e.copysign(_log1p(e, x), x), -1.0)
 
 
-@in_double
 def asinh(e: Emitter, x: Value) -> Value:
     size = e.absolute(x)
-    t = at_most(e, size, 2.0**500)
+    large = _root_is_1(x.type)
+    t = at_most(e, size, large)
     square = e.multiply(t, t)
-    root = e.sqrt(plus(e, square, 1.0))
-    near = _log1p(e, e.add(t, e.divide(square, plus(e, root, 1.0))))
-    return e.copysign(where(e, size, "<", 2.0**28, near, plus(e, log(e, size), LOG_2["double"][0])), x)
+    near = _log1p(e, e.add(t, e.divide(square, plus(e, e.sqrt(plus(e, square, 1.0)), 1.0))))
+    return e.copysign(where(e, size, "<", large, near, _log_of_twice(e, size)), x)
 
 
-@in_double
 def acosh(e: Emitter, x: Value) -> Value:
     t = plus(e, x, -1.0)
-    near = log1p(e, e.add(t, e.sqrt(e.multiply(t, plus(e, t, 2.0)))))
-    result = where(e, x, "<", 2.0**28, near, plus(e, log(e, x), LOG_2["double"][0]))
-    return where(e, x, "<", 1.0, NAN, result)
+    near = _log1p(e, e.add(t, e.sqrt(e.multiply(t, plus(e, t, 2.0)))))
+    result = where(e, x, "<", _root_is_1(x.type), near, _log_of_twice(e, x))
+    return where(e, x, "<", 1.0, NAN, where(e, x, "==", 1.0, 0.0, result))
 
 
-@in_double
+def _root_is_1(type: str) -> float:
+    """From where on √(x² ± 1) = x."""
+    return 2.0 ** (MANTISSA[type] // 2 + 2)
+
+
+def _log_of_twice(e: Emitter, x: Value) -> Value:
+    """log(2 x) of a large x."""
+    return plus(e, log(e, x), LOG_2[0])
+
+
 def atanh(e: Emitter, x: Value) -> Value:
     size = e.absolute(x)
     ratio = e.divide(e.add(size, size), e.subtract(e.constant(1.0, x.type), size))
@@ -291,7 +295,7 @@ def _log_parts(e: Emitter, x: Value) -> tuple[Value, Value]:
     s, s_low = fast_two_sum(e, *quotient_parts(e, f, below, b_low=below_low))
     z, z_low = two_product(e, s, s)
     z_low = e.fma(e.add(s, s), s_low, z_low)
-    third, third_low = (e.constant(part, x.type) for part in THIRD)
+    third, third_low = split(e, THIRD, x.type)
     c, c_low = two_product(e, z, third)  # z / 3, to which z²(1/5 + z/7 + ...) adds
     c_low = e.fma(z, third_low, e.fma(z_low, third, c_low))
     c, c_low = fast_two_sum(e, c, e.fma(e.multiply(z, z), polynomial(e, "log_tail", z), c_low))
@@ -300,7 +304,7 @@ def _log_parts(e: Emitter, x: Value) -> tuple[Value, Value]:
     p_low = e.fma(twice, c_low, e.fma(twice_low, c, p_low))
     y, y_low = fast_two_sum(e, twice, p)
     y_low = e.add(y_low, e.add(twice_low, p_low))
-    high, low = (e.constant(part, x.type) for part in LOG_2[x.type])
+    high, low = split(e, LOG_2, x.type)
     n, n_low = two_product(e, k, high)
     total, lost = fast_two_sum(e, n, y)
     lost = e.add(lost, e.add(y_low, e.fma(k, low, n_low)))
@@ -308,17 +312,22 @@ def _log_parts(e: Emitter, x: Value) -> tuple[Value, Value]:
     return fast_two_sum(e, e.select(k_is_0, y, total), e.select(k_is_0, y_low, lost))
 
 
-@in_double
 def power(e: Emitter, x: Value, y: Value) -> Value:
     """|x|ʸ = exp(y log |x|), the logarithm in two parts; then the sign, and the cases that IEEE 754 lists."""
     type = x.type
     size = e.absolute(x)
-    high, low = _log_parts(e, size)
-    high = where(e, size, "==", 0.0, -INF, where(e, size, "<", INF, high, size))
-    p = e.multiply(y, high)
-    rest = e.fma(y, low, e.fma(y, high, e.negative(p)))
-    rest = where(e, e.absolute(p), "<", 2000.0, rest, e.constant(0.0, type))
-    result = exp(e, p, rest)
+    if type == "float":  # the digits that double has to spare stand for the second part
+        wide, exponent = e.cast(size, "double"), e.cast(y, "double")
+        k, m = _mantissa(e, wide)
+        high = _log_of(e, k, plus(e, m, -1.0))
+        high = where(e, wide, "==", 0.0, -INF, where(e, wide, "<", INF, high, wide))
+        result = e.cast(exp(e, e.multiply(exponent, high)), type)
+    else:
+        high, low = _log_parts(e, size)
+        high = where(e, size, "==", 0.0, -INF, where(e, size, "<", INF, high, size))
+        p = e.multiply(y, high)
+        rest = e.fma(y, low, e.fma(y, high, e.negative(p)))
+        result = exp(e, p, where(e, e.absolute(p), "<", 2000.0, rest, e.constant(0.0, type)))
     whole = e.compare("==", e.trunc(y), y)
     half = times(e, y, 0.5)
     odd = e.logical_and(whole, e.compare("!=", e.trunc(half), half))
@@ -376,12 +385,17 @@ def _erf_near_0(e: Emitter, x: Value) -> Value:
 
 
 def erf(e: Emitter, x: Value) -> Value:
+    """Far from 0: 1 - e^(-x²) P(t), t = (x - c) / (x + c)."""
     size = e.absolute(x)
-    far = e.subtract(e.constant(1.0, x.type), _erfc(e, size))
+    a = at_most(e, size, 6.2)
+    square, lost = two_product(e, a, a)
+    p = polynomial(e, "erf_far", e.divide(plus(e, a, -ERF_CENTRE), plus(e, a, ERF_CENTRE)))
+    k, r = _exponent(e, e.negative(square))
+    power = plus(e, _expm1_reduced(e, e.subtract(r, lost)), 1.0)
+    far = e.fma(e.multiply(power, e.negative(e.power_of_two(k))), p, e.constant(1.0, x.type))
     return e.copysign(where(e, size, "<", 1.0, _erf_near_0(e, size), far), x)
 
 
-@in_double
 def erfc(e: Emitter, x: Value) -> Value:
     size = e.absolute(x)
     y = _erfc(e, size)
