@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .harness import Row, in_turns, row
+from .numpy_step import numpy_step
 
 BATCH, RATE = 128, 0.5
 
@@ -26,18 +27,7 @@ def rows() -> list[Row]:
     def run_numpy():
         W, b = start()
         for batch in batches:
-            x, t = X[batch], y[batch]
-            rows = np.arange(len(batch))
-            z = x @ W + b
-            z -= z.max(axis=1, keepdims=True)
-            p = np.exp(z)
-            total = p.sum(axis=1, keepdims=True)
-            loss = np.mean(np.log(total[:, 0]) - z[rows, t])
-            p /= total
-            p[rows, t] -= 1
-            p /= len(batch)
-            W -= RATE * (x.T @ p)
-            b -= RATE * p.sum(axis=0)
+            loss = numpy_step(W, b, X[batch], y[batch], RATE)
         return W, loss
 
     gradient = ag.value_and_grad(lambda W, b, x, t: ag.cross_entropy(x @ W + b, t), argnums=(0, 1))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -10,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,6 +28,10 @@ ENVIRONMENT = {
 ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode beside it
 
 
+# Calls shorter than this are timed several together; all rounds of what is measured together end within about the other.
+ENOUGH, LONG = 2e-3, 8.0  # seconds
+
+
 class Row(NamedTuple):
     """One line of the result: what was measured, the figure, what was aimed at, and whether it is met."""
 
@@ -35,11 +41,11 @@ class Row(NamedTuple):
     met: bool
 
 
-def seconds(f: Callable[[], object]) -> float:
+def seconds(f: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
     """How long one call takes."""
-    start = time.perf_counter()
+    start = clock()
     f()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def in_turns(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
@@ -85,9 +91,49 @@ def row(what: str, times: dict[str, list[float]], peers: dict[str, float], ours:
     for peer, aim in peers.items():
         r = ratio(times, ours, peer)
         own, other = (statistics.median(times[name]) for name in (ours, peer))
-        result.append(Row(f"{what} / {peer}", f"{r:.3f}  ({_time(own)} / {_time(other)})", f"≤ {aim:g}", r <= aim))
+        result.append(Row(f"{what} / {peer}", f"{r:.3f}  ({time_text(own)} / {time_text(other)})", f"≤ {aim:g}", r <= aim))
     return result
 
 
-def _time(t: float) -> str:
+def time_text(t: float) -> str:
+    """A time with its unit."""
     return f"{t:.2f} s" if t >= 1 else f"{t * 1e3:.3g} ms" if t >= 1e-3 else f"{t * 1e6:.3g} µs"
+
+
+def agree(what: str, found: Any, expected: Any, tolerance: float) -> None:
+    """Raise unless both have the same structure, shapes, dtypes and, to the tolerance, numbers."""
+    import numpy as np
+
+    if isinstance(expected, (tuple, list)):
+        if len(found) != len(expected):
+            raise AssertionError(f"{what}: {len(found)} results, not {len(expected)}")
+        for i, (one, other) in enumerate(zip(found, expected, strict=True)):
+            agree(f"{what}, result {i}", one, other, tolerance)
+        return
+    found, expected = np.asarray(found), np.asarray(expected)
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        raise AssertionError(f"{what}: {found.dtype}{found.shape}, not {expected.dtype}{expected.shape}")
+    error, size = np.abs(found - expected).max(initial=0), np.abs(expected).max(initial=0)
+    if not error <= tolerance * size:
+        raise AssertionError(f"{what}: differs by {error:.3g}, where the largest is {size:.3g}")
+
+
+def medians_in_turns(runs: dict[Any, Callable[[], object]], most: int, clock: Callable[[], float]) -> dict[Any, float]:
+    """The median seconds of a call of each, measured in turns; short calls several at a time, long ones less often."""
+
+    def several(run: Callable[[], object], calls: int) -> Callable[[], None]:
+        def repeated() -> None:
+            for _ in range(calls):
+                run()
+
+        return repeated
+
+    once = {key: min(seconds(run, clock), seconds(run, clock)) for key, run in runs.items()}
+    calls = {key: max(1, math.ceil(ENOUGH / max(t, 1e-7))) for key, t in once.items()}
+    rounds = max(5, min(most, int(LONG / sum(max(t, ENOUGH) for t in once.values()))))
+    times: dict[Any, list[float]] = {key: [] for key in runs}
+    gc.collect()
+    for _ in range(rounds):
+        for key, run in runs.items():
+            times[key].append(seconds(several(run, calls[key]), clock) / calls[key])
+    return {key: statistics.median(found) for key, found in times.items()}
