@@ -69,7 +69,7 @@ def ratios(report: dict[str, Any], part: str, ours: str, theirs: str) -> list[fl
 
 
 HEAD = (
-    f"{'program':42}{'ag':>10}{'JAX':>10}{'PyTorch':>10}{'/JAX':>7}{'/PyTorch':>9}"
+    f"{'program':50}{'ag':>10}{'JAX':>10}{'PyTorch':>10}{'/JAX':>7}{'/PyTorch':>9}"
     f"{'first: ag':>11}{'JAX':>9}{'ratio':>7}{'primal: ag':>12}{'JAX':>10}{'both/it':>8}"
 )
 
@@ -77,7 +77,7 @@ HEAD = (
 def line(p: dict[str, Any]) -> str:
     """One program in the table."""
     if "failed" in p:
-        return f"{p['name']:42}  failed: {p['failed']}"
+        return f"{p['name']:50}  failed: {p['failed']}"
 
     def ratio(part: str, theirs: str) -> str:
         ours, other = p[part].get("ag"), p[part].get(theirs)
@@ -90,7 +90,7 @@ def line(p: dict[str, Any]) -> str:
     mine = "ag" if "ag" in p["both"] else "JAX"
     times = f"{p['both'][mine] / p['primal'][mine]:.2f}" if p["gradient"] and mine in p["both"] else ""
     return (
-        f"{p['name']:42}{both[0]:>10}{both[1]:>10}{both[2]:>10}{ratio('both', 'JAX'):>7}{ratio('both', 'PyTorch'):>9}"
+        f"{p['name']:50}{both[0]:>10}{both[1]:>10}{both[2]:>10}{ratio('both', 'JAX'):>7}{ratio('both', 'PyTorch'):>9}"
         f"{first[0]:>11}{first[1]:>9}{ratio('first', 'JAX'):>7}{primal[0]:>12}{primal[1]:>10}{times:>8}"
     )
 
@@ -191,6 +191,8 @@ def main() -> None:
     parser.add_argument("--traceback", action="store_true", help="print where a program failed")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, and nothing else")
     options = parser.parse_args()
+    if options.processor_time and options.threads > 1:
+        parser.error("--processor-time adds up the time of all threads, so it tells nothing with --threads 2: leave one out")
     wanted = environment(options.threads)
     if dict(os.environ) != wanted:
         os.chdir(ROOT)
