@@ -38,7 +38,7 @@ lint: $(VENV)/test  ## style and types
 
 bench:  ## compare with the peers: prints ratios, installs them into their own environment
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/requirements.txt --editable '.[cli,learn]'
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/requirements.txt --editable '.[cli,jit,learn]'
 	.venv-bench/bin/python -m benchmarks.run
 
 clean:  ## remove the environments

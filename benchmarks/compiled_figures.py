@@ -128,6 +128,32 @@ def scalars(sides: dict[str, Any], most: int, clock: Clock) -> list[tuple[str, s
     return result
 
 
+def recurrence(sides: dict[str, Any], most: int, clock: Clock) -> list[tuple[str, str, str, bool]]:
+    """The gradient of a loop of 10 steps and of 10,000: how long they compile, which is the first call less a later one."""
+    from .compiled_programs.calculation import lorenz_slopes, lorenz_start, solved
+
+    start, parameters = lorenz_start(np.random.default_rng(0))
+    compiling: dict[int, list[float]] = {10: [], 10_000: []}
+    for turn in range(3):
+        for steps, found in compiling.items():
+            # Each turn has a step of its own, so that nothing is found compiled already.
+            f, _ = solved(lorenz_slopes, steps, 1e-4 * (1 + turn / 10))
+
+            def loss(start: Any, p: Any, f: Any = f) -> Any:
+                return f(np, sides["ag"].library, start, p)
+
+            compiled = sides["ag"].jit(sides["ag"].library.value_and_grad(loss, argnums=(0, 1)))
+
+            def run(compiled: Any = compiled) -> Any:
+                return compiled(start, parameters)
+
+            first = seconds(run, clock)
+            found.append(first - min(seconds(run, clock) for _ in range(3)))
+    short, long = (float(np.median(found)) for found in compiling.values())
+    shown = f"{long / short:.2f}  ({time_text(long)} / {time_text(short)})"
+    return [("compiling a loop of 10,000 steps / of 10", shown, "≤ 1.5", long <= 1.5 * short)]
+
+
 def overhead(sides: dict[str, Any], most: int, clock: Clock) -> list[tuple[str, str, str, bool]]:
     """x + 1 for ten elements."""
     x = np.arange(10.0)
@@ -147,4 +173,4 @@ def overhead(sides: dict[str, Any], most: int, clock: Clock) -> list[tuple[str, 
     return [("a call of a compiled x + 1, 10 elements", shown, "≤ 5 µs", times["ag"] <= 5e-6)]
 
 
-FIGURES = {"epoch": epoch, "scalars": scalars, "overhead": overhead}
+FIGURES = {"epoch": epoch, "recurrence": recurrence, "scalars": scalars, "overhead": overhead}

@@ -10,7 +10,7 @@ from datetime import date
 
 from .harness import ENVIRONMENT, ROOT
 
-MODULES = ("accuracy", "epoch", "race", "eager", "scalars", "chain", "losses", "transforms", "importing")
+MODULES = ("accuracy", "epoch", "race", "eager", "scalars", "chain", "losses", "transforms", "importing", "compiled")
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
         for row in importlib.import_module(f"benchmarks.{name}").rows():
             rows.append(row)
             print(f"{row.what}: {row.measured}, aim {row.aim}{'' if row.met else '  ← not met'}", flush=True)
-    machine = f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, one thread"
+    machine = f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, one thread unless told"
     print(f"\n{date.today()}, {machine}\n")
     print("| what | measured | aim |\n|---|---|---|")
     for row in rows:
