@@ -50,6 +50,23 @@ def signbit(e: Emitter, x: Value) -> Value:
     return e.compare("<", bits, e.constant(0, bits.type))
 
 
+def nextafter(e: Emitter, x: Value, y: Value) -> Value:
+    """The next number after x towards y: its bits, as an integer, one up or one down."""
+    zero, bits = e.constant(0.0, x.type), e.bits(x)
+    one = e.constant(1, bits.type)
+    inwards = e.logical_xor(e.compare(">", y, x), e.compare(">", x, zero))
+    moved = e.number(e.select(inwards, e.subtract(bits, one), e.add(bits, one)))
+    moved = where(e, x, "==", 0.0, e.copysign(e.number(one), y), moved)
+    result = e.select(e.compare("==", x, y), y, moved)
+    ordered = e.logical_and(e.compare("==", x, x), e.compare("==", y, y))
+    return e.select(ordered, result, e.add(x, y))
+
+
+def spacing(e: Emitter, x: Value) -> Value:
+    """From x to the next number away from 0, with the sign of x."""
+    return e.subtract(nextafter(e, x, where(e, x, "<", 0.0, -INF, e.constant(INF, x.type))), x)
+
+
 def _compared(predicate: str) -> Function:
     return lambda e, x, y: e.compare(predicate, x, y)
 
@@ -62,7 +79,7 @@ FUNCTIONS: dict[str, Function] = {
         exponentials.logaddexp2, exponentials.rsqrt, exponentials.power, exponentials.cbrt, exponentials.hypot,
         exponentials.erf, exponentials.erfc, circular.sin, circular.cos, circular.tan, circular.asin, circular.acos,
         circular.atan, circular.atan2, division.fmod, division.remainder, division.floor_divide,
-        sign, xlogy, fractional_part, isfinite, isinf, isnan, signbit,
+        sign, xlogy, fractional_part, nextafter, spacing, isfinite, isinf, isnan, signbit,
     )},
     "pow": exponentials.power,
     "abs": Emitter.absolute,
@@ -110,6 +127,12 @@ def expression(e: Emitter, kernel: str, values: dict[str, Value]) -> Value:
     return _Kernel(e, kernel, values, kinds.pop()).value(_parsed(kernel))
 
 
+WITHOUT_FLOATS = {  # the functions of integers and truths
+    "abs", "sign", "floor", "ceil", "trunc", "rint", "maximum", "minimum", "less", "less_equal", "greater", "greater_equal",
+    "equal", "not_equal", "logical_and", "logical_or", "logical_xor", "logical_not",
+}  # fmt: skip
+
+
 class _Kernel:
     def __init__(self, e: Emitter, kernel: str, values: dict[str, Value], type: str) -> None:
         self.e, self.kernel, self.values, self.type = e, kernel, values, type
@@ -124,17 +147,35 @@ class _Kernel:
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return e.negative(self.value(operand))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in ARITHMETIC:
-                return getattr(e, ARITHMETIC[type(op)])(self.value(left), self.value(right))
+                a, b = self.alike(left, right)
+                if isinstance(op, ast.Div) and a.type not in FLOATS:
+                    raise self.needs_floats(node, a.type)
+                return getattr(e, ARITHMETIC[type(op)])(a, b)
             case ast.BinOp(left=left, op=op, right=right) if CALLED.get(type(op)) in FUNCTIONS:
-                return FUNCTIONS[CALLED[type(op)]](e, self.value(left), self.value(right))
+                return self.call(node, CALLED[type(op)], self.alike(left, right))
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
-                return FUNCTIONS[name](e, *map(self.value, args))
+                return self.call(node, name, self.alike(*args))
             case ast.IfExp(test=test, body=body, orelse=other):
-                return e.select(e.truth(self.value(test)), self.value(body), self.value(other))
+                return e.select(e.truth(self.value(test)), *self.alike(body, other))
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARISONS:
-                return e.compare(COMPARISONS[type(op)], self.value(left), self.value(right))
+                return e.compare(COMPARISONS[type(op)], *self.alike(left, right))
             case ast.BoolOp(op=op, values=parts):
                 join = e.logical_or if isinstance(op, ast.Or) else e.logical_and
                 return functools.reduce(join, [e.truth(self.value(part)) for part in parts])
         known = "a kernel is made of its arguments, numbers, + - * /, comparisons, if-else and the names in FUNCTIONS"
         raise ValueError(f"{known}; {ast.unparse(node)!r} in {self.kernel!r} is not")
+
+    def alike(self, *nodes: ast.expr) -> list[Value]:
+        """Their values, where a truth next to a number counts as 0 or 1."""
+        values = [self.value(node) for node in nodes]
+        same = len({v.type for v in values}) == 1
+        return values if same else [self.e.cast(v, self.type) for v in values]
+
+    def call(self, node: ast.expr, name: str, values: list[Value]) -> Value:
+        if values[0].type not in FLOATS and name not in WITHOUT_FLOATS:
+            raise self.needs_floats(node, values[0].type)
+        return FUNCTIONS[name](self.e, *values)
+
+    def needs_floats(self, node: ast.expr, type: str) -> ValueError:
+        what = f"{ast.unparse(node)!r} in the kernel {self.kernel!r}"
+        return ValueError(f"{what} is of float or double, not of {type}; cast before")

@@ -143,13 +143,13 @@ class Emitter:
     # ------------------------------------------------------------------ arithmetic
 
     def add(self, a: Value, b: Value) -> Value:
-        return self._binary("fadd", "add", a, b)
+        return self._binary("fadd", "or" if a.type == "i1" else "add", a, b)
 
     def subtract(self, a: Value, b: Value) -> Value:
         return self._binary("fsub", "sub", a, b)
 
     def multiply(self, a: Value, b: Value) -> Value:
-        return self._binary("fmul", "mul", a, b)
+        return self._binary("fmul", "and" if a.type == "i1" else "mul", a, b)
 
     def divide(self, a: Value, b: Value) -> Value:
         assert a.type in FLOATS, f"a quotient of {a.type}"
@@ -279,7 +279,10 @@ class Emitter:
             word = ("zext" if unsigned else "sext") if wider else "trunc"
         else:
             word = "fptosi" if floats[0] else "uitofp" if unsigned else "sitofp"
-        return self.line(f"{word} {self.vector(a.type)} {a.text} to {self.vector(type)}", type)
+        result = self.line(f"{word} {self.vector(a.type)} {a.text} to {self.vector(type)}", type)
+        if word == "fptosi":  # of nan and of what is too large some number, as in NumPy
+            result = self.line(f"freeze {self.vector(type)} {result.text}", type)
+        return result
 
     def bits(self, a: Value) -> Value:
         """The bits of a float as an integer."""
