@@ -51,7 +51,7 @@ def pull(seeds: Adjoints, reach: Reach, record: bool = False, masks: Adjoints | 
         if masks:
             _exact(reach.order, adjoints, masks, record)
         elif record:
-            _recorded(reach.order, adjoints, reach.selecting)
+            _recorded(reach.order, adjoints, reach.selecting and recorder.trace is None)
         else:
             _plain(reach.order, adjoints)
         if not masks and reach.selecting and not _finite(adjoints):
