@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..transforms.arguments import owned
-from . import interpreter
-from .program import Program
+from . import blas, entry, interpreter, kept, native
+from .assembling import HELD, Assembler, Block
+from .lowering import Item
+from .program import Constant, Program
 
 DECLINED = object()  # the program does not hold for these arguments
+CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p)
 
 
 def prepare(program: Program, donated: list[int]) -> Callable[[list[Any]], Any]:
     """A function from the arguments to the outputs, or DECLINED."""
+    if native.available() and native.blas() is not None:
+        return Machine(program)
     return by_numpy(program)
 
 
@@ -30,10 +38,104 @@ def by_numpy(program: Program) -> Callable[[list[Any]], Any]:
             return DECLINED
         if any(results[count:]):
             return DECLINED
-        return owned([_own(x) for x in results[:count]], everything)
+        return owned(results[:count], everything)
 
     return run
 
 
-def _own(x: Any) -> Any:
-    return x
+class Machine:
+    """A program as machine code."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.assembler = Assembler(program, native.host())
+        key = f"{kept.versions()}\n{native.host().text()}\n{self.assembler.ir}"
+        code, _ = kept.kept(key, lambda: (native.compile_to_object(self.assembler.ir), {}))
+        self.library = native.Library(code, ["run"])
+        a = self.assembler
+        self.callback = CALLBACK(self._numpy)
+        routines = native.blas() or {}
+        addresses = [*[routines[name] for name in blas.ROUTINES], native.function_address(self.callback)]
+        self.externals = np.array(addresses, np.uint64)
+        self.arenas: list[np.ndarray] = []
+        count = len(program.arguments) + len(a.outputs) + 2
+        self.entry = entry.entry(self.library.address("run"), count, "run", False, self.library)
+        quantities = program.quantities
+        self.types = [(quantities[n].shape, quantities[n].dtype) for n in program.arguments]
+        self.made = [(quantities[n].shape, quantities[n].dtype) for n in a.outputs]
+        self.results = [self._result(x) for x in program.outputs]
+        self.simple = self.results == list(range(len(self.made))) and all(not quantities[n].weak for n in a.outputs)
+        self.weak = [isinstance(x, int) and quantities[x].weak for x in program.outputs]
+
+    def _result(self, x: int | Constant) -> Any:
+        """Where a result comes from: the number of an output, or of an argument below 0, or a constant."""
+        if isinstance(x, Constant):
+            return x
+        if x in self.assembler.outputs:
+            return self.assembler.outputs.index(x)
+        return ~self.program.arguments.index(x)
+
+    def __call__(self, arguments: list[Any]) -> Any:
+        arrays = []
+        for x, (shape, dtype) in zip([*arguments, *[fetch() for fetch in self.program.captured]], self.types, strict=True):
+            if type(x) is not np.ndarray:
+                x = np.array(x, dtype)
+            elif not (x.flags.c_contiguous and x.flags.aligned):
+                x = np.ascontiguousarray(x)
+            if x.dtype != dtype or x.shape != shape:
+                return DECLINED
+            arrays.append(x)
+        outputs = [np.empty(shape, dtype) for shape, dtype in self.made]
+        try:
+            arena = self.arenas.pop()
+        except IndexError:
+            arena = np.empty(self.assembler.arena.size + 64, np.uint8)
+        status = self.entry(*arrays, *outputs, arena, self.externals)
+        self.arenas.append(arena)
+        if status != HELD:
+            return DECLINED
+        if self.simple:
+            return [y if y.ndim else y[()] for y in outputs]
+        return [self._taken(r, weak, arrays, outputs) for r, weak in zip(self.results, self.weak, strict=True)]
+
+    def _taken(self, result: Any, weak: bool, arrays: list[Any], outputs: list[Any]) -> Any:
+        if isinstance(result, Constant):
+            return result.value
+        y = outputs[result] if result >= 0 else arrays[~result].copy()
+        return y.item() if weak else y[()] if not y.ndim else y
+
+    def _numpy(self, k: int, table: int) -> int:
+        """The step k, which NumPy computes."""
+        block, item = self.assembler.calls[k]
+        try:
+            with np.errstate(all="ignore"):
+                return self._computed(block, item, table)
+        except (ValueError, IndexError, ArithmeticError, TypeError, np.linalg.LinAlgError):
+            return 1
+
+    def _computed(self, block: Block, item: Item, table: int) -> int:
+        q = item.quantity
+        given = [
+            x.value if isinstance(x, Constant) else self._array(block, x, operand, table)
+            for x, operand in zip(q.inputs, item.operands, strict=True)
+        ]
+        params = {**q.params, "kept": {}} if "kept" in q.params else q.params
+        value = q.op.plain(tuple(given), params)
+        target = _at(table, block.slots[item.number], q.shape, q.dtype)
+        if np.shape(value) != q.shape or (not q.weak and np.asarray(value).dtype != q.dtype):
+            return 1
+        target[...] = value
+        return 0
+
+    def _array(self, block: Block, number: int, operand: Any, table: int) -> Any:
+        q = block.program.quantities[number]
+        array = _at(table, block.slots[operand.base], q.shape, q.dtype)
+        return array.item() if q.weak else array
+
+
+def _at(table: int, slot: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """The array whose address stands in a slot of the table."""
+    address = ctypes.c_uint64.from_address(table + 8 * slot).value
+    size = int(np.prod(shape, dtype=int)) * dtype.itemsize
+    memory = (ctypes.c_char * size).from_address(address)
+    return np.ndarray(shape, dtype, memory)

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 
 from .lowering import Item, Lowered, Operand
 
+SCRATCH = 32 * 1024  # bytes of a row that are kept between stages in the cache; longer rows are written to memory
+# Functions worth to be kept for a later stage; what is cheaper is computed again.
+COSTLY = ("exp", "log", "sin", "cos", "tan", "sigmoid", "softplus", "erf", "pow", "**", "sqrt", "/", "hypot", "cbrt")
 LARGEST = 300  # items in one group: longer ones take more time to compile than they save
 FULL, ROW, COLUMN, ONE = "full", "row", "column", "one"
 Place = tuple[int | None, ...]  # for each axis the axis of the group's space (None: one long)
@@ -37,6 +40,7 @@ class Group:
     members: dict[int, Member] = field(default_factory=dict)  # by the number of the quantity
     stored: list[int] = field(default_factory=list)  # the quantities that are written to memory
     others: list[Member] = field(default_factory=list)  # that write a part of another quantity
+    scratch: list[int] = field(default_factory=list)  # the quantities that are kept from stage to stage of a row
 
     @property
     def big(self) -> frozenset[int]:
@@ -73,10 +77,11 @@ class Fused:
         for step in self.steps:
             if step.group is not None:
                 step.group.stored = [n for n in step.group.members if n in self.read or n in results]
+                _keep(step.group)
 
     def _add(self, item: Item) -> None:
         first = 0
-        for operand in _operands(item):
+        for operand in operands_of(item):
             home = self.home.get(operand.base)
             if home is not None:
                 group = self.steps[home].group
@@ -103,7 +108,7 @@ class Fused:
 
     def _placed(self, item: Item, k: int, group: Group | None) -> None:
         self.home[item.number] = max(k, self.home.get(item.number, 0))
-        for operand in _operands(item):
+        for operand in operands_of(item):
             if group is None or operand.axes is None or operand.base not in group.members:
                 self.read.add(operand.base)
 
@@ -166,7 +171,28 @@ class Fused:
         return tuple(place)
 
 
-def _operands(item: Item) -> list[Operand]:
+def is_costly(item: Item) -> bool:
+    """Does it take longer to compute than to read again?"""
+    return any(word in item.kernel for word in COSTLY)
+
+
+def _keep(group: Group) -> None:
+    """Costly values that a later stage needs are kept: in the cache, or in memory where a row is too long."""
+    row = 1
+    for n in group.space[group.split or 0 :]:
+        row *= n
+    late = {
+        o.base for m in group.all() for o in _registers(group, m.item)
+        if group.members[o.base].form == FULL and group.members[o.base].stage < m.stage
+    }
+    for number in late:
+        item = group.members[number].item
+        if is_costly(item) and number not in group.stored:
+            fits = row * item.quantity.dtype.itemsize <= SCRATCH
+            (group.scratch if fits else group.stored).append(number)
+
+
+def operands_of(item: Item) -> list[Operand]:
     """All that an item reads, indices too."""
     found: list[Operand] = []
     rest = [x for x in [*item.operands, item.into] if isinstance(x, Operand)]

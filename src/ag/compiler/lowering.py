@@ -61,6 +61,7 @@ class Item:
     into: Operand | None = None  # a part of another quantity, in which the result is written
     adds: bool = False  # ... and added there
     quantity: Any = None
+    product: Any = None
     ordered: bool = False  # after all else that is written in the same quantity
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..operators.reductions import sum as total
+from ..operators.rules import shape_of
+from ..operators.steps import greater_equal, less, logical_or
+from ..traced import Traced
 from .program import Constant, Program, Quantity
 from .tracing import Trace
 
@@ -82,7 +86,30 @@ def _kept(program: Program, is_kept: Callable[[int], bool]) -> Program:
     return result
 
 
-PASSES: list[Callable[[Program], Program]] = [expand, without_dead_code]
+def with_bounds(program: Program) -> Program:
+    """The program expects that index arrays point into what they index: machine code can't raise."""
+
+    def change(trace: Trace, q: Quantity, inputs: tuple[Any, ...]) -> Any:
+        template = q.params.get("template", ()) if q.op.name in ("getitem", "index_add", "index_set") else ()
+        found = inputs[len(inputs) - sum(type(part) is str for part in template) :] if template else ()
+        lengths = iter(shape_of(inputs[0])) if template else iter(())
+        rest = iter(found)
+        for part in template:
+            if part is Ellipsis:
+                break  # what stands behind the dots is computed by NumPy, which looks itself
+            if part is None:
+                continue
+            n = next(lengths)
+            if type(part) is str:
+                index = next(rest)
+                if isinstance(index, Traced) and index.dtype.kind in "iu":
+                    trace.expect_zero(total(logical_or(less(index, -n), greater_equal(index, n))))
+        return None
+
+    return replayed(program, change)
+
+
+PASSES: list[Callable[[Program], Program]] = [expand, without_dead_code, with_bounds]
 
 
 def optimized(program: Program) -> Program:

@@ -14,6 +14,7 @@ from ..operators.batching import all_examples
 from ..operators.probability import NEAR, are_probabilities, softmax
 from ..operators.reductions import sum
 from ..operators.rules import as_known, shape_of, value_of
+from ..operators.steps import logical_or
 from ..source import user_frame
 from ..traced import is_traced
 
@@ -56,7 +57,7 @@ def checked_labels(z: Any, y: Any, name: str) -> Any:
             raise ValueError(f"{name}: the labels are a column of shape {labels.shape}: write y[:, 0] for {shape[:-1]}")
         raise ValueError(f"{name}: logits of shape {shape} need labels of shape {shape[:-1]}, got {labels.shape}")
     if is_traced(labels):
-        recorder.trace.expect_zero(sum((labels < 0) | (labels >= classes)))
+        recorder.trace.expect_zero(sum(logical_or(labels < 0, labels >= classes)))
         return labels
     if not _within(labels, classes):
         low, high = labels.min(), labels.max()

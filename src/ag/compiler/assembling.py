@@ -1,0 +1,225 @@
+"""A whole program as one function of machine code: its steps in order, its buffers, its calls of BLAS and of NumPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from . import blas
+from .addresses import stored_type, type_of
+from .fusion import Fused, Step, operands_of
+from .kernels import Kernel
+from .lowering import Item, Lowered, Operand
+from .native import Machine
+from .program import Program
+from .scattering import scatter
+from .writing_code import Writer, nested
+
+HELD, DECLINED = 0, 1  # what the function returns: the program holds for these arguments or not
+ALIGNED = 64
+
+
+@dataclass
+class Arena:
+    """Memory for what lies between arguments and outputs; what nothing needs any more gives its place to others."""
+
+    size: int = 0
+    taken: list[tuple[int, int, int]] = field(default_factory=list)  # start, end, last step
+
+    def place(self, size: int, first: int, last: int) -> int:
+        """Where ``size`` bytes are free from the step ``first`` to ``last``."""
+        size = -(-max(size, 1) // ALIGNED) * ALIGNED
+        self.taken = sorted(x for x in self.taken if x[2] >= first)
+        start = 0
+        for begin, end, _ in self.taken:
+            if begin - start >= size:
+                break
+            start = max(start, end)
+        self.taken.append((start, start + size, last))
+        self.size = max(self.size, start + size)
+        return start
+
+
+class Assembler(Writer):
+    """The module of a program: the functions of its groups, and ``run``, which calls them."""
+
+    def __init__(self, program: Program, machine: Machine) -> None:
+        super().__init__()
+        self.program, self.machine = program, machine
+        self.functions: list[str] = []
+        self.declarations: set[str] = set()
+        self.slots = 0  # of the table of addresses
+        self.calls: list[tuple[Block, Item]] = []  # items that NumPy computes
+        self.block = Block(self, program, "k")
+        self.arena = self.block.arena
+        self.outputs = self.block.outputs
+        self.ir = self._module()
+
+    def slot(self) -> int:
+        self.slots += 1
+        return self.slots - 1
+
+    def put(self, slot: int, address: str) -> None:
+        """Write an address in the table."""
+        place = self.fresh()
+        self.emit(f"{place} = getelementptr ptr, ptr %table, i64 {slot}")
+        self.emit(f"store ptr {address}, ptr {place}")
+
+    def get(self, slot: int) -> str:
+        """The address in a slot of the table."""
+        place, address = self.fresh(), self.fresh()
+        self.emit(f"{place} = getelementptr ptr, ptr %table, i64 {slot}")
+        self.emit(f"{address} = load ptr, ptr {place}")
+        return address
+
+    def _given(self, place: int) -> str:
+        """The address of one of the arrays that the function is called with."""
+        pointer, address = self.fresh(), self.fresh()
+        self.emit(f"{pointer} = getelementptr ptr, ptr %data, i64 {place}")
+        self.emit(f"{address} = load ptr, ptr {pointer}")
+        return address
+
+    def _module(self) -> str:
+        """The text of the module. ``run`` gets arguments, outputs, the arena, and the addresses of BLAS and NumPy."""
+        block = self.block
+        for place, number in enumerate(self.program.arguments):
+            self.put(block.slots[number], self._given(place))
+        count = len(self.program.arguments)
+        for place, number in enumerate(self.outputs):
+            self.put(block.slots[number], self._given(count + place))
+        count += len(self.outputs)
+        self.arena_address = self._given(count)
+        externals = self._given(count + 1)
+        self.routines = {}
+        for k, name in enumerate((*blas.ROUTINES, "numpy")):
+            pointer, address = self.fresh(), self.fresh("f")
+            self.emit(f"{pointer} = getelementptr ptr, ptr {externals}, i64 {k}")
+            self.emit(f"{address} = load ptr, ptr {pointer}")
+            self.routines[name] = address[1:]
+        block.emit()
+        for number in self.program.expected:
+            self._check(block, number)
+        self.emit(f"ret i32 {HELD}")
+        self.body.append("declined:")
+        self.emit(f"ret i32 {DECLINED}")
+        run = ["define i32 @run(ptr %data) {", f"  %table = alloca [{max(self.slots, 1)} x ptr]", *self.entry, *self.body, "}"]
+        return "\n".join([*sorted(self.declarations), *self.functions, "\n".join(run), ""])
+
+    def _check(self, block: Block, number: int) -> None:
+        """Decline, unless the number is 0."""
+        type = type_of(self.program.quantities[number].dtype)
+        value, ok, label = self.fresh(), self.fresh(), f"held{next(self.names)}"
+        self.emit(f"{value} = load {stored_type(type)}, ptr {self.get(block.slots[number])}")
+        compare = f"fcmp oeq {type}" if type in ("double", "float") else f"icmp eq {stored_type(type)}"
+        self.emit(f"{ok} = {compare} {value}, {'0.0' if type in ('double', 'float') else '0'}")
+        self.emit(f"br i1 {ok}, label %{label}, label %declined")
+        self.body.append(f"{label}:")
+
+
+class Block:
+    """The steps of one program, which may be the body of a loop. ``slots``: where the addresses of its quantities stand."""
+
+    def __init__(self, assembler: Assembler, program: Program, prefix: str) -> None:
+        self.assembler, self.program = assembler, program
+        self.fused = Fused(Lowered(program))
+        self.steps = self.fused.steps
+        self.arena = Arena()
+        self.offsets: dict[int, int] = {}
+        made = self._made()
+        self.outputs = list(dict.fromkeys(x for x in program.outputs if isinstance(x, int) and x in made))
+        self.slots = {number: assembler.slot() for number in [*program.arguments, *made]}
+        self._plan(made)
+        self.kernels: dict[int, Kernel] = {}
+        for k, step in enumerate(self.steps):
+            if step.group is not None:
+                kernel = Kernel(program, step.group, f"{prefix}{k}", assembler.machine, self.slots.__getitem__)
+                self.kernels[k] = kernel
+                assembler.functions.append(kernel.text())
+                assembler.declarations |= kernel.declarations
+
+    def _made(self) -> list[int]:
+        """The quantities that are written to memory, in the order of the steps."""
+        made: dict[int, None] = {}
+        for step in self.steps:
+            if step.item is not None:
+                made[step.item.number] = None
+            else:
+                assert step.group is not None
+                for number in step.group.stored:
+                    made[number] = None
+                for m in step.group.others:
+                    made[m.item.number] = None
+        return list(made)
+
+    def _plan(self, made: list[int]) -> None:
+        """Places in the arena, for as long as something reads them."""
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        end = len(self.steps)
+        for k, step in enumerate(self.steps):
+            items = [step.item] if step.item is not None else [m.item for m in step.group.all()]  # type: ignore[union-attr]
+            for item in items:
+                first.setdefault(item.number, k)
+                for number in [item.number, *(o.base for o in operands_of(item))]:
+                    last[number] = k
+        for number in self.program.results():
+            last[number] = end
+        for number in sorted(made, key=first.__getitem__):
+            if number not in self.outputs:
+                q = self.program.quantities[number]
+                size = q.size * q.dtype.itemsize
+                self.offsets[number] = self.arena.place(size, first[number], last[number])
+
+    def emit(self) -> None:
+        """The steps, as calls."""
+        a = self.assembler
+        for number, offset in self.offsets.items():
+            a.put(self.slots[number], a.moved(a.arena_address, "i8", offset))
+        for k, step in enumerate(self.steps):
+            if step.group is not None:
+                a.emit(f"call void @{self.kernels[k].name}(ptr %table)")
+            else:
+                self._item(step)
+
+    def _item(self, step: Step) -> None:
+        item = step.item
+        assert item is not None
+        if item.kind == "product":
+            self._product(item)
+        elif item.kind == "scatter":
+            self._scatter(item)
+        else:
+            self._numpy(item)
+
+    def _numpy(self, item: Item) -> None:
+        """A step that is computed by NumPy, which is called back."""
+        a = self.assembler
+        a.calls.append((self, item))
+        status, ok, label = a.fresh(), a.fresh(), f"done{next(a.names)}"
+        a.emit(f"{status} = call i32 %{a.routines['numpy']}(i64 {len(a.calls) - 1}, ptr %table)")
+        a.emit(f"{ok} = icmp eq i32 {status}, 0")
+        a.emit(f"br i1 {ok}, label %{label}, label %declined")
+        a.body.append(f"{label}:")
+
+    def _product(self, item: Item) -> None:
+        a = self.assembler
+        product = item.product
+        type = type_of(item.quantity.dtype)
+        left, right = item.operands
+        assert isinstance(left, Operand) and isinstance(right, Operand)
+        pointers = [
+            a.moved(a.get(self.slots[left.base]), type, left.offset), a.moved(a.get(self.slots[right.base]), type, right.offset),
+            a.get(self.slots[item.number]),
+        ]
+
+        def one(offsets: list[str]) -> None:
+            places = [a.moved(p, type, o) for p, o in zip(pointers, offsets, strict=True)]
+            a.emit(blas.call(product, type, places, a.routines))
+
+        nested(a, product.lead, product.steps, one)
+
+    def _scatter(self, item: Item) -> None:
+        """Elements that are added where indices say, one after another."""
+        a = self.assembler
+        name = f"scatter{len(a.functions)}"
+        a.functions.append(scatter(name, self.program, item, self.slots.__getitem__, a))
+        a.emit(f"call void @{name}(ptr %table)")

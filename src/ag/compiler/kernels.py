@@ -1,0 +1,567 @@
+"""A group as machine code: one function with loops over rows and columns, in LLVM's text."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .accumulators import JOIN, Accumulator, identity
+from .addresses import collapsed, stored_type, type_of, wrapped
+from .elementary import expression
+from .emitter import Emitter, Value
+from .fusion import COLUMN, FULL, ONE, ROW, Group, Member, is_costly
+from .lowering import Gather, Operand, strides_of
+from .native import Machine
+from .program import Constant, Program
+
+SIZES = {"double": 8, "float": 4, "i64": 8, "i32": 4, "i1": 1}
+BLOCK = 128  # vectors that are summed plainly; sums of such sums are kept with twice the precision
+UNROLLED = 4  # so few vectors of a row are written out without a loop
+
+
+class Access:
+    """How a group reads or writes an array: along its rows and columns."""
+
+    def __init__(self, operand: Operand, strides: list[int]) -> None:
+        self.operand = operand
+        self.strides = strides  # along the axes of the group's space
+        self.rows: list[int] = []
+        self.columns: list[int] = []
+        self.indices: list[tuple[Access, Gather]] = []
+        self.pointer = ""
+
+    @property
+    def varies(self) -> bool:
+        """Is it another element for each column?"""
+        return any(self.columns) or any(index.varies for index, _ in self.indices)
+
+
+class Kernel:
+    """The function of one group. ``slot``: where the address of a quantity stands in the table that the function is given."""
+
+    def __init__(self, program: Program, group: Group, name: str, machine: Machine, slot: Callable[[int], int]) -> None:
+        self.program, self.group, self.name, self.machine, self.slot = program, group, name, machine, slot
+        self.body: list[str] = []
+        self.entry: list[str] = []
+        self.declarations: set[str] = set()
+        self.names: Iterator[int] = itertools.count()
+        self.accesses: dict[Any, Access] = {}
+        self.reads: dict[tuple[int, int], Access] = {}  # of a member and the number of its operand
+        self.targets: dict[int, Access] = {}
+        self.members = group.all()
+        self.accumulators: dict[int, Accumulator] = {}
+        self.columns: dict[tuple[int, str], Accumulator] = {}  # of a quantity and the first of its columns
+        self.row_values: dict[int, Value] = {}  # of this row, by quantity
+        self._plan()
+
+    # ------------------------------------------------------------------ planning
+
+    def _plan(self) -> None:
+        group = self.group
+        for member in self.members:
+            for i, operand in enumerate(member.item.operands):
+                if isinstance(operand, Operand) and self._register(operand) is None:
+                    self.reads[id(member), i] = self._access(operand, member.place)
+            target = self._target(member)
+            if target is not None:
+                self.targets[id(member)] = self._access(*target)
+        accesses = list(self.accesses.values())
+        rank = len(group.space)
+        split = group.split
+        if split is None:  # one row, if all that is read lies in memory as it is passed through
+            lengths, _ = collapsed(list(group.space), [a.strides for a in accesses])
+            split = 0 if len(lengths) <= 1 else rank - 1
+            while split and group.space[split] == 1:
+                split -= 1
+        self.row_lengths, rows = collapsed(list(group.space[:split]), [a.strides[:split] for a in accesses])
+        self.column_lengths, columns = collapsed(list(group.space[split:]), [a.strides[split:] for a in accesses])
+        for a, r, c in zip(accesses, rows, columns, strict=True):
+            a.rows, a.columns = r, c
+        self.count = self.column_lengths[-1] if self.column_lengths else 1
+        self.width = self._width()
+        self.vector = Emitter(self.width, self.machine.features, self.body, self.declarations, self.names)
+        self.scalar = Emitter(1, self.machine.features, self.body, self.declarations, self.names)
+
+    def _width(self) -> int:
+        """How many lanes vectors have: several registers wide, so that independent work hides the latency of each step."""
+        sizes = [SIZES[self._types(m)[1]] for m in self.members] + [SIZES[type_of(m.item.quantity.dtype)] for m in self.members]
+        size = max([s for s in sizes if s > 1], default=8)
+        native = self.machine.vector_bytes // size
+        heavy = any(is_costly(m.item) for m in self.members)
+        wide = 4 if heavy and len(self.members) < 80 else 2
+        while wide > 1 and self.count < native * wide * 2:
+            wide //= 2
+        width = native * wide
+        while width > 1 and width // 2 >= self.count:
+            width //= 2
+        return width
+
+    def _access(self, operand: Operand, place: Any) -> Access:
+        strides = [0] * len(self.group.space)
+        for axis, stride in zip(place, operand.strides, strict=True):
+            if axis is not None:
+                strides[axis] += stride
+        key = (operand, tuple(strides))
+        access = self.accesses.get(key)
+        if access is None:
+            access = self.accesses[key] = Access(operand, strides)
+            access.indices = [(self._access(g.index, place), g) for g in operand.gathers]
+        return access
+
+    def _register(self, operand: Operand) -> Member | None:
+        """The member whose result the operand is."""
+        return self.group.members.get(operand.base) if operand.axes is not None else None
+
+    def _target(self, member: Member) -> tuple[Operand, Any] | None:
+        """Where a member is written in memory, if it is."""
+        item = member.item
+        if item.into is not None:
+            return item.into, member.place
+        if item.number in self.group.stored:
+            shape = self.program.quantities[item.number].shape
+            return Operand(item.number, 0, strides_of(shape), ()), member.result
+        return None
+
+    def _types(self, member: Member) -> tuple[list[str], str]:
+        """The types in which a member takes its operands, and in which it computes."""
+        item = member.item
+        q = item.quantity
+        own = type_of(q.dtype)
+        if item.kind == "reduce":
+            return [own], own
+        kinds = [self._kind(o) for o in item.operands]
+        if item.kernel == "x" or own != "i1":
+            types = [own] * len(kinds)
+            if item.kernel.startswith("y if x"):
+                types[0] = "i1"
+            return types, own
+        common = type_of(np.result_type(*kinds)) if kinds else own
+        return [common] * len(kinds), common
+
+    def _kind(self, operand: Operand | Constant) -> Any:
+        if isinstance(operand, Constant):
+            return operand.value
+        q = self.program.quantities[operand.base]
+        return q.dtype.type(0).item() if q.weak else q.dtype
+
+    # ------------------------------------------------------------------ loops
+
+    def emit(self, text: str) -> None:
+        self.body.append(f"  {text}")
+
+    def fresh(self, prefix: str = "t") -> str:
+        return f"%{prefix}{next(self.names)}"
+
+    def alloca(self, type: str) -> str:
+        name = self.fresh("m")
+        self.entry.append(f"  {name} = alloca {type}, align 64")
+        return name
+
+    def loop(self, count: int, do: Callable[[str], None], start: str = "0", end: str | None = None) -> None:
+        """do(index) for each index."""
+        if count == 1 and end is None:
+            do("0")
+            return
+        counter = self.alloca("i64")
+        head, after = (f"loop{next(self.names)}", f"after{next(self.names)}")
+        self.emit(f"store i64 {start}, ptr {counter}")
+        self.emit(f"br label %{head}")
+        self.body.append(f"{head}:")
+        index = self.fresh("i")
+        self.emit(f"{index} = load i64, ptr {counter}")
+        do(index)
+        following, more = self.fresh("i"), self.fresh("c")
+        self.emit(f"{following} = add i64 {index}, 1")
+        self.emit(f"store i64 {following}, ptr {counter}")
+        self.emit(f"{more} = icmp ult i64 {following}, {end or count}")
+        self.emit(f"br i1 {more}, label %{head}, label %{after}")
+        self.body.append(f"{after}:")
+
+    def nested(self, lengths: list[int], do: Callable[[list[str]], None]) -> None:
+        """do(indices) for all combinations."""
+
+        def at(k: int, indices: list[str]) -> None:
+            if k == len(lengths):
+                do(indices)
+            else:
+                self.loop(lengths[k], lambda i: at(k + 1, [*indices, i]))
+
+        at(0, [])
+
+    def sum_of(self, start: str, indices: list[str], strides: list[int]) -> str:
+        """start + Σ index · stride, as text."""
+        total = start
+        for index, stride in zip(indices, strides, strict=True):
+            if not stride or index == "0":
+                continue
+            term = index
+            if stride != 1:
+                term = self.fresh()
+                self.emit(f"{term} = mul i64 {index}, {stride}")
+            if total == "0":
+                total = term
+            else:
+                new = self.fresh()
+                self.emit(f"{new} = add i64 {total}, {term}")
+                total = new
+        return total
+
+    # ------------------------------------------------------------------ the function
+
+    def text(self) -> str:
+        """The function in LLVM's text."""
+        self.bases: dict[int, str] = {}
+        for base in dict.fromkeys(a.operand.base for a in self.accesses.values()):
+            address, pointer = self.fresh("a"), self.fresh("b")
+            self.entry.append(f"  {address} = getelementptr ptr, ptr %table, i64 {self.slot(base)}")
+            self.entry.append(f"  {pointer} = load ptr, ptr {address}")
+            self.bases[base] = pointer
+        row = math.prod(self.column_lengths)
+        self.scratch = {n: self.alloca(f"[{row} x {stored_type(self._type(n))}]") for n in self.group.scratch}
+        stages = max(m.stage for m in self.members) + 1
+        whole = [m for m in self.members if m.item.kind == "reduce" and m.form in (ONE, COLUMN)]
+        for m in whole:
+            self._begin(m)
+        self.nested(self.row_lengths, lambda indices: self._row(indices, stages))
+        for m in whole:
+            self._end(m)
+        self.emit("ret void")
+        head = f"define internal void @{self.name}(ptr noalias %table) {{"
+        return "\n".join([head, *self.entry, "  br label %start", "start:", *self.body, "}"])
+
+    def _type(self, number: int) -> str:
+        return type_of(self.program.quantities[number].dtype)
+
+    def _element(self, access: Access, pointer: str, offset: str) -> str:
+        """The address of an element, counted from a pointer."""
+        if offset == "0":
+            return pointer
+        type = self._type(access.operand.base)
+        name = self.fresh("p")
+        self.emit(f"{name} = getelementptr {stored_type(type)}, ptr {pointer}, i64 {offset}")
+        return name
+
+    # ------------------------------------------------------------------ rows
+
+    def _row(self, indices: list[str], stages: int) -> None:
+        """One row: its pointers, its numbers, and a pass over its columns for each stage."""
+        self.row_values = {}
+        self.loaded: dict[int, Value] = {}
+        self.splats: dict[Any, Value] = {}
+        for a in self.accesses.values():
+            a.pointer = self._element(a, self.bases[a.operand.base], self.sum_of(str(a.operand.offset), indices, a.rows))
+        for a in self.accesses.values():
+            for index, gather in a.indices:
+                if not index.varies:
+                    offset = wrapped(self.scalar, self._row_load(index), gather)
+                    a.pointer = self._element(a, a.pointer, offset.text)
+        for stage in range(stages):
+            for m in self.members:
+                if m.stage == stage and m.form == ROW and m.item.kind == "map":
+                    self._row_result(m, self._computed(self.scalar, m, self._row_operand))
+                elif m.stage == stage and self._of_rows(m):
+                    accumulator = self.accumulators[m.item.number]
+                    accumulator.join(self._row_operand(m, 0, accumulator.type))
+                    accumulator.flush()
+            work = [m for m in self.members if m.stage == stage and self._in_columns(m)]
+            if work:
+                self._columns(work)
+
+    def _of_rows(self, m: Member) -> bool:
+        """Does it reduce what is one number for each row?"""
+        operand = m.item.operands[0] if m.item.kind == "reduce" else None
+        source = self._register(operand) if isinstance(operand, Operand) else None
+        return m.form == ONE and source is not None and source.form == ROW
+
+    def _in_columns(self, m: Member) -> bool:
+        return m.form == FULL if m.item.kind == "map" else not self._of_rows(m)
+
+    def _row_result(self, m: Member, value: Value) -> None:
+        self.row_values[m.item.number] = value
+        target = self.targets.get(id(m))
+        if target is not None:
+            self.scalar.store(value, target.pointer)
+
+    def _row_load(self, access: Access) -> Value:
+        """What is the same for all columns of a row."""
+        if id(access) not in self.loaded:
+            self.loaded[id(access)] = self.scalar.load(access.pointer, self._type(access.operand.base))
+        return self.loaded[id(access)]
+
+    def _row_operand(self, m: Member, i: int, type: str) -> Value:
+        operand = m.item.operands[i]
+        if isinstance(operand, Constant):
+            return self.scalar.constant(operand.value, type)
+        access = self.reads.get((id(m), i))
+        return self.scalar.cast(self.row_values[operand.base] if access is None else self._row_load(access), type)
+
+    def _computed(self, e: Emitter, m: Member, read: Callable[[Member, int, str], Value]) -> Value:
+        types, _ = self._types(m)
+        values = [read(m, i, type) for i, type in enumerate(types)]
+        return e.cast(expression(e, m.item.kernel, dict(zip("xyz", values, strict=False))), self._type(m.item.number))
+
+    # ------------------------------------------------------------------ columns
+
+    def _columns(self, work: list[Member]) -> None:
+        """A pass over the columns of a row that computes ``work``."""
+        for m in work:
+            self._prepare(m, set(), work)
+        sums = [m for m in work if m.item.kind == "reduce" and m.form == ROW]
+        for m in sums:
+            self._begin(m)
+        flushed = [m for m in work if m.item.kind == "reduce" and m.form != COLUMN]
+        self.nested(self.column_lengths[:-1], lambda outer: self._pass(work, flushed, outer))
+        for m in sums:
+            self._row_result(m, self.accumulators[m.item.number].result(self.scalar))
+
+    def _prepare(self, m: Member, seen: set[int], work: list[Member]) -> None:
+        """What a pass needs of numbers that are the same for all columns, before its loop begins."""
+        if id(m) in seen:
+            return
+        seen.add(id(m))
+        for i, operand in enumerate(m.item.operands):
+            if not isinstance(operand, Operand):
+                continue
+            access = self.reads.get((id(m), i))
+            if access is not None:
+                self._prepare_access(access)
+                continue
+            source = self.group.members[operand.base]
+            if source.form == ROW:
+                self._splat(("row", operand.base), self.row_values[operand.base])
+            elif source not in work and not self._kept(source):
+                self._prepare(source, seen, work)
+
+    def _prepare_access(self, access: Access) -> None:
+        for index, _ in access.indices:
+            self._prepare_access(index)
+        if not access.varies:
+            self._splat(("load", id(access)), self._row_load(access))
+
+    def _splat(self, key: Any, value: Value) -> None:
+        if key not in self.splats:
+            self.splats[key] = self.vector.splat(value)
+
+    def _kept(self, m: Member) -> bool:
+        """Is the value of an earlier stage read again, rather than computed again?"""
+        return id(m) in self.targets or m.item.number in self.scratch
+
+    def _pass(self, work: list[Member], flushed: list[Member], outer: list[str]) -> None:
+        """A pass over the innermost columns."""
+        width = self.width
+        full, rest = divmod(self.count, width)
+        starts = {id(a): self.sum_of("0", outer, a.columns[:-1]) for a in self.accesses.values()}
+
+        def step(start: str, live: int | None) -> None:
+            self.values: dict[Any, Value] = {}
+            self.start, self.live, self.starts, self.outer = start, live, starts, outer
+            for m in work:
+                self._point(m)
+
+        def steps(first: str, count: int) -> None:
+            def at(index: str) -> None:
+                start = self.sum_of(first, [index], [width])
+                step(start, None)
+
+            self.loop(count, at)
+
+        def flush() -> None:
+            for m in flushed:
+                self.accumulators[m.item.number].flush()
+
+        if full <= UNROLLED:
+            for k in range(full):
+                step(str(k * width), None)
+        elif flushed and full > 2 * BLOCK:
+            blocks, left = divmod(full, BLOCK)
+
+            def block(index: str) -> None:
+                steps(self.sum_of("0", [index], [BLOCK * width]), BLOCK)
+                flush()
+
+            self.loop(blocks, block)
+            if left:
+                steps(str(blocks * BLOCK * width), left)
+        else:
+            steps("0", full)
+        if rest:
+            step(str(full * width), rest)
+        flush()
+
+    def _point(self, m: Member) -> None:
+        """One vector of columns: the member's value there, joined or stored."""
+        if m.item.kind == "reduce":
+            value = self._operand(m, 0, self._types(m)[0][0])
+            if m.form == COLUMN:
+                self._join_column(m, value)
+            else:
+                self.accumulators[m.item.number].join(value, self.live)
+            return
+        value = self._computed(self.vector, m, self._operand)
+        number = m.item.number
+        target = self.targets.get(id(m))
+        if m.item.into is None:
+            self.values[number] = value
+        elif m.item.adds:
+            assert target is not None
+            value = self.vector.add(self._load(target), value)
+        if target is not None:
+            self._store(target, value)
+        elif number in self.scratch:
+            self.vector.store(value, self._in_scratch(number), self.live)
+
+    def _operand(self, m: Member, i: int, type: str) -> Value:
+        operand = m.item.operands[i]
+        if isinstance(operand, Constant):
+            return self.vector.constant(operand.value, type)
+        access = self.reads.get((id(m), i))
+        if access is not None:
+            return self.vector.cast(self._load(access), type)
+        source = self.group.members[operand.base]
+        if source.form == ROW:
+            return self.vector.cast(self.splats["row", operand.base], type)
+        value = self.values.get(operand.base)
+        if value is None:  # of an earlier stage
+            if id(source) in self.targets:
+                value = self._load(self.targets[id(source)])
+            elif operand.base in self.scratch:
+                value = self.vector.load(self._in_scratch(operand.base), self._type(operand.base), self.live)
+            else:
+                value = self._computed(self.vector, source, self._operand)
+            self.values[operand.base] = value
+        return self.vector.cast(value, type)
+
+    def _in_scratch(self, number: int) -> str:
+        name = self.fresh("p")
+        place = self.sum_of(self.start, self.outer, list(strides_of(tuple(self.column_lengths))[:-1]))
+        self.emit(f"{name} = getelementptr {stored_type(self._type(number))}, ptr {self.scratch[number]}, i64 {place}")
+        return name
+
+    # ------------------------------------------------------------------ memory
+
+    def _load(self, access: Access) -> Value:
+        """What an array holds at these columns."""
+        if not access.varies and access in self.reads.values():
+            return self.splats["load", id(access)]
+        key = ("load", id(access))
+        if key not in self.values or access in self.targets.values():
+            type = self._type(access.operand.base)
+            pointer, places = self._places(access)
+            if places is None:
+                self.values[key] = self.vector.load(pointer, type, self.live)
+            else:
+                self.values[key] = self._gathered(type, places)
+        return self.values[key]
+
+    def _store(self, access: Access, value: Value) -> None:
+        pointer, places = self._places(access)
+        if places is None:
+            self.vector.store(value, pointer, self.live)
+            return
+        e = self.vector
+        value = e.cast(value, "i8") if value.type == "i1" else value
+        text = e.call(
+            f"llvm.masked.scatter.{e.mangled(value.type)}.v{e.width}p0", "void", (e.vector(value.type), value.text),
+            (f"<{e.width} x ptr>", places), ("i32", str(SIZES.get(value.type, 1))), self._mask(),
+        )
+        self.emit(text)
+
+    def _gathered(self, type: str, places: str) -> Value:
+        e = self.vector
+        stored = stored_type(type)
+        text = e.call(
+            f"llvm.masked.gather.{e.mangled(stored)}.v{e.width}p0", e.vector(stored), (f"<{e.width} x ptr>", places),
+            ("i32", str(SIZES[type])), self._mask(), (e.vector(stored), "zeroinitializer"),
+        )
+        return e.cast(e.line(text, stored), type)
+
+    def _mask(self) -> tuple[str, str]:
+        live = self.width if self.live is None else self.live
+        lanes = ", ".join(f"i1 {'true' if i < live else 'false'}" for i in range(self.width))
+        return self.vector.vector("i1"), f"<{lanes}>"
+
+    def _places(self, access: Access) -> tuple[str, str | None]:
+        """The address of the first column, if the others follow it; else the addresses of all."""
+        e = self.vector
+        stride = access.columns[-1] if access.columns else 0
+        start = self.sum_of(self.starts[id(access)], [self.start], [stride])
+        pointer = self._element(access, access.pointer, start)
+        moving = [(index, gather) for index, gather in access.indices if index.varies]
+        if not moving and (stride == 1 or self.width == 1):
+            return pointer, None
+        lanes = "<" + ", ".join(f"i64 {i * stride}" for i in range(self.width)) + ">"
+        offsets = Value(lanes if self.width > 1 else "0", "i64")
+        for index, gather in moving:
+            offsets = e.add(offsets, wrapped(e, self._load(index), gather))
+        type = self._type(access.operand.base)
+        name = self.fresh("g")
+        width = f"{e.vector('i64')} {offsets.text}"
+        self.emit(f"{name} = getelementptr {stored_type(type)}, ptr {pointer}, {width}")
+        return (name, None) if self.width == 1 else (pointer, name)
+
+    # ------------------------------------------------------------------ reductions
+
+    def _begin(self, m: Member) -> None:
+        """Nothing is reduced yet."""
+        kind, type = m.item.kernel, self._types(m)[1]
+        number = m.item.number
+        if m.form == COLUMN and len(self.column_lengths) <= 1 and self.count <= UNROLLED * self.width:
+            for start in range(0, self.count, self.width):  # in registers
+                accumulator = Accumulator(self.vector, self.alloca, kind, type, False)
+                self.columns[number, str(start)] = accumulator
+                accumulator.begin()
+            return
+        if m.form == COLUMN:
+            self._fill(m, identity(kind, type))
+            return
+        if number not in self.accumulators:
+            e = self.scalar if self._of_rows(m) else self.vector
+            several = len(self.column_lengths) > 1 or self.count // self.width > 2 * BLOCK
+            self.accumulators[number] = Accumulator(e, self.alloca, kind, type, several or m.form == ONE)
+        self.accumulators[number].begin()
+
+    def _end(self, m: Member) -> None:
+        """What all rows were reduced to is stored."""
+        target = self.targets.get(id(m))
+        for (number, start), accumulator in self.columns.items():
+            if number == m.item.number and target is not None:
+                self.start, self.live, self.starts = start, min(self.width, self.count - int(start)), {id(target): "0"}
+                target.pointer = self.bases[target.operand.base]
+                self._store(target, accumulator.value())
+        if m.form == ONE and target is not None:
+            pointer = self._element(target, self.bases[target.operand.base], str(target.operand.offset))
+            self.scalar.store(self.accumulators[m.item.number].result(self.scalar), pointer)
+
+    def _fill(self, m: Member, number: float | int) -> None:
+        """The columns of the result, before the first row."""
+        target = self.targets[id(m)]
+        target.pointer = self.bases[target.operand.base]
+        value = self.vector.constant(number, self._type(m.item.number))
+
+        def fill(outer: list[str]) -> None:
+            self.starts = {id(target): self.sum_of("0", outer, target.columns[:-1])}
+            full, rest = divmod(self.count, self.width)
+
+            def at(index: str) -> None:
+                self.start, self.live, self.values = self.sum_of("0", [index], [self.width]), None, {}
+                self._store(target, value)
+
+            if full:
+                self.loop(full, at)
+            if rest:
+                self.start, self.live, self.values = str(full * self.width), rest, {}
+                self._store(target, value)
+
+        self.nested(self.column_lengths[:-1], fill)
+
+    def _join_column(self, m: Member, value: Value) -> None:
+        accumulator = self.columns.get((m.item.number, self.start))
+        if accumulator is not None:
+            accumulator.join(value, self.live)
+            return
+        target = self.targets[id(m)]
+        self._store(target, JOIN[m.item.kernel](self.vector, self._load(target), value))
