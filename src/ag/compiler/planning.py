@@ -1,0 +1,126 @@
+"""How a group passes through memory: its loops, the widths of its vectors, and what it reads and writes on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .addresses import collapsed, type_of
+from .fusion import Group, Member, is_costly
+from .lowering import Gather, Operand, strides_of
+from .native import Machine
+from .program import Constant, Program
+
+SIZES = {"double": 8, "float": 4, "i64": 8, "i32": 4, "i1": 1}
+
+
+class Access:
+    """How a group reads or writes an array: along its rows and columns."""
+
+    def __init__(self, operand: Operand, strides: list[int]) -> None:
+        self.operand = operand
+        self.strides = strides  # along the axes of the group's space
+        self.rows: list[int] = []
+        self.columns: list[int] = []
+        self.indices: list[tuple[Access, Gather]] = []
+        self.pointer = ""
+
+    @property
+    def varies(self) -> bool:
+        """Is it another element for each column?"""
+        return any(self.columns) or any(index.varies for index, _ in self.indices)
+
+
+class Plan:
+    """The rows and columns of a group, and for each operand and each result how it is reached from them."""
+
+    def __init__(self, program: Program, group: Group, machine: Machine) -> None:
+        self.program, self.group, self.machine = program, group, machine
+        self.accesses: dict[Any, Access] = {}
+        self.reads: dict[tuple[int, int], Access] = {}  # of a member and the number of its operand
+        self.targets: dict[int, Access] = {}
+        self.members = group.all()
+        for member in self.members:
+            for i, operand in enumerate(member.item.operands):
+                if isinstance(operand, Operand) and self._register(operand) is None:
+                    self.reads[id(member), i] = self._access(operand, member.place)
+            target = self._target(member)
+            if target is not None:
+                self.targets[id(member)] = self._access(*target)
+        accesses = list(self.accesses.values())
+        rank = len(group.space)
+        split = group.split
+        if split is None:  # one row, if all that is read lies in memory as it is passed through
+            lengths, _ = collapsed(list(group.space), [a.strides for a in accesses])
+            split = 0 if len(lengths) <= 1 else rank - 1
+            while split and group.space[split] == 1:
+                split -= 1
+        self.row_lengths, rows = collapsed(list(group.space[:split]), [a.strides[:split] for a in accesses])
+        self.column_lengths, columns = collapsed(list(group.space[split:]), [a.strides[split:] for a in accesses])
+        for a, r, c in zip(accesses, rows, columns, strict=True):
+            a.rows, a.columns = r, c
+        self.count = self.column_lengths[-1] if self.column_lengths else 1
+        self.width = self._width()
+
+    def _width(self) -> int:
+        """How many lanes vectors have: several registers wide, so that independent work hides the latency of each step."""
+        sizes = [SIZES[self._types(m)[1]] for m in self.members] + [SIZES[type_of(m.item.quantity.dtype)] for m in self.members]
+        size = max([s for s in sizes if s > 1], default=8)
+        native = self.machine.vector_bytes // size
+        heavy = any(is_costly(m.item) for m in self.members)
+        wide = 4 if heavy and len(self.members) < 80 else 2
+        while wide > 1 and self.count < native * wide * 2:
+            wide //= 2
+        width = native * wide
+        while width > 1 and width // 2 >= self.count:
+            width //= 2
+        return width
+
+    def _access(self, operand: Operand, place: Any) -> Access:
+        strides = [0] * len(self.group.space)
+        for axis, stride in zip(place, operand.strides, strict=True):
+            if axis is not None:
+                strides[axis] += stride
+        key = (operand, tuple(strides))
+        access = self.accesses.get(key)
+        if access is None:
+            access = self.accesses[key] = Access(operand, strides)
+            access.indices = [(self._access(g.index, place), g) for g in operand.gathers]
+        return access
+
+    def _register(self, operand: Operand) -> Member | None:
+        """The member whose result the operand is."""
+        return self.group.members.get(operand.base) if operand.axes is not None else None
+
+    def _target(self, member: Member) -> tuple[Operand, Any] | None:
+        """Where a member is written in memory, if it is."""
+        item = member.item
+        if item.into is not None:
+            return item.into, member.place
+        if item.number in self.group.stored:
+            shape = self.program.quantities[item.number].shape
+            return Operand(item.number, 0, strides_of(shape), ()), member.result
+        return None
+
+    def _types(self, member: Member) -> tuple[list[str], str]:
+        """The types in which a member takes its operands, and in which it computes."""
+        item = member.item
+        q = item.quantity
+        own = type_of(q.dtype)
+        if item.kind == "reduce":
+            return [own], own
+        kinds = [self._kind(o) for o in item.operands]
+        if item.kernel == "x" or own != "i1":
+            types = [own] * len(kinds)
+            if item.kernel.startswith("y if x"):
+                types[0] = "i1"
+            return types, own
+        common = type_of(np.result_type(*kinds)) if kinds else own
+        return [common] * len(kinds), common
+
+    def _kind(self, operand: Operand | Constant) -> Any:
+        if isinstance(operand, Constant):
+            return operand.value
+        q = self.program.quantities[operand.base]
+        return q.dtype.type(0).item() if q.weak else q.dtype
