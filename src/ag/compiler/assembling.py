@@ -79,7 +79,7 @@ class Assembler(Writer):
         return address
 
     def _module(self) -> str:
-        """The text of the module. ``run`` gets arguments, outputs, the arena, and the addresses of BLAS and NumPy."""
+        """The text of the module. ``run`` gets the arguments, the outputs and the arena."""
         block = self.block
         for place, number in enumerate(self.program.arguments):
             self.put(block.slots[number], self._given(place))
@@ -88,13 +88,6 @@ class Assembler(Writer):
             self.put(block.slots[number], self._given(count + place))
         count += len(self.outputs)
         self.arena_address = self._given(count)
-        externals = self._given(count + 1)
-        self.routines = {}
-        for k, name in enumerate((*blas.ROUTINES, "numpy")):
-            pointer, address = self.fresh(), self.fresh("f")
-            self.emit(f"{pointer} = getelementptr ptr, ptr {externals}, i64 {k}")
-            self.emit(f"{address} = load ptr, ptr {pointer}")
-            self.routines[name] = address[1:]
         block.emit()
         for number in self.program.expected:
             self._check(block, number)
@@ -194,8 +187,9 @@ class Block:
         """A step that is computed by NumPy, which is called back."""
         a = self.assembler
         a.calls.append((self, item))
+        a.declarations.add("declare i32 @numpy(i64, ptr)")
         status, ok, label = a.fresh(), a.fresh(), f"done{next(a.names)}"
-        a.emit(f"{status} = call i32 %{a.routines['numpy']}(i64 {len(a.calls) - 1}, ptr %table)")
+        a.emit(f"{status} = call i32 @numpy(i64 {len(a.calls) - 1}, ptr %table)")
         a.emit(f"{ok} = icmp eq i32 {status}, 0")
         a.emit(f"br i1 {ok}, label %{label}, label %declined")
         a.body.append(f"{label}:")
@@ -213,7 +207,8 @@ class Block:
 
         def one(offsets: list[str]) -> None:
             places = [a.moved(p, type, o) for p, o in zip(pointers, offsets, strict=True)]
-            a.emit(blas.call(product, type, places, a.routines))
+            a.emit(blas.call(product, type, places))
+            a.declarations |= blas.DECLARATIONS
 
         nested(a, product.lead, product.steps, one)
 

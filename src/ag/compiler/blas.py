@@ -12,7 +12,12 @@ from .lowering import Item, Lowered, Operand, strides_of
 from .program import Quantity
 
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
-ROUTINES = ("cblas_sgemm", "cblas_dgemm", "cblas_sgemv", "cblas_dgemv")
+DECLARATIONS = {
+    f"declare void @cblas_{name}ge{kind}({', '.join(arguments.format(type).split())})"
+    for name, type in (("s", "float"), ("d", "double"))
+    for kind, arguments in (("mm", "i32 i32 i32 i64 i64 i64 {0} ptr i64 ptr i64 {0} ptr i64"),
+                            ("mv", "i32 i32 i64 i64 {0} ptr i64 ptr i64 {0} ptr i64"))
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,25 +97,24 @@ def _layout(shape: tuple[int, int], strides: tuple[int, ...]) -> Layout | None:
     return None
 
 
-def call(product: Product, type: str, pointers: list[str], routines: dict[str, str]) -> str:
-    """The call for one pair of matrices; ``routines``: the addresses of BLAS by name."""
+def call(product: Product, type: str, pointers: list[str]) -> str:
+    """The call for one pair of matrices."""
     p = product
     a, b, c = pointers
     name = "s" if type == "float" else "d"
-    vector, matrix = routines[f"cblas_{name}gemv"], routines[f"cblas_{name}gemm"]
     if p.columns == 1 and p.rows > 1:
         arguments = _vector(p.left, (p.rows, p.inner), a, b, _step(p.right), c, type, False)
-        return f"call void %{vector}({arguments})"
+        return f"call void @cblas_{name}gemv({arguments})"
     if p.rows == 1 and p.columns > 1:
         arguments = _vector(p.right, (p.inner, p.columns), b, a, _step(p.left, True), c, type, True)
-        return f"call void %{vector}({arguments})"
+        return f"call void @cblas_{name}gemv({arguments})"
     given = (
         f"i32 {ROW_MAJOR}", f"i32 {TRANSPOSED if p.left.transposed else AS_IT_IS}",
         f"i32 {TRANSPOSED if p.right.transposed else AS_IT_IS}", f"i64 {p.rows}", f"i64 {p.columns}", f"i64 {p.inner}",
         f"{type} 1.0", f"ptr {a}", f"i64 {p.left.line}", f"ptr {b}", f"i64 {p.right.line}", f"{type} 0.0", f"ptr {c}",
         f"i64 {p.columns}",
     )
-    return f"call void %{matrix}({', '.join(given)})"
+    return f"call void @cblas_{name}gemm({', '.join(given)})"
 
 
 def _step(layout: Layout, row: bool = False) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..transforms.arguments import owned
-from . import blas, entry, interpreter, kept, native
+from . import entry, interpreter, kept, native
 from .assembling import HELD, Assembler, Block
 from .lowering import Item
 from .program import Constant, Program
@@ -51,14 +51,12 @@ class Machine:
         self.assembler = Assembler(program, native.host())
         key = f"{kept.versions()}\n{native.host().text()}\n{self.assembler.ir}"
         code, _ = kept.kept(key, lambda: (native.compile_to_object(self.assembler.ir), {}))
-        self.library = native.Library(code, ["run"])
         a = self.assembler
         self.callback = CALLBACK(self._numpy)
-        routines = native.blas() or {}
-        addresses = [*[routines[name] for name in blas.ROUTINES], native.function_address(self.callback)]
-        self.externals = np.array(addresses, np.uint64)
+        symbols = {**(native.blas() or {}), "numpy": native.function_address(self.callback)}
+        self.library = native.Library(code, ["run"], symbols)
         self.arenas: list[np.ndarray] = []
-        count = len(program.arguments) + len(a.outputs) + 2
+        count = len(program.arguments) + len(a.outputs) + 1
         self.entry = entry.entry(self.library.address("run"), count, "run", False, self.library)
         quantities = program.quantities
         self.types = [(quantities[n].shape, quantities[n].dtype) for n in program.arguments]
@@ -90,7 +88,7 @@ class Machine:
             arena = self.arenas.pop()
         except IndexError:
             arena = np.empty(self.assembler.arena.size + 64, np.uint8)
-        status = self.entry(*arrays, *outputs, arena, self.externals)
+        status = self.entry(*arrays, *outputs, arena)
         self.arenas.append(arena)
         if status != HELD:
             return DECLINED

@@ -2,108 +2,42 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from .accumulators import JOIN, Accumulator, identity
-from .addresses import stored_type, type_of, wrapped
+from .addresses import stored_type, wrapped
 from .elementary import expression
 from .emitter import Emitter, Value
 from .fusion import COLUMN, FULL, ONE, ROW, Group, Member
 from .lowering import Operand, strides_of
 from .native import Machine
-from .planning import SIZES, Access, Plan
+from .passage import Passage
+from .planning import Access
 from .program import Constant, Program
 
 BLOCK = 128  # vectors that are summed plainly; sums of such sums are kept with twice the precision
 UNROLLED = 4  # so few vectors of a row are written out without a loop
 
 
-class Kernel(Plan):
+class Kernel(Passage):
     """The function of one group. ``slot``: where the address of a quantity stands in the table that the function is given."""
 
     def __init__(self, program: Program, group: Group, name: str, machine: Machine, slot: Callable[[int], int]) -> None:
         super().__init__(program, group, machine)
         self.name, self.slot = name, slot
-        self.body: list[str] = []
-        self.entry: list[str] = []
-        self.declarations: set[str] = set()
-        self.names: Iterator[int] = itertools.count()
+        self.bases: dict[int, str] = {}
+        self.scratch: dict[int, str] = {}
+        self.outer: list[str] = []  # the indices of the outer columns
         self.accumulators: dict[int, Accumulator] = {}
         self.columns: dict[tuple[int, str], Accumulator] = {}  # of a quantity and the first of its columns
         self.row_values: dict[int, Value] = {}  # of this row, by quantity
-        self.vector = Emitter(self.width, machine.features, self.body, self.declarations, self.names)
-        self.scalar = Emitter(1, machine.features, self.body, self.declarations, self.names)
-
-    # ------------------------------------------------------------------ loops
-
-    def emit(self, text: str) -> None:
-        self.body.append(f"  {text}")
-
-    def fresh(self, prefix: str = "t") -> str:
-        return f"%{prefix}{next(self.names)}"
-
-    def alloca(self, type: str) -> str:
-        name = self.fresh("m")
-        self.entry.append(f"  {name} = alloca {type}, align 64")
-        return name
-
-    def loop(self, count: int, do: Callable[[str], None], start: str = "0", end: str | None = None) -> None:
-        """do(index) for each index."""
-        if count == 1 and end is None:
-            do("0")
-            return
-        counter = self.alloca("i64")
-        head, after = (f"loop{next(self.names)}", f"after{next(self.names)}")
-        self.emit(f"store i64 {start}, ptr {counter}")
-        self.emit(f"br label %{head}")
-        self.body.append(f"{head}:")
-        index = self.fresh("i")
-        self.emit(f"{index} = load i64, ptr {counter}")
-        do(index)
-        following, more = self.fresh("i"), self.fresh("c")
-        self.emit(f"{following} = add i64 {index}, 1")
-        self.emit(f"store i64 {following}, ptr {counter}")
-        self.emit(f"{more} = icmp ult i64 {following}, {end or count}")
-        self.emit(f"br i1 {more}, label %{head}, label %{after}")
-        self.body.append(f"{after}:")
-
-    def nested(self, lengths: list[int], do: Callable[[list[str]], None]) -> None:
-        """do(indices) for all combinations."""
-
-        def at(k: int, indices: list[str]) -> None:
-            if k == len(lengths):
-                do(indices)
-            else:
-                self.loop(lengths[k], lambda i: at(k + 1, [*indices, i]))
-
-        at(0, [])
-
-    def sum_of(self, start: str, indices: list[str], strides: list[int]) -> str:
-        """start + Σ index · stride, as text."""
-        total = start
-        for index, stride in zip(indices, strides, strict=True):
-            if not stride or index == "0":
-                continue
-            term = index
-            if stride != 1:
-                term = self.fresh()
-                self.emit(f"{term} = mul i64 {index}, {stride}")
-            if total == "0":
-                total = term
-            else:
-                new = self.fresh()
-                self.emit(f"{new} = add i64 {total}, {term}")
-                total = new
-        return total
 
     # ------------------------------------------------------------------ the function
 
     def text(self) -> str:
         """The function in LLVM's text."""
-        self.bases: dict[int, str] = {}
         for base in dict.fromkeys(a.operand.base for a in self.accesses.values()):
             address, pointer = self.fresh("a"), self.fresh("b")
             self.entry.append(f"  {address} = getelementptr ptr, ptr %table, i64 {self.slot(base)}")
@@ -122,25 +56,12 @@ class Kernel(Plan):
         head = f"define internal void @{self.name}(ptr noalias %table) {{"
         return "\n".join([head, *self.entry, "  br label %start", "start:", *self.body, "}"])
 
-    def _type(self, number: int) -> str:
-        return type_of(self.program.quantities[number].dtype)
-
-    def _element(self, access: Access, pointer: str, offset: str) -> str:
-        """The address of an element, counted from a pointer."""
-        if offset == "0":
-            return pointer
-        type = self._type(access.operand.base)
-        name = self.fresh("p")
-        self.emit(f"{name} = getelementptr {stored_type(type)}, ptr {pointer}, i64 {offset}")
-        return name
-
     # ------------------------------------------------------------------ rows
 
     def _row(self, indices: list[str], stages: int) -> None:
         """One row: its pointers, its numbers, and a pass over its columns for each stage."""
         self.row_values = {}
-        self.loaded: dict[int, Value] = {}
-        self.splats: dict[Any, Value] = {}
+        self.loaded, self.splats = {}, {}
         for a in self.accesses.values():
             a.pointer = self._element(a, self.bases[a.operand.base], self.sum_of(str(a.operand.offset), indices, a.rows))
         for a in self.accesses.values():
@@ -174,12 +95,6 @@ class Kernel(Plan):
         target = self.targets.get(id(m))
         if target is not None:
             self.scalar.store(value, target.pointer)
-
-    def _row_load(self, access: Access) -> Value:
-        """What is the same for all columns of a row."""
-        if id(access) not in self.loaded:
-            self.loaded[id(access)] = self.scalar.load(access.pointer, self._type(access.operand.base))
-        return self.loaded[id(access)]
 
     def _row_operand(self, m: Member, i: int, type: str) -> Value:
         operand = m.item.operands[i]
@@ -246,7 +161,7 @@ class Kernel(Plan):
         starts = {id(a): self.sum_of("0", outer, a.columns[:-1]) for a in self.accesses.values()}
 
         def step(start: str, live: int | None) -> None:
-            self.values: dict[Any, Value] = {}
+            self.values = {}
             self.start, self.live, self.starts, self.outer = start, live, starts, outer
             for m in work:
                 self._point(m)
@@ -329,68 +244,6 @@ class Kernel(Plan):
         place = self.sum_of(self.start, self.outer, list(strides_of(tuple(self.column_lengths))[:-1]))
         self.emit(f"{name} = getelementptr {stored_type(self._type(number))}, ptr {self.scratch[number]}, i64 {place}")
         return name
-
-    # ------------------------------------------------------------------ memory
-
-    def _load(self, access: Access) -> Value:
-        """What an array holds at these columns."""
-        if not access.varies and access in self.reads.values():
-            return self.splats["load", id(access)]
-        key = ("load", id(access))
-        if key not in self.values or access in self.targets.values():
-            type = self._type(access.operand.base)
-            pointer, places = self._places(access)
-            if places is None:
-                self.values[key] = self.vector.load(pointer, type, self.live)
-            else:
-                self.values[key] = self._gathered(type, places)
-        return self.values[key]
-
-    def _store(self, access: Access, value: Value) -> None:
-        pointer, places = self._places(access)
-        if places is None:
-            self.vector.store(value, pointer, self.live)
-            return
-        e = self.vector
-        value = e.cast(value, "i8") if value.type == "i1" else value
-        text = e.call(
-            f"llvm.masked.scatter.{e.mangled(value.type)}.v{e.width}p0", "void", (e.vector(value.type), value.text),
-            (f"<{e.width} x ptr>", places), ("i32", str(SIZES.get(value.type, 1))), self._mask(),
-        )
-        self.emit(text)
-
-    def _gathered(self, type: str, places: str) -> Value:
-        e = self.vector
-        stored = stored_type(type)
-        text = e.call(
-            f"llvm.masked.gather.{e.mangled(stored)}.v{e.width}p0", e.vector(stored), (f"<{e.width} x ptr>", places),
-            ("i32", str(SIZES[type])), self._mask(), (e.vector(stored), "zeroinitializer"),
-        )
-        return e.cast(e.line(text, stored), type)
-
-    def _mask(self) -> tuple[str, str]:
-        live = self.width if self.live is None else self.live
-        lanes = ", ".join(f"i1 {'true' if i < live else 'false'}" for i in range(self.width))
-        return self.vector.vector("i1"), f"<{lanes}>"
-
-    def _places(self, access: Access) -> tuple[str, str | None]:
-        """The address of the first column, if the others follow it; else the addresses of all."""
-        e = self.vector
-        stride = access.columns[-1] if access.columns else 0
-        start = self.sum_of(self.starts[id(access)], [self.start], [stride])
-        pointer = self._element(access, access.pointer, start)
-        moving = [(index, gather) for index, gather in access.indices if index.varies]
-        if not moving and (stride == 1 or self.width == 1):
-            return pointer, None
-        lanes = "<" + ", ".join(f"i64 {i * stride}" for i in range(self.width)) + ">"
-        offsets = Value(lanes if self.width > 1 else "0", "i64")
-        for index, gather in moving:
-            offsets = e.add(offsets, wrapped(e, self._load(index), gather))
-        type = self._type(access.operand.base)
-        name = self.fresh("g")
-        width = f"{e.vector('i64')} {offsets.text}"
-        self.emit(f"{name} = getelementptr {stored_type(type)}, ptr {pointer}, {width}")
-        return (name, None) if self.width == 1 else (pointer, name)
 
     # ------------------------------------------------------------------ reductions
 

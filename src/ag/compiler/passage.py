@@ -1,0 +1,176 @@
+"""The text of a group's function as it grows: loops, and what is read and written in them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .addresses import stored_type, type_of, wrapped
+from .emitter import Emitter, Value
+from .fusion import Group
+from .native import Machine
+from .planning import SIZES, Access, Plan
+from .program import Program
+
+
+class Passage(Plan):
+    """The text of a group's function as it grows: loops, and vectors read and written within them."""
+
+    def __init__(self, program: Program, group: Group, machine: Machine) -> None:
+        super().__init__(program, group, machine)
+        self.body: list[str] = []
+        self.entry: list[str] = []
+        self.declarations: set[str] = set()
+        self.names: Iterator[int] = itertools.count()
+        self.vector = Emitter(self.width, machine.features, self.body, self.declarations, self.names)
+        self.scalar = Emitter(1, machine.features, self.body, self.declarations, self.names)
+        # Of the row and the columns where the text stands:
+        self.loaded: dict[int, Value] = {}  # what was read that is the same for the row
+        self.splats: dict[Any, Value] = {}  # the same as vectors
+        self.values: dict[Any, Value] = {}  # vectors that are known
+        self.start = "0"  # the first column
+        self.live: int | None = None  # how many of the lanes count (None: all)
+        self.starts: dict[int, str] = {}  # where the outer columns begin in each array
+
+    # ------------------------------------------------------------------ loops
+
+    def emit(self, text: str) -> None:
+        self.body.append(f"  {text}")
+
+    def fresh(self, prefix: str = "t") -> str:
+        return f"%{prefix}{next(self.names)}"
+
+    def alloca(self, type: str) -> str:
+        name = self.fresh("m")
+        self.entry.append(f"  {name} = alloca {type}, align 64")
+        return name
+
+    def loop(self, count: int, do: Callable[[str], None], start: str = "0", end: str | None = None) -> None:
+        """do(index) for each index."""
+        if count == 1 and end is None:
+            do("0")
+            return
+        counter = self.alloca("i64")
+        head, after = (f"loop{next(self.names)}", f"after{next(self.names)}")
+        self.emit(f"store i64 {start}, ptr {counter}")
+        self.emit(f"br label %{head}")
+        self.body.append(f"{head}:")
+        index = self.fresh("i")
+        self.emit(f"{index} = load i64, ptr {counter}")
+        do(index)
+        following, more = self.fresh("i"), self.fresh("c")
+        self.emit(f"{following} = add i64 {index}, 1")
+        self.emit(f"store i64 {following}, ptr {counter}")
+        self.emit(f"{more} = icmp ult i64 {following}, {end or count}")
+        self.emit(f"br i1 {more}, label %{head}, label %{after}")
+        self.body.append(f"{after}:")
+
+    def nested(self, lengths: list[int], do: Callable[[list[str]], None]) -> None:
+        """do(indices) for all combinations."""
+
+        def at(k: int, indices: list[str]) -> None:
+            if k == len(lengths):
+                do(indices)
+            else:
+                self.loop(lengths[k], lambda i: at(k + 1, [*indices, i]))
+
+        at(0, [])
+
+    def sum_of(self, start: str, indices: list[str], strides: list[int]) -> str:
+        """start + Σ index · stride, as text."""
+        total = start
+        for index, stride in zip(indices, strides, strict=True):
+            if not stride or index == "0":
+                continue
+            term = index
+            if stride != 1:
+                term = self.fresh()
+                self.emit(f"{term} = mul i64 {index}, {stride}")
+            if total == "0":
+                total = term
+            else:
+                new = self.fresh()
+                self.emit(f"{new} = add i64 {total}, {term}")
+                total = new
+        return total
+
+    # ------------------------------------------------------------------ memory
+
+    def _type(self, number: int) -> str:
+        return type_of(self.program.quantities[number].dtype)
+
+    def _element(self, access: Access, pointer: str, offset: str) -> str:
+        """The address of an element, counted from a pointer."""
+        if offset == "0":
+            return pointer
+        type = self._type(access.operand.base)
+        name = self.fresh("p")
+        self.emit(f"{name} = getelementptr {stored_type(type)}, ptr {pointer}, i64 {offset}")
+        return name
+
+    def _row_load(self, access: Access) -> Value:
+        """What is the same for all columns of a row."""
+        if id(access) not in self.loaded:
+            self.loaded[id(access)] = self.scalar.load(access.pointer, self._type(access.operand.base))
+        return self.loaded[id(access)]
+
+    def _load(self, access: Access) -> Value:
+        """What an array holds at these columns."""
+        if not access.varies and access in self.reads.values():
+            return self.splats["load", id(access)]
+        key = ("load", id(access))
+        if key not in self.values or access in self.targets.values():
+            type = self._type(access.operand.base)
+            pointer, places = self._places(access)
+            if places is None:
+                self.values[key] = self.vector.load(pointer, type, self.live)
+            else:
+                self.values[key] = self._gathered(type, places)
+        return self.values[key]
+
+    def _store(self, access: Access, value: Value) -> None:
+        pointer, places = self._places(access)
+        if places is None:
+            self.vector.store(value, pointer, self.live)
+            return
+        e = self.vector
+        value = e.cast(value, "i8") if value.type == "i1" else value
+        text = e.call(
+            f"llvm.masked.scatter.{e.mangled(value.type)}.v{e.width}p0", "void", (e.vector(value.type), value.text),
+            (f"<{e.width} x ptr>", places), ("i32", str(SIZES.get(value.type, 1))), self._mask(),
+        )
+        self.emit(text)
+
+    def _gathered(self, type: str, places: str) -> Value:
+        e = self.vector
+        stored = stored_type(type)
+        text = e.call(
+            f"llvm.masked.gather.{e.mangled(stored)}.v{e.width}p0", e.vector(stored), (f"<{e.width} x ptr>", places),
+            ("i32", str(SIZES[type])), self._mask(), (e.vector(stored), "zeroinitializer"),
+        )
+        return e.cast(e.line(text, stored), type)
+
+    def _mask(self) -> tuple[str, str]:
+        live = self.width if self.live is None else self.live
+        lanes = ", ".join(f"i1 {'true' if i < live else 'false'}" for i in range(self.width))
+        return self.vector.vector("i1"), f"<{lanes}>"
+
+    def _places(self, access: Access) -> tuple[str, str | None]:
+        """The address of the first column, if the others follow it; else the addresses of all."""
+        e = self.vector
+        stride = access.columns[-1] if access.columns else 0
+        start = self.sum_of(self.starts[id(access)], [self.start], [stride])
+        pointer = self._element(access, access.pointer, start)
+        moving = [(index, gather) for index, gather in access.indices if index.varies]
+        if not moving and (stride == 1 or self.width == 1):
+            return pointer, None
+        lanes = "<" + ", ".join(f"i64 {i * stride}" for i in range(self.width)) + ">"
+        offsets = Value(lanes if self.width > 1 else "0", "i64")
+        for index, gather in moving:
+            offsets = e.add(offsets, wrapped(e, self._load(index), gather))
+        type = self._type(access.operand.base)
+        name = self.fresh("g")
+        width = f"{e.vector('i64')} {offsets.text}"
+        self.emit(f"{name} = getelementptr {stored_type(type)}, ptr {pointer}, {width}")
+        return (name, None) if self.width == 1 else (pointer, name)
