@@ -184,6 +184,7 @@ if TYPE_CHECKING:
     from .operators.choosing import *  # noqa: F403
     from .operators.declared import *  # noqa: F403
     from .operators.differences import *  # noqa: F403
+    from .operators.eigenvalues import *  # noqa: F403
     from .operators.floating import *  # noqa: F403
     from .operators.missing import *  # noqa: F403
     from .operators.ordering import *  # noqa: F403

@@ -18,7 +18,7 @@ from .table import compose, of_numpy
 
 __all__ = [
     "append", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "block", "delete", "dsplit", "dstack", "fliplr",
-    "flipud", "hsplit", "insert", "resize", "rollaxis", "rot90", "unstack", "vsplit",
+    "flipud", "hsplit", "insert", "resize", "rollaxis", "rot90", "sliding_window_view", "unstack", "vsplit",
 ]
 
 # ---------------------------------------------------------------------- turned
@@ -235,3 +235,30 @@ def resize(x: Any, new_shape: Any) -> Any:
     flat = reshape(x, -1)
     return reshape(take(flat, np.arange(size) % shape_of(flat)[0], 0), shape)
 
+
+
+@compose("sliding_window_view", numpy=(np.lib.stride_tricks.sliding_window_view,), samples=arrays(
+    ((5,), {"window_shape": 3}), ((3, 4), {"window_shape": (2, 2)}), ((2, 4), {"window_shape": 2, "axis": 1}),
+    ((5,), {"window_shape": (3, 2), "axis": (0, 0)})))  # fmt: skip
+def sliding_window_view(
+    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Any:
+    """All windows of x: of each axis with a window the places where it starts, and last the places inside the windows.
+
+    >>> ag.sliding_window_view(ag.Tensor([1.0, 2.0, 4.0]), 2).value
+    array([[1., 2.],
+           [2., 4.]])
+    """
+    x = as_array(x)
+    ndim = len(shape_of(x))
+    lengths = (window_shape,) if isinstance(window_shape, (int, np.integer)) else tuple(window_shape)
+    axes = range(ndim) if axis is None else (axis,) if isinstance(axis, (int, np.integer)) else axis
+    places = [one_axis(a, ndim, x) + ndim for a in axes]
+    if len(places) != len(lengths):
+        raise ValueError(f"sliding_window_view of {describe(x)}: {len(lengths)} lengths of windows for {len(places)} axes")
+    for place, length in zip(places, lengths, strict=True):
+        starts = shape_of(x)[place] - length + 1
+        if length < 0 or starts < 1:
+            raise ValueError(f"sliding_window_view: a window of {length} does not fit axis {place} of {describe(x)}")
+        x = moveaxis(take(x, np.arange(starts)[:, None] + np.arange(length), place), place + 1, -1)
+    return x

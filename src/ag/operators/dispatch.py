@@ -23,6 +23,7 @@ METHODS: dict[str, dict[np.ufunc, str]] = {
     "accumulate": {
         np.add: "cumulative_sum", np.multiply: "cumulative_prod", np.maximum: "cumulative_max", np.minimum: "cumulative_min",
     },
+    "reduceat": {f: f"{f.__name__}_reduceat" for f in (np.add, np.multiply, np.maximum, np.minimum)},
 }
 
 BELOW: dict[Any, Any] = {}  # the functions of ufuncs for callers that stand one frame below the user
@@ -49,12 +50,22 @@ def array_ufunc(self: Operand, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
         return known(ufunc)(FUNCTIONS["reshape"](x, shape_of(x) + (1,) * len(shape_of(y))), y)
     name = METHODS.get(method, {}).get(ufunc)
     if name is None:
-        raise TypeError(f"np.{ufunc.__name__}.{method} has no rule for {describe(self)}: write it with ag's operators")
+        rewrite = _at_in_other_words(ufunc, inputs) if method == "at" else "write it with ag's operators"
+        raise TypeError(f"np.{ufunc.__name__}.{method} has no rule for {describe(self)}: {rewrite}")
     if name not in FUNCTIONS:
         everything()
     if len(inputs) == 1:
         kwargs.setdefault("axis", 0)
     return call(f"{ufunc.__name__}.{method}", FUNCTIONS[name], inputs, kwargs)
+
+
+def _at_in_other_words(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> str:
+    """What to write in place of ``ufunc.at``, which changes an array."""
+    start = "a = a.at[index]" if inputs and isinstance(inputs[0], Operand) else "a = ag.Tensor(a).at[index]"
+    if ufunc in (np.add, np.subtract):
+        return f"it writes into an array; write {start}.add({'v' if ufunc is np.add else '-v'})"
+    arguments = "a[index], v" if ufunc.nin == 2 else "a[index]"
+    return f"it writes into an array; write {start}.set(np.{ufunc.__name__}({arguments})), which names each element once"
 
 
 def array_function(self: Operand, f: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -171,13 +171,21 @@ tan = define(
     "tan", np.tan, Elementwise((lambda ans, x: 1 + ans * ans,)), scalar=math.tan, latex=r"\tan {0}", kernel="tan(x)",
     samples=on((-1.2, 1.2)), complex=True, doc="tan x, x in radians",
 )
+ONE = complex(1.0, -0.0)  # added to or diminished by z it keeps the sign of a zero, which says on which side of a cut z lies
+
+
+def _root_of_one_minus_square(x):
+    """√(1 - x²); of complex x that with a positive real part, or with the sign of the side of the cut."""
+    return sqrt(ONE - x) * sqrt(x + ONE) if is_complex(x) else sqrt((1 - x) * (1 + x))
+
+
 asin = define(
-    "asin", np.arcsin, Elementwise((lambda ans, x: 1 / sqrt((1 - x) * (1 + x)),)), scalar=math.asin,
+    "asin", np.arcsin, Elementwise((lambda ans, x: 1 / _root_of_one_minus_square(x),)), scalar=math.asin,
     latex=r"\arcsin {0}", kernel="asin(x)", samples=on(UNIT), special=(((1.0,), (INF,)), ((-1.0,), (INF,))),
     complex=True, doc="arcsin x in radians, |x| ≤ 1",
 )
 acos = define(
-    "acos", np.arccos, Elementwise((lambda ans, x: -1 / sqrt((1 - x) * (1 + x)),)), scalar=math.acos,
+    "acos", np.arccos, Elementwise((lambda ans, x: -1 / _root_of_one_minus_square(x),)), scalar=math.acos,
     latex=r"\arccos {0}", kernel="acos(x)", samples=on(UNIT), special=(((1.0,), (-INF,)), ((-1.0,), (-INF,))),
     complex=True, doc="arccos x in radians, |x| ≤ 1",
 )
@@ -211,9 +219,9 @@ asinh = define(
     latex=r"\operatorname{{arsinh}} {0}", kernel="asinh(x)", samples=on(REAL), doc="arsinh x",
 )
 acosh = define(
-    "acosh", np.arccosh, Elementwise((lambda ans, x: 1 / (sqrt(x - 1) * sqrt(x + 1)),)), scalar=math.acosh,
-    latex=r"\operatorname{{arcosh}} {0}", kernel="acosh(x)", samples=on(ABOVE_ONE), special=(((1.0,), (INF,)),),
-    complex=True, doc="arcosh x, x ≥ 1",
+    "acosh", np.arccosh, Elementwise((lambda ans, x: 1 / (sqrt(x - 1) * sqrt(x + (ONE if is_complex(x) else 1))),)),
+    scalar=math.acosh, latex=r"\operatorname{{arcosh}} {0}", kernel="acosh(x)", samples=on(ABOVE_ONE),
+    special=(((1.0,), (INF,)),), complex=True, doc="arcosh x, x ≥ 1",
 )
 atanh = define(
     "atanh", np.arctanh, Elementwise((lambda ans, x: 1 / ((1 - x) * (1 + x)),)), scalar=math.atanh,

@@ -33,7 +33,7 @@ from .parts import imag, real
 from .rules import float_of, is_complex, shape_of
 from .selecting import diagonal
 from .solving import solved
-from .table import compose, define
+from .table import ATOM, POWER, compose, define
 
 # ---------------------------------------------------------------------- Cholesky
 
@@ -137,20 +137,52 @@ _orthogonal_and_triangular = define(
 )
 
 
+FURTHER = (
+    "of mode 'complete' the further columns of Q are any orthonormal ones: the derivative is the least one that keeps them "
+    "orthonormal."
+)
+
+
+def _complement_jvp(tangents, ans, a):
+    """dQ₂ = -Q₁ R⁻ᴴ dAᴴ Q₂: it stays orthonormal, and orthogonal to A."""
+    q, r = _qr_parts(_orthogonal_and_triangular(a), a)
+    return -(_from_right(q, adjoint_of(r)) @ (adjoint_of(tangents[0]) @ ans))
+
+
+@standard
+def _complement_vjp(i, g, ans, a):
+    q, r = _qr_parts(_orthogonal_and_triangular(a), a)
+    return -(ans @ (adjoint_of(g) @ _from_right(q, adjoint_of(r))))
+
+
+_orthonormal_complement = define(
+    "orthonormal_complement", lambda a: np.linalg.qr(a, "complete")[0][..., a.shape[-1] :],
+    Dense(_complement_jvp, _complement_vjp, core=2), batch=leading, latex=r"{{{0}}}^{{\perp}}", precedence=(POWER, ATOM),
+    output=lambda inputs: ((*inputs[0][0][:-1], inputs[0][0][-2] - inputs[0][0][-1]), inputs[0][1]),
+    samples=matrices(spread, ((3, 2), {}), ((2, 2, 1), {}), ((2, 1), {})),
+    convention="of two columns or more A determines the span alone: the derivative is the least one that keeps them orthonormal.",
+    doc="orthonormal columns that are orthogonal to those of A, of more rows than columns",
+)
+
+
 @compose("qr", numpy=(np.linalg.qr,), samples=matrices(
-    spread, *SQUARE, ((4, 2), {}), ((2, 4), {}), ((2, 3, 2), {}), ((3, 2), {"mode": "r"})))  # fmt: skip
+    spread, *SQUARE, ((4, 2), {}), ((2, 4), {}), ((2, 3, 2), {}), ((3, 2), {"mode": "r"}), ((3, 2), {"mode": "complete"}),
+    ((2, 3), {"mode": "complete"})), convention=FURTHER)  # fmt: skip
 def qr(a: Any, mode: str = "reduced") -> Any:
-    """(Q, R) with A = Q R, QᴴQ = 1, R upper triangular; ``mode="r"``: R alone.
+    """(Q, R) with A = Q R, QᴴQ = 1, R upper triangular; ``mode="r"``: R alone; "complete": Q is square.
 
     dQ = C - Q (QᴴC - Ω), dR = (QᴴC - Ω) R with C = dA R⁻¹ and Ω skew (Seeger et al. 2017). The first columns of A must be
-    linearly independent. The modes "complete" and "raw" have no rule.
+    linearly independent. The mode "raw" has no rule.
     """
     a = matrix(a, "qr")
-    if mode not in ("reduced", "r"):
-        raise ValueError(f"qr: mode={mode!r} has no rule, as A does not determine its further columns; 'reduced' and 'r' have")
+    if mode not in ("reduced", "r", "complete"):
+        raise ValueError(f"qr: mode={mode!r} has no rule, as it gives LAPACK's factors; 'reduced', 'complete' and 'r' have one")
     m, n = shape_of(a)[-2:]
     left = a[..., :m] if m < n else a
     q, r = _qr_parts(_orthogonal_and_triangular(left), left)
     if m < n:
         r = concat([r, adjoint_of(q) @ a[..., m:]], -1)
+    if mode == "complete" and m > n:
+        q = concat([q, _orthonormal_complement(a)], -1)
+        r = concat([r, np.zeros((*shape_of(a)[:-2], m - n, n), float_of(a))], -2)
     return r if mode == "r" else QRResult(q, r)

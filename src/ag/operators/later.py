@@ -10,7 +10,8 @@ from ..node import Operand
 
 MODULES = (
     "floating", "missing", "ordering", "sets", "statistics", "differences", "signals", "arranging", "building", "choosing",
-    "polynomials", "declared", "special", "fourier", "solving", "factors", "spectra", "matrices",
+    "polynomials", "declared", "special", "fourier", "solving", "factors", "spectra", "eigenvalues", "matrices",
+    "matrix_functions", "segments", "complex_domain",
 )
 
 

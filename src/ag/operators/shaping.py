@@ -13,7 +13,7 @@ from .axes import Axis, normalized, one_axis
 from .batching import full, leading, padded, unchanged, with_params
 from .domains import arrays
 from .rules import Linear, fit, shape_of, value_of
-from .table import ATOM, compose, define, rewrite, row
+from .table import ATOM, NUMPY, compose, define, of_numpy, rewrite, row
 
 Shape = int | tuple[int, ...] | list[int]
 
@@ -61,6 +61,7 @@ def astype(x: Any, dtype: Any, *, copy: bool = True) -> Any:
 
 
 rewrite("astype", astype)
+NUMPY.update((f, astype) for f in of_numpy("astype") if hasattr(f, "_implementation"))  # before NumPy 2.1 it takes arrays alone
 Operand.astype = astype  # type: ignore[attr-defined]
 
 argument = define(

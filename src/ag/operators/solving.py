@@ -85,7 +85,7 @@ def solved(a: Any, b: Any) -> Any:
         return where(singular, math.nan, solution(where(singular, np.eye(shape_of(a)[-1]), a), b))
 
 
-def _system(a: Any, b: Any, name: str) -> tuple[Any, Any, bool]:
+def system(a: Any, b: Any, name: str) -> tuple[Any, Any, bool]:
     """The matrix and the right-hand side as a matrix; was it a vector?"""
     a, b = matrix(a, name, square=True), as_array(b)
     vector = len(shape_of(b)) == 1
@@ -109,7 +109,7 @@ def solve(a: Any, b: Any) -> Any:
     >>> ag.linalg.solve(np.array([[2.0, 0.0], [0.0, 4.0]]), ag.Tensor([2.0, 2.0])).value
     array([1. , 0.5])
     """
-    a, b, vector = _system(a, b, "solve")
+    a, b, vector = system(a, b, "solve")
     x = solution(a, b)
     return x[..., 0] if vector else x
 

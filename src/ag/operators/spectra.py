@@ -46,7 +46,7 @@ class EighResult(NamedTuple):
     eigenvectors: Any
 
 
-def _differences(v):
+def differences(v):
     """vⱼ - vᵢ, and 0 for what is equal but for rounding."""
     value = np.abs(value_of(v))
     tolerance = value.shape[-1] * np.finfo(float_of(value)).eps * np.max(value, -1, keepdims=True, initial=0)[..., None]
@@ -54,7 +54,7 @@ def _differences(v):
     return where(np.abs(value_of(d)) <= tolerance, 0.0, d)
 
 
-def _over(x, d):
+def over(x, d):
     """x / d off the diagonal, and 0 where x is 0: two equal values are no matter to a function that does not tell them apart."""
     nothing = logical_or(equal(x, 0), np.eye(shape_of(x)[-1], dtype=bool))
     return where(nothing, 0.0, x / where(nothing, 1.0, d))
@@ -79,14 +79,14 @@ def _eigh_jvp(tangents, ans, a, uplo):
     """dλ = diag(Vᴴ dA V), dV = V (Vᴴ dA V / (λⱼ - λᵢ))."""
     w, v = _eigh_parts(ans, a)
     x = adjoint_of(v) @ symmetric_part(tangents[0]) @ v
-    return pack(shape_of(a)[:-2], diagonal(x, 0, -2, -1), v @ _over(x, _differences(w)))
+    return pack(shape_of(a)[:-2], diagonal(x, 0, -2, -1), v @ over(x, differences(w)))
 
 
 @standard
 def _eigh_vjp(i, g, ans, a, uplo):
     w, v = _eigh_parts(ans, a)
     g_w, g_v = _eigh_parts(g, a)
-    inner = on_diagonal(g_w) + _over(adjoint_of(v) @ g_v, _differences(w))
+    inner = on_diagonal(g_w) + over(adjoint_of(v) @ g_v, differences(w))
     return symmetric_part(v @ inner @ adjoint_of(v))
 
 
@@ -194,7 +194,7 @@ def _by(x, s):
 
 def _squared_differences(s):
     """sⱼ² - sᵢ²"""
-    return _differences(s) * (s[..., None, :] + s[..., :, None])
+    return differences(s) * (s[..., None, :] + s[..., :, None])
 
 
 def _svd_jvp(tangents, ans, a, full, hermitian):
@@ -209,7 +209,7 @@ def _svd_jvp(tangents, ans, a, full, hermitian):
 
     def turned(x, x1, image, inner):
         """The tangent of singular vectors: within their span, and out of it."""
-        d1 = x1 @ _over(inner, gaps)
+        d1 = x1 @ over(inner, gaps)
         if shape_of(x)[-2] == k:
             return d1
         if not full:
@@ -235,7 +235,7 @@ def _svd_vjp(i, g, ans, a, full, hermitian):
     gaps = _squared_differences(s)
 
     def within(x1, g_x):
-        inner = _over(adjoint_of(x1) @ g_x[..., :k], gaps)
+        inner = over(adjoint_of(x1) @ g_x[..., :k], gaps)
         return inner + adjoint_of(inner)
 
     def outside(x, g_x):
