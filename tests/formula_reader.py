@@ -11,6 +11,7 @@ import math
 import re
 
 import numpy as np
+import scipy.linalg
 import scipy.special
 
 
@@ -37,6 +38,9 @@ BESSEL = {"J": scipy.special.jv, "Y": scipy.special.yv, "I": scipy.special.iv, "
 CALLED = {
     **UFUNCS, "B": scipy.special.beta, "P": scipy.special.gammainc, "Q": scipy.special.gammaincc, "ζ": scipy.special.zeta,
     "svd": lambda x, full=False: in_a_row(*np.linalg.svd(x, full_matrices=full)), "rfft": np.fft.rfft, "irfft": np.fft.irfft,
+    "expm": scipy.linalg.expm, "complement": lambda x: np.linalg.qr(x, "complete")[0][..., x.shape[-1] :],
+    "logm": np.vectorize(scipy.linalg.logm, otypes=[float], signature="(n,n)->(n,n)"), "sqrtm": np.vectorize(scipy.linalg.sqrtm, otypes=[float], signature="(n,n)->(n,n)"),
+    "sylvester": np.vectorize(scipy.linalg.solve_sylvester, otypes=[float], signature="(m,m),(n,n),(m,n)->(m,n)"),
     "huber": scipy.special.huber, "svdvals": np.linalg.svdvals,
     "p_norm": lambda x, axis, ord: np.linalg.norm(x, ord, axis),
     "softmax": lambda z, axis=-1: scipy.special.softmax(z, axis=axis),

@@ -526,9 +526,12 @@ def test_ufunc_methods():
     for ufunc in (np.subtract, np.hypot, np.logaddexp2):
         np.testing.assert_array_equal(ufunc.outer(x, x[0]).value, ufunc.outer(x.value, x.value[0]))
         np.testing.assert_array_equal(ufunc.outer([1.0, 2.0], x).value, ufunc.outer([1.0, 2.0], x.value))
-    for method, args in (("at", ([0], 1.0)), ("reduceat", ([0],))):
-        with pytest.raises(TypeError, match=rf"np\.add\.{method} has no rule"):
-            getattr(np.add, method)(x, *args)
+    for ufunc in (np.add, np.multiply, np.maximum, np.minimum):
+        np.testing.assert_array_equal(ufunc.reduceat(x, [0, 1, 0]).value, ufunc.reduceat(x.value, [0, 1, 0]))
+        with pytest.raises(TypeError, match=rf"np\.{ufunc.__name__}\.at has no rule"):
+            ufunc.at(x, [0], 1.0)
+    with pytest.raises(TypeError, match=r"np\.hypot\.reduceat has no rule"):
+        np.hypot.reduceat(x, [0])
     with pytest.raises(TypeError, match=r"np\.hypot\.reduce has no rule"):
         np.hypot.reduce(x)
 

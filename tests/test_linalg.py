@@ -1,7 +1,6 @@
 """What the rows of linear algebra promise beyond the enumerated tests: singular and degenerate matrices, names, errors."""
 
 import sys
-import warnings
 
 import mpmath
 import numpy as np
@@ -233,7 +232,7 @@ def test_zeros_of_polynomials_with_zero_coefficients():
     assert np.roots(ag.Tensor([3.0])).shape == (0,)
     with pytest.raises(ValueError, match=r"roots takes a vector of coefficients.*shape \(2, 2\)"):
         np.roots(ag.Tensor(np.eye(2)))
-    with pytest.raises(TypeError, match=r"np\.roots under ag\.vmap: the shape of its result depends on the values"):
+    with pytest.raises(TypeError, match=r"np\.roots under ag\.vmap.*the shape of its result depends on the values"):
         ag.vmap(np.roots)(np.array([[1.0, 2.0, 1.5], [0.0, 1.0, 1.0]]))
 
 
@@ -373,13 +372,11 @@ def test_logarithms_of_matrices(scale):
     a = scale * (S + RNG.normal(size=(4, 4))) if scale != 1e-8 else np.eye(4) + scale * A
     with mpmath.workdps(50):
         expected = np.array(mpmath.logm(mpmath.matrix(a.tolist())).tolist(), complex).real
-    np.testing.assert_allclose(ag.linalg.logm(a), expected, rtol=0, atol=1e-14 * np.abs(expected).max() + 2e-16)
+    np.testing.assert_allclose(ag.linalg.logm(a), expected, rtol=0, atol=1e-13 * np.abs(expected).max())
     assert np.isnan(ag.linalg.logm(np.zeros((2, 2)))).all()
 
 
 def test_a_matrix_that_is_singular_but_for_rounding_has_no_logarithm():
     turn = scipy.linalg.qr(np.arange(9.0).reshape(3, 3) + np.eye(3))[0]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # SciPy's, of the root
-        value = ag.linalg.logm(turn @ np.diag([1.0, 2.0, 1e-30]) @ turn.T)
+    value = ag.linalg.logm(turn @ np.diag([1.0, 2.0, 1e-30]) @ turn.T)
     assert np.isnan(value).all() or np.abs(value).max() > 30

@@ -33,7 +33,7 @@ from .parts import imag, real
 from .rules import float_of, is_complex, shape_of
 from .selecting import diagonal
 from .solving import solved
-from .table import ATOM, POWER, compose, define
+from .table import ANY, ATOM, compose, define
 
 # ---------------------------------------------------------------------- Cholesky
 
@@ -157,7 +157,8 @@ def _complement_vjp(i, g, ans, a):
 
 _orthonormal_complement = define(
     "orthonormal_complement", lambda a: np.linalg.qr(a, "complete")[0][..., a.shape[-1] :],
-    Dense(_complement_jvp, _complement_vjp, core=2), batch=leading, latex=r"{{{0}}}^{{\perp}}", precedence=(POWER, ATOM),
+    Dense(_complement_jvp, _complement_vjp, core=2), batch=leading, latex=r"\operatorname{{complement}}({0})",
+    precedence=(ATOM, ANY),
     output=lambda inputs: ((*inputs[0][0][:-1], inputs[0][0][-2] - inputs[0][0][-1]), inputs[0][1]),
     samples=matrices(spread, ((3, 2), {}), ((2, 2, 1), {}), ((2, 1), {})),
     convention="of two columns or more A determines the span alone: the derivative is the least one that keeps them orthonormal.",

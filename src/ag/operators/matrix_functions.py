@@ -21,7 +21,7 @@ from .joining import concat
 from .rules import float_of, shape_of, total
 from .shaping import broadcast_to
 from .solving import solution, system
-from .table import ANY, ATOM, POWER, compose, define
+from .table import ANY, ATOM, compose, define
 
 
 def library() -> Any:
@@ -33,24 +33,29 @@ def library() -> Any:
     return linalg
 
 
-def _like(result: Any, a: Any) -> Any:
-    """The dtype of a result, real or complex, in the precision of a."""
-    dtype = a.dtype if a.dtype.kind in "fc" else np.dtype(float)
-    return np.result_type(dtype, np.complex64) if result.dtype.kind == "c" else dtype
+def _each(compute: Callable[..., Any], *operands: Any) -> Any:
+    """``compute`` of complex matrices, for stacks of them one by one; nan where they are not finite."""
+    lead = np.broadcast_shapes(*[a.shape[:-2] for a in operands])
+    dtype = np.result_type(*operands)
+    whole = [np.broadcast_to(a, lead + a.shape[-2:]).astype(complex) for a in operands]
+    result = np.full(whole[-1].shape, np.nan, complex)
+    for index in np.ndindex(lead):
+        given = [a[index] for a in whole]
+        if all(np.isfinite(a).all() for a in given):
+            result[index] = compute(*given)
+    return result, dtype if dtype.kind in "fc" else np.dtype(float)
 
 
-def _scipys(name: str) -> Callable[..., Any]:
-    """SciPy's function of that name, of stacks of matrices one by one, in double precision."""
+def _by_scipy(name: str) -> Callable[..., Any]:
+    """SciPy's own function, with which tests compare; older ones take one matrix each."""
 
-    def forward(*matrices: Any) -> Any:
-        lead = np.broadcast_shapes(*[a.shape[:-2] for a in matrices])
-        dtype = np.result_type(*matrices)
+    def forward(*args: Any, **params: Any) -> Any:
         function = getattr(library(), name)
-        whole = [np.broadcast_to(a, lead + a.shape[-2:]).astype(np.result_type(dtype, float)) for a in matrices]
-        if not math.prod(lead):
-            return np.zeros(lead + whole[-1].shape[-2:], _like(whole[0], np.zeros(0, dtype)))
-        results = np.array([function(*[a[index] for a in whole]) for index in np.ndindex(lead)])
-        return results.reshape(lead + results.shape[-2:]).astype(_like(results, np.zeros(0, dtype)))
+        lead = np.shape(args[-1])[:-2]
+        if not lead:
+            return function(*args, **params)
+        results = [function(*[x if np.ndim(x) == 2 else x[index] for x in args]) for index in np.ndindex(lead)]
+        return np.reshape(results, np.shape(args[-1]))
 
     return forward
 
@@ -74,11 +79,7 @@ def _triangular_systems(rng):
     ]
 
 
-def _solve_triangular_by_scipy(a: Any, b: Any, **params: Any) -> Any:
-    return library().solve_triangular(a, b, **params)
-
-
-@compose("solve_triangular", forward=_solve_triangular_by_scipy, samples=_triangular_systems)
+@compose("solve_triangular", forward=_by_scipy("solve_triangular"), samples=_triangular_systems)
 def solve_triangular(
     a: Any, b: Any, trans: int | str = 0, lower: bool = False, unit_diagonal: bool = False, overwrite_b: bool = False,
     check_finite: bool = True,
@@ -117,7 +118,7 @@ def _factored_systems(rng):
     ]
 
 
-@compose("cho_solve", forward=lambda c_and_lower, b: library().cho_solve(c_and_lower, b), samples=_factored_systems)
+@compose("cho_solve", forward=_by_scipy("cho_solve"), samples=_factored_systems)
 def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite: bool = True) -> Any:
     """x with A x = b, from Cholesky's factor of A and whether it is the lower one, as `cho_factor` gives them.
 
@@ -153,6 +154,18 @@ def _sylvester_shape(inputs: Any) -> Any:
     return (*lead, *inputs[2][0][-2:]), np.result_type(*[dtype for _, dtype in inputs])
 
 
+def _solve_sylvester(a, b, q):
+    """By Schur's forms of A and B, between which LAPACK solves; nan where A and -B have an eigenvalue in common."""
+
+    def solve(a, b, q):
+        (r, u), (s, v) = (library().schur(x, output="complex") for x in (a, b))
+        y, scale, shared = library().lapack.ztrsyl(r, s, u.conj().T @ q @ v)
+        return np.nan if shared else u @ (y / scale) @ v.conj().T
+
+    x, dtype = _each(solve, a, b, q)
+    return (x if dtype.kind == "c" else x.real).astype(dtype)
+
+
 def _sylvester_samples(rng):
     return [
         ((spread(rng, (*lead, 3, 3)) + 4 * np.eye(3), spread(rng, (2, 2)) + 4 * np.eye(2), rng.normal(size=(*lead, 3, 2))), {})
@@ -161,17 +174,17 @@ def _sylvester_samples(rng):
 
 
 sylvester = define(
-    "sylvester", _scipys("solve_sylvester"), Dense(_sylvester_jvp, _sylvester_vjp, (0, 1, 2), core=2), batch=elementwise,
+    "sylvester", _solve_sylvester, Dense(_sylvester_jvp, _sylvester_vjp, (0, 1, 2), core=2), batch=elementwise,
     output=_sylvester_shape, latex=r"\operatorname{{sylvester}}({0}, {1}, {2})", precedence=(ATOM, ANY, ANY, ANY),
     samples=_sylvester_samples, doc="X with A X + X B = Q",
 )
 
 
-@compose("solve_sylvester", forward=_scipys("solve_sylvester"), samples=_sylvester_samples)
+@compose("solve_sylvester", forward=_by_scipy("solve_sylvester"), samples=_sylvester_samples)
 def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
     """X with A X + X B = Q; dX solves A dX + dX B = dQ - dA X - X dB.
 
-    A and -B must have no eigenvalue in common. Computed by SciPy.
+    Where A and -B have an eigenvalue in common there is no such X: nan. Computed by SciPy.
     """
     a, b, q = matrix(a, "solve_sylvester", square=True), matrix(b, "solve_sylvester", square=True), matrix(q, "solve_sylvester")
     if shape_of(q)[-2:] != (shape_of(a)[-1], shape_of(b)[-1]):
@@ -236,7 +249,7 @@ def _positive(rng: Any, shape: tuple[int, ...]) -> Any:
 
 
 expm = _function_of_matrices(
-    "expm", _expm, latex="e^{{{0}}}", precedence=(POWER, ANY),
+    "expm", _expm, latex=r"\operatorname{{expm}}({0})", precedence=(ATOM, ANY),
     samples=matrices(lambda rng, shape: spread(rng, shape) * (0.6 if shape[-1] == 3 else -3.0), *SQUARE, ((2, 2), {})),
     doc="""The exponential of square matrices, 1 + A + A²/2! + ..., by scaling and squaring (Higham 2005).
 
@@ -247,6 +260,33 @@ expm = _function_of_matrices(
            [0., 1.]])
     """,
 )
+def _root(a):
+    """By Schur's form: of a triangular matrix the root is triangular, and is found diagonal by diagonal (Higham 2008, 6.2)."""
+
+    def root(a):
+        t, q = library().schur(a, output="complex")
+        n = len(t)
+        x = np.diag(np.sqrt(np.diag(t)))
+        d = np.diag(x)
+        with np.errstate(all="ignore"):  # of a singular matrix it may be 0 / 0
+            for k in range(1, n):
+                i, j = np.arange(n - k), np.arange(k, n)
+                inner = np.einsum("ik,ki->i", x[: n - k], x[:, k:])
+                x[i, j] = (t[i, j] - inner) / (d[i] + d[j])
+        return q @ x @ q.conj().T
+
+    x, dtype = _each(root, a)
+    if dtype.kind != "c" and not np.any(_on_the_cut(a)):
+        return x.real.astype(dtype)
+    return x.astype(np.result_type(dtype, np.complex64))
+
+
+def _on_the_cut(a):
+    """Of which matrices do eigenvalues lie on the negative axis?"""
+    w = np.linalg.eigvals(np.where(np.isfinite(a).all((-2, -1), keepdims=True), a, 0.0))
+    return np.any((np.imag(w) == 0) & (np.real(w) < 0), -1)
+
+
 # Gauss' nodes and weights for ∫₀¹ X (1 + t X)⁻¹ dt = log(1 + X); up to this 1-norm of X they are exact to the rounding.
 NODES, WEIGHTS = (np.polynomial.legendre.leggauss(8) + np.array([[1.0], [0.0]])) / 2
 NEAR = 0.25
@@ -255,40 +295,41 @@ ROOTS = 64  # as many bring every matrix near the identity that is not singular 
 
 def _logm(a):
     """2ᵏ log A^{1/2ᵏ}: by square roots near the identity, and there by quadrature (Higham 2008, 11.5)."""
-    root, eye = _scipys("sqrtm"), np.eye(a.shape[-1])
-    regular = (np.linalg.slogdet(a)[0] != 0)[..., None, None]
-    x, doublings = np.where(regular, a, eye).astype(np.result_type(a.dtype, float)), 0
+    dtype = a.dtype if a.dtype.kind in "fc" else np.dtype(float)
+    x, eye = a.astype(np.result_type(dtype, float)), np.eye(a.shape[-1])
+    doublings = 0
     while np.any(np.abs(x - eye).sum(-2) > NEAR) and doublings < ROOTS:
-        x, doublings = root(x), doublings + 1
+        x, doublings = _root(x), doublings + 1
     x = x - eye
-    regular = regular & (np.abs(x).sum(-2).max(-1, initial=0) <= NEAR)[..., None, None]
+    near = (np.abs(x).sum(-2).max(-1, initial=0) <= NEAR)[..., None, None]
+    x = np.where(near, x, np.nan)
     terms = [weight * np.linalg.solve(eye + node * x, x) for node, weight in zip(NODES, WEIGHTS, strict=True)]
-    return np.where(regular, 2.0**doublings * total(terms), np.nan).astype(_like(x, a))
+    return (2.0**doublings * total(terms)).astype(np.result_type(dtype, np.complex64) if x.dtype.kind == "c" else dtype)
 
 
 logm = _function_of_matrices(
-    "logm", _logm, latex=r"\log {0}",
+    "logm", _logm, latex=r"\operatorname{{logm}}({0})", precedence=(ATOM, ANY),
     samples=matrices(_positive, ((2, 2), {}), ((1, 1), {}), ((2, 2, 2), {}), ((0, 2, 2), {})),
     convention="the principal logarithm: of a real matrix with eigenvalues on the negative axis it is complex.",
     doc="""The principal logarithm of square matrices: X with eˣ = A, and eigenvalues between -iπ and iπ; nan of a singular A.
 
-    By square roots, which are SciPy's, and quadrature (Higham 2008, 11.5).
+    By square roots, for which it needs SciPy, and quadrature (Higham 2008, 11.5).
 
     Its derivative along T is the upper right block of the logarithm of [[A, T], [0, A]] (Mathias 1996).
     """,
 )
 
 _square_root = define(
-    "square_root_of_matrix", _scipys("sqrtm"),
+    "square_root_of_matrix", _root,
     Dense(lambda tangents, x, a: sylvester(x, x, tangents[0]), lambda i, g, x, a: sylvester(x.mT, x.mT, g), core=2),
-    batch=leading, output=similar, latex="{{{0}}}^{{1/2}}", precedence=(POWER, ATOM),
+    batch=leading, output=similar, latex=r"\operatorname{{sqrtm}}({0})", precedence=(ATOM, ANY),
     samples=matrices(_positive, *SQUARE, ((2, 2), {})),
     convention="the principal root: of a real matrix with eigenvalues on the negative axis it is complex.",
     doc="X with X X = A, and eigenvalues with positive real parts (Higham 2008, 6.1)",
 )
 
 
-@compose("sqrtm", forward=_scipys("sqrtm"), samples=matrices(_positive, *SQUARE))
+@compose("sqrtm", forward=_by_scipy("sqrtm"), samples=matrices(_positive, *SQUARE))
 def sqrtm(a: Any) -> Any:
     """X with X X = A: the principal square root of square matrices. Computed by SciPy.
 
