@@ -10,7 +10,6 @@ import mpmath
 import numpy as np
 import pytest
 
-import ag
 from ag.compiler import coefficients, elementary
 from ag.compiler.emitter import Emitter
 from ag.operators import everything
@@ -131,7 +130,7 @@ ACCURACY = {
     "log10": (1.5, mpmath.log10, ["positive", (0.5, 2)]),
     "log1p": (1.5, mpmath.log1p, ["positive", "small", (-1, 1), (1, 100)]),
     "tanh": (2.2, mpmath.tanh, ["small", (-1, 1), (-20, 20)]), "sigmoid": (1.5, sigmoid, [(-745, 50), (-5, 5)]),
-    "softplus": (1.6, softplus, [(-745, 700), (-5, 5), (-40, 40)]),
+    "softplus": (1.7, softplus, [(-745, 700), (-5, 5), (-40, 40)]),
     "sin": (1.0, mpmath.sin, ["small", "any", "quarters", (-10, 10), (-2e5, 2e5)]),
     "cos": (1.0, mpmath.cos, ["small", "any", "quarters", (-10, 10), (-2e5, 2e5)]),
     "tan": (1.5, mpmath.tan, ["small", "any", "quarters", (-10, 10), (-2e5, 2e5)]),
@@ -139,7 +138,7 @@ ACCURACY = {
     "atan": (1.0, mpmath.atan, ["small", "any", (-5, 5)]), "sinh": (2.5, mpmath.sinh, ["small", (-5, 5), (-711, 711)]),
     "cosh": (2.0, mpmath.cosh, ["small", (-5, 5), (-711, 711)]), "asinh": (2.0, mpmath.asinh, ["small", "any", (-5, 5)]),
     "acosh": (2.5, mpmath.acosh, ["above 1", (1, 2), (1, 1.001)]), "atanh": (2.0, mpmath.atanh, ["small", (-1, 1)]),
-    "erf": (1.5, mpmath.erf, ["small", (-6, 6), (-1, 1)]), "erfc": (3.5, mpmath.erfc, ["small", (-6, 27.3), (-1, 1)]),
+    "erf": (1.5, mpmath.erf, ["small", (-6, 6), (-1, 1)]), "erfc": (4.0, mpmath.erfc, ["small", (-6, 27.3), (-1, 1)]),
     "cbrt": (1.0, cbrt, ["small", "any"]), "sqrt": (0.5, mpmath.sqrt, ["positive"]),
     "rsqrt": (1.5, lambda x: 1 / mpmath.sqrt(x), ["positive"]),
 }  # fmt: skip
@@ -454,8 +453,8 @@ def test_a_truth_next_to_a_number_is_0_or_1(compiled):
 
 
 def test_stored_coefficients_are_what_the_tool_derives():
-    root = Path(ag.__file__).parent.parent.parent
-    spec = importlib.util.spec_from_file_location("coefficients_tool", root / "tools" / "coefficients.py")
+    path = Path(__file__).parent.parent / "tools" / "coefficients.py"
+    spec = importlib.util.spec_from_file_location("coefficients_tool", path)
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     assert tool.module() == Path(coefficients.__file__).read_text(encoding="utf-8")

@@ -400,4 +400,4 @@ def erfc(e: Emitter, x: Value) -> Value:
     size = e.absolute(x)
     y = _erfc(e, size)
     far = where(e, x, "<", 0.0, e.subtract(e.constant(2.0, x.type), y), y)
-    return where(e, size, "<", 0.5, e.subtract(e.constant(1.0, x.type), _erf_near_0(e, x)), far)
+    return where(e, size, "<", 0.8, e.subtract(e.constant(1.0, x.type), _erf_near_0(e, x)), far)
