@@ -65,8 +65,8 @@ def _evaluated(op: Any, inputs: list[Any], params: dict[str, Any]) -> Type:
         x = _array(inputs[0])
         axis, keepdims = params.get("axis", ()), params.get("keepdims", False)
         if set(params) <= {"axis", "keepdims", "correction"} and 0 not in x.shape:
-            with np.errstate(all="ignore"):
-                dtype = np.asarray(op.forward(np.ones((1,) * x.ndim, x.dtype), **params)).dtype
+            one = {**params, "correction": 0} if "correction" in params else params  # which a single element has
+            dtype = np.asarray(op.forward(np.ones((1,) * x.ndim, x.dtype), **one)).dtype
             reduced = {i % x.ndim for i in axis}
             shape = tuple([1 if i in reduced else n for i, n in enumerate(x.shape) if keepdims or i not in reduced])
             return shape, dtype, False

@@ -1,120 +1,161 @@
-"""The passes: each makes a program that computes the same, to the bit where the numbers are not nan, with less work."""
+"""The passes: each makes a program that computes the same with less work, and can be printed between them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..capture import recorder
 from ..operators.reductions import sum as total
 from ..operators.rules import shape_of
 from ..operators.steps import greater_equal, less, logical_or
+from ..operators.table import TABLE
 from ..traced import Traced
+from .products import PRODUCTS, is_changed
 from .program import Constant, Program, Quantity
+from .rewriter import Rules, rewritten
+from .rewrites import EXACT
 from .tracing import Trace
 
-Change = Callable[[Trace, Quantity, tuple[Any, ...]], Any]
-
-
-def replayed(program: Program, change: Change) -> Program:
-    """The program recorded again, with what ``change(trace, quantity, inputs)`` gives for each quantity (None: the same).
-
-    Inputs are traced values of the new program, and plain numbers.
-    """
-    trace = Trace()
-    known: dict[int, Any] = {}
-
-    def value(x: int | Constant) -> Any:
-        return known[x] if type(x) is int else x.value  # type: ignore[union-attr]
-
-    with trace:
-        for number in program.arguments:
-            q = program.quantities[number]
-            known[number] = trace.argument(q.shape, q.dtype, q.weak, q.name)
-        trace.program.captured = list(program.captured)
-        for number, q in enumerate(program.quantities):
-            if q.op is None:
-                continue
-            inputs = tuple([value(x) for x in q.inputs])
-            result = change(trace, q, inputs)
-            if result is None:
-                numbers = tuple([trace.given(x) for x in inputs])
-                result = trace.added(Quantity(q.op, numbers, q.params, q.shape, q.dtype, q.weak, q.place, q.name))
-            known[number] = result
-        trace.finish([value(x) for x in program.outputs])
-        for x in program.expected:
-            trace.expect_zero(value(x))
-    return trace.program
+Pass = Callable[[Program], Program]
+INDEXED = (TABLE["getitem"], TABLE["index_add"], TABLE["index_set"])
 
 
 def expand(program: Program) -> Program:
     """Rows that are computed by other rows, written out: softmax, the cross-entropy, var, ..."""
+    while any(_is_expanded(program, q) for q in program.quantities):
+        program = replayed(program, _is_expanded, lambda q, given: q.op.kernel(*given, **q.params))
+    return program
 
-    def change(trace: Trace, q: Quantity, inputs: tuple[Any, ...]) -> Any:
-        if not callable(q.op.kernel):
-            return None
-        first = len(trace.program.quantities)
-        result = q.op.kernel(*inputs, **q.params)
-        for new in trace.program.quantities[first:]:
-            new.place = q.place
-        return result
 
-    return replayed(program, change)
+def _is_expanded(program: Program, q: Quantity) -> bool:
+    """Has it a kernel in other rows? Those hold for real numbers, and for at least one."""
+    if q.op is None or not callable(q.op.kernel):
+        return False
+    first = program.quantities[q.inputs[0]]
+    return first.dtype.kind != "c" and first.size > 0
+
+
+def with_bounds(program: Program) -> Program:
+    """The program expects that index arrays point into what they index: machine code can't raise."""
+    return replayed(program, _is_indexed, _bounded)
+
+
+def _is_indexed(program: Program, q: Quantity) -> bool:
+    return q.op in INDEXED and len(q.inputs) > 1
+
+
+def _bounded(q: Quantity, given: list[Any]) -> None:
+    template = q.params["template"]
+    lengths = iter(shape_of(given[0]))
+    rest = iter(given[len(given) - sum(type(part) is str for part in template) :])
+    for part in template:
+        if part is Ellipsis:
+            break  # what stands behind the dots is computed by NumPy, which looks itself
+        if part is None:
+            continue
+        n = next(lengths)
+        if type(part) is str:
+            index = next(rest)
+            if isinstance(index, Traced) and index.dtype.kind in "iu":
+                recorder.trace.expect_zero(total(logical_or(less(index, -n), greater_equal(index, n))))
+
+
+def replayed(
+    program: Program, concerns: Callable[[Program, Quantity], bool], change: Callable[[Quantity, list[Any]], Any]
+) -> Program:
+    """The program recorded again, with what ``change(quantity, traced inputs)`` gives (None: the same) where it ``concerns``."""
+    if not any(concerns(program, q) for q in program.quantities):
+        return program
+    trace = Trace()
+    new = trace.program
+    moved: list[int | Constant] = []
+
+    def places(numbers: list[int]) -> Iterator[int]:
+        return (x for n in numbers if type(x := moved[n]) is int)
+
+    with trace:
+        for q in program.quantities:
+            inputs = tuple([moved[x] if type(x) is int else x for x in q.inputs])
+            result = None
+            if concerns(program, q):
+                trace.place = q.place
+                result = change(q, [_traced(trace, x) for x in inputs])
+            if result is None:
+                moved.append(len(new.quantities))
+                new.quantities.append(q.of(inputs))
+            else:
+                moved.append(trace.given(result))
+    new.arguments = [*places(program.arguments), *new.arguments]
+    new.captured = program.captured + new.captured
+    new.outputs = [moved[x] if type(x) is int else x for x in program.outputs]
+    new.expected = [*places(program.expected), *new.expected]
+    return new
+
+
+def _traced(trace: Trace, x: int | Constant) -> Any:
+    if type(x) is not int:
+        return x.value  # type: ignore[union-attr]
+    q = trace.program.quantities[x]
+    return Traced(trace, x, q.shape, q.dtype, q.weak)
+
+
+def simplify(program: Program) -> Program:
+    """The equations of `rewrites.EXACT`; constants are folded, and what occurs twice is computed once."""
+    return rewritten(program, _EXACT)
+
+
+def products(program: Program) -> Program:
+    """The equations of `products.PRODUCTS`: sums of Einstein and stacks of matrices as few plain matrix products."""
+    return rewritten(program, _WITH_PRODUCTS) if is_changed(program) else program
 
 
 def without_dead_code(program: Program) -> Program:
     """Only what a result depends on."""
     needed = program.needed()
-    return _kept(program, lambda number: number in needed)
-
-
-def _kept(program: Program, is_kept: Callable[[int], bool]) -> Program:
-    result = Program()
-    result.captured = list(program.captured)
-    places: dict[int, int] = {}
-
-    def moved(x: int | Constant) -> Any:
-        return places[x] if type(x) is int else x
-
+    new = Program()
+    moved: dict[int, int] = {}
     for number, q in enumerate(program.quantities):
-        if q.op is None or is_kept(number):
-            places[number] = len(result.quantities)
-            inputs = tuple([moved(x) for x in q.inputs])
-            result.quantities.append(Quantity(q.op, inputs, q.params, q.shape, q.dtype, q.weak, q.place, q.name))
-    result.arguments = [places[x] for x in program.arguments]
-    result.outputs = [moved(x) for x in program.outputs]
-    result.expected = [places[x] for x in program.expected]
-    return result
+        if q.op is None or number in needed:
+            moved[number] = len(new.quantities)
+            new.quantities.append(q.of(tuple([moved[x] if type(x) is int else x for x in q.inputs])))
+    new.captured = list(program.captured)
+    new.arguments = [moved[x] for x in program.arguments]
+    new.outputs = [moved[x] if type(x) is int else x for x in program.outputs]
+    new.expected = [moved[x] for x in program.expected]
+    return new
 
 
-def with_bounds(program: Program) -> Program:
-    """The program expects that index arrays point into what they index: machine code can't raise."""
-
-    def change(trace: Trace, q: Quantity, inputs: tuple[Any, ...]) -> Any:
-        template = q.params.get("template", ()) if q.op.name in ("getitem", "index_add", "index_set") else ()
-        found = inputs[len(inputs) - sum(type(part) is str for part in template) :] if template else ()
-        lengths = iter(shape_of(inputs[0])) if template else iter(())
-        rest = iter(found)
-        for part in template:
-            if part is Ellipsis:
-                break  # what stands behind the dots is computed by NumPy, which looks itself
-            if part is None:
-                continue
-            n = next(lengths)
-            if type(part) is str:
-                index = next(rest)
-                if isinstance(index, Traced) and index.dtype.kind in "iu":
-                    trace.expect_zero(total(logical_or(less(index, -n), greater_equal(index, n))))
-        return None
-
-    return replayed(program, change)
+_EXACT = Rules(EXACT).by_row()
+_WITH_PRODUCTS = Rules([*EXACT, *PRODUCTS]).by_row()
+PASSES: dict[str, Pass] = {
+    "written out": expand, "with bounds": with_bounds, "simplified": simplify, "products": products,
+    "without dead code": without_dead_code,
+}
 
 
-PASSES: list[Callable[[Program], Program]] = [expand, without_dead_code, with_bounds]
+def stages(program: Program) -> Iterator[tuple[str, Program]]:
+    """The program after each pass, with the name of the pass; the bodies of loops are optimized before."""
+    program = _with_optimized_bodies(program)
+    for name, step in PASSES.items():
+        program = step(program)
+        yield name, program
 
 
 def optimized(program: Program) -> Program:
     """The program after all passes."""
-    for step in PASSES:
-        program = step(program)
+    *_, (_, program) = stages(program)
     return program
 
+
+def _with_optimized_bodies(program: Program) -> Program:
+    """The program with the passes applied to all programs among the parameters of its quantities."""
+    if not any(isinstance(value, Program) for q in program.quantities for value in q.params.values()):
+        return program
+    new = copy.copy(program)
+    new.quantities = []
+    for q in program.quantities:
+        params = {key: optimized(value) if isinstance(value, Program) else value for key, value in q.params.items()}
+        new.quantities.append(Quantity(q.op, q.inputs, params, q.shape, q.dtype, q.weak, q.place, q.name))
+    return new

@@ -54,9 +54,37 @@ class Quantity:
         """The expression of the user's program that made it."""
         return "" if self.place is None else expression(*self.place)
 
+    def of(self, inputs: tuple[Any, ...]) -> Quantity:
+        """The same of other inputs."""
+        if inputs == self.inputs:
+            return self
+        return Quantity(self.op, inputs, self.params, self.shape, self.dtype, self.weak, self.place, self.name)
+
     def key(self) -> Any:
-        """What tells two quantities apart that are computed: equal keys have equal values."""
-        return self.op, self.inputs, repr(sorted(self.params.items())) if self.params else "", self.dtype, self.weak
+        """What tells two quantities apart that are computed: equal keys have equal values.
+
+        The order of two inputs does not count where the result is the same to the bit.
+        """
+        inputs: Any = tuple([x if type(x) is int else repr(x.value) for x in self.inputs])
+        if self.op.name in COMMUTATIVE and self.dtype.kind != "c":
+            inputs = frozenset(inputs) if inputs[0] != inputs[1] else inputs
+        return self.op, inputs, _frozen(self.params) if self.params else None, self.dtype, self.weak
+
+
+COMMUTATIVE = frozenset(("add", "multiply", "equal", "not_equal", "logical_and", "logical_or", "logical_xor"))
+
+
+def _frozen(x: Any) -> Any:
+    """What two parameters have in common exactly if they mean the same."""
+    if isinstance(x, dict):
+        return tuple([(key, _frozen(value)) for key, value in sorted(x.items())])
+    if isinstance(x, tuple):
+        return tuple(map(_frozen, x))
+    if isinstance(x, slice):
+        return "slice", x.start, x.stop, x.step
+    if isinstance(x, (str, np.dtype)) or x is None or x is Ellipsis:
+        return x
+    return (type(x), repr(x)) if isinstance(x, (bool, int, float, complex, np.generic)) else id(x)
 
 
 class Program:

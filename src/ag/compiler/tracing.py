@@ -29,6 +29,7 @@ class Trace:
         self.free: dict[Any, Traced] = {}  # captured arrays by identity, and quantities of the parent by number
         self.kept: list[Any] = []  # what must live as long as its identity is asked for
         self.finished = False
+        self.place: Any = None  # of what is recorded; if there is none, where the user stands
 
     def __enter__(self) -> Trace:
         seen.traced = True
@@ -55,7 +56,7 @@ class Trace:
         if known is None:
             numeric(array)
             self.kept.append(array)
-            known = self.argument(array.shape, array.dtype, name=f"captured{len(self.free) + 1}")
+            known = self.argument(array.shape, array.dtype, name=f"captured{len(self.program.captured) + 1}")
             self.program.captured.append(fetch or (lambda: array))
             self.free[id(array)] = known
         return known
@@ -111,8 +112,7 @@ class Trace:
             raise calls.mismatch(op, tuple(inputs), error) from None
         if kind[1].kind == "c":
             seen.complex = True
-        frame = user_frame()
-        return self.added(Quantity(op, numbers, params, *kind, (frame.f_code, frame.f_lasti)))
+        return self.added(Quantity(op, numbers, params, *kind, self.place or _user_place()))
 
     def expect_finite(self, adjoints: Sequence[Any]) -> None:
         """The program holds as long as these are finite; else another pass has to decide."""
@@ -129,3 +129,8 @@ class Trace:
         """The program that computes these."""
         self.program.outputs = [self.given(x) for x in outputs]
         return self.program
+
+
+def _user_place() -> Any:
+    frame = user_frame()
+    return frame.f_code, frame.f_lasti

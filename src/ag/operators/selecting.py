@@ -21,7 +21,7 @@ from .table import ANY, ATOM, SUM, TABLE, compose, constant_of, define
 
 def _indexing(x: Any, index: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """x and the index arrays; the template of the index."""
-    if isinstance(x, Scalar):
+    if isinstance(x, Scalar) or (type(x) is Traced and x.weak):
         raise TypeError(f"{describe(x)} is one number and has no elements: use it as it is, or make it a Tensor")
     template: list[Any] = []
     found: list[Any] = []
