@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +32,7 @@ class Kernel(Passage):
         self.scratch: dict[int, str] = {}
         self.outer: list[str] = []  # the indices of the outer columns
         self.accumulators: dict[int, Accumulator] = {}
-        self.columns: dict[tuple[int, str], Accumulator] = {}  # of a quantity and the first of its columns
+        self.columns: dict[tuple[int, tuple[int, ...]], Accumulator] = {}  # of a quantity and the first of its columns
         self.row_values: dict[int, Value] = {}  # of this row, by quantity
 
     # ------------------------------------------------------------------ the function
@@ -43,13 +44,16 @@ class Kernel(Passage):
             self.entry.append(f"  {address} = getelementptr ptr, ptr %table, i64 {self.slot(base)}")
             self.entry.append(f"  {pointer} = load ptr, ptr {address}")
             self.bases[base] = pointer
-        row = math.prod(self.column_lengths)
+        row = math.prod(self.column_lengths) * (self.width if self.turned else 1)
         self.scratch = {n: self.alloca(f"[{row} x {stored_type(self._type(n))}]") for n in self.group.scratch}
         stages = max(m.stage for m in self.members) + 1
         whole = [m for m in self.members if m.item.kind == "reduce" and m.form in (ONE, COLUMN)]
         for m in whole:
             self._begin(m)
-        self.nested(self.row_lengths, lambda indices: self._row(indices, stages))
+        if self.turned:
+            self.nested(self.row_lengths[:-1], lambda indices: self._in_lanes(lambda i: self._row([*indices, i], stages)))
+        else:
+            self.nested(self.row_lengths, lambda indices: self._row(indices, stages))
         for m in whole:
             self._end(m)
         self.emit("ret void")
@@ -57,6 +61,20 @@ class Kernel(Passage):
         return "\n".join([head, *self.entry, "  br label %start", "start:", *self.body, "}"])
 
     # ------------------------------------------------------------------ rows
+
+    def _in_lanes(self, do: Callable[[str], None]) -> None:
+        """do(first) for as many elements at once as there are lanes."""
+        full, rest = divmod(self.count, self.width)
+
+        def at(index: str) -> None:
+            self.live = None
+            do(self.sum_of("0", [index], [self.width]))
+
+        if full:
+            self.loop(full, at)
+        if rest:
+            self.live = rest
+            do(str(full * self.width))
 
     def _row(self, indices: list[str], stages: int) -> None:
         """One row: its pointers, its numbers, and a pass over its columns for each stage."""
@@ -66,16 +84,16 @@ class Kernel(Passage):
             a.pointer = self._element(a, self.bases[a.operand.base], self.sum_of(str(a.operand.offset), indices, a.rows))
         for a in self.accesses.values():
             for index, gather in a.indices:
-                if not index.varies:
-                    offset = wrapped(self.scalar, self._row_load(index), gather)
+                if self.folded(index):
+                    offset = wrapped(self.scalar, self._one(index), gather)
                     a.pointer = self._element(a, a.pointer, offset.text)
         for stage in range(stages):
             for m in self.members:
                 if m.stage == stage and m.form == ROW and m.item.kind == "map":
-                    self._row_result(m, self._computed(self.scalar, m, self._row_operand))
+                    self._row_result(m, self._computed(self.across, m, self._row_operand))
                 elif m.stage == stage and self._of_rows(m):
                     accumulator = self.accumulators[m.item.number]
-                    accumulator.join(self._row_operand(m, 0, accumulator.type))
+                    accumulator.join(self._row_operand(m, 0, accumulator.type), self.live if self.turned else None)
                     accumulator.flush()
             work = [m for m in self.members if m.stage == stage and self._in_columns(m)]
             if work:
@@ -93,15 +111,21 @@ class Kernel(Passage):
     def _row_result(self, m: Member, value: Value) -> None:
         self.row_values[m.item.number] = value
         target = self.targets.get(id(m))
-        if target is not None:
+        if target is not None and self.turned:
+            self._store(target, value, target.pointer)
+        elif target is not None:
             self.scalar.store(value, target.pointer)
+
+    def _one(self, access: Access) -> Value:
+        """What is one number for the whole row."""
+        return self.scalar.load(access.pointer, self._type(access.operand.base))
 
     def _row_operand(self, m: Member, i: int, type: str) -> Value:
         operand = m.item.operands[i]
         if isinstance(operand, Constant):
-            return self.scalar.constant(operand.value, type)
+            return self.across.constant(operand.value, type)
         access = self.reads.get((id(m), i))
-        return self.scalar.cast(self.row_values[operand.base] if access is None else self._row_load(access), type)
+        return self.across.cast(self.row_values[operand.base] if access is None else self._row_load(access), type)
 
     def _computed(self, e: Emitter, m: Member, read: Callable[[Member, int, str], Value]) -> Value:
         types, _ = self._types(m)
@@ -118,9 +142,15 @@ class Kernel(Passage):
         for m in sums:
             self._begin(m)
         flushed = [m for m in work if m.item.kind == "reduce" and m.form != COLUMN]
-        self.nested(self.column_lengths[:-1], lambda outer: self._pass(work, flushed, outer))
+        if self.turned:
+            self._turned_pass(work)
+            for m in flushed:
+                self.accumulators[m.item.number].flush()
+        else:
+            self.nested(self.column_lengths[:-1], lambda outer: self._pass(work, flushed, outer))
         for m in sums:
-            self._row_result(m, self.accumulators[m.item.number].result(self.scalar))
+            accumulator = self.accumulators[m.item.number]
+            self._row_result(m, accumulator.value() if self.turned else accumulator.result(self.scalar))
 
     def _prepare(self, m: Member, seen: set[int], work: list[Member]) -> None:
         """What a pass needs of numbers that are the same for all columns, before its loop begins."""
@@ -142,17 +172,29 @@ class Kernel(Passage):
 
     def _prepare_access(self, access: Access) -> None:
         for index, _ in access.indices:
-            self._prepare_access(index)
+            if not self.folded(index):
+                self._prepare_access(index)
         if not access.varies:
             self._splat(("load", id(access)), self._row_load(access))
 
     def _splat(self, key: Any, value: Value) -> None:
         if key not in self.splats:
-            self.splats[key] = self.vector.splat(value)
+            self.splats[key] = value if self.turned else self.vector.splat(value)
 
     def _kept(self, m: Member) -> bool:
         """Is the value of an earlier stage read again, rather than computed again?"""
         return id(m) in self.targets or m.item.number in self.scratch
+
+    def _turned_pass(self, work: list[Member]) -> None:
+        """A pass over the columns of as many rows as there are lanes, written out."""
+        for position in itertools.product(*map(range, self.column_lengths)):
+            self.values = {}
+            self.outer = [str(i) for i in position]
+            self.starts = {
+                id(a): str(sum(i * s for i, s in zip(position, a.columns, strict=True))) for a in self.accesses.values()
+            }
+            for m in work:
+                self._point(m)
 
     def _pass(self, work: list[Member], flushed: list[Member], outer: list[str]) -> None:
         """A pass over the innermost columns."""
@@ -241,7 +283,11 @@ class Kernel(Passage):
 
     def _in_scratch(self, number: int) -> str:
         name = self.fresh("p")
-        place = self.sum_of(self.start, self.outer, list(strides_of(tuple(self.column_lengths))[:-1]))
+        strides = list(strides_of(tuple(self.column_lengths)))
+        if self.turned:
+            place = self.sum_of("0", self.outer, [n * self.width for n in strides])
+        else:
+            place = self.sum_of(self.start, self.outer, strides[:-1])
         self.emit(f"{name} = getelementptr {stored_type(self._type(number))}, ptr {self.scratch[number]}, i64 {place}")
         return name
 
@@ -251,28 +297,37 @@ class Kernel(Passage):
         """Nothing is reduced yet."""
         kind, type = m.item.kernel, self._types(m)[1]
         number = m.item.number
-        if m.form == COLUMN and len(self.column_lengths) <= 1 and self.count <= UNROLLED * self.width:
-            for start in range(0, self.count, self.width):  # in registers
-                accumulator = Accumulator(self.vector, self.alloca, kind, type, False)
-                self.columns[number, str(start)] = accumulator
+        if m.form == COLUMN and (self.turned or (len(self.column_lengths) <= 1 and self.count <= UNROLLED * self.width)):
+            for key in self._positions():  # in registers
+                accumulator = self.columns[number, key] = Accumulator(self.vector, self.alloca, kind, type, False)
                 accumulator.begin()
             return
         if m.form == COLUMN:
             self._fill(m, identity(kind, type))
             return
         if number not in self.accumulators:
-            e = self.scalar if self._of_rows(m) else self.vector
-            several = len(self.column_lengths) > 1 or self.count // self.width > 2 * BLOCK
+            e = self.across if self._of_rows(m) else self.vector
+            several = not self.turned and (len(self.column_lengths) > 1 or self.count // self.width > 2 * BLOCK)
             self.accumulators[number] = Accumulator(e, self.alloca, kind, type, several or m.form == ONE)
         self.accumulators[number].begin()
+
+    def _positions(self) -> list[tuple[int, ...]]:
+        """Where columns are, or the first of as many columns as there are lanes."""
+        if self.turned:
+            return list(itertools.product(*map(range, self.column_lengths)))
+        return [(i,) for i in range(0, self.count, self.width)]
 
     def _end(self, m: Member) -> None:
         """What all rows were reduced to is stored."""
         target = self.targets.get(id(m))
-        for (number, start), accumulator in self.columns.items():
+        for (number, key), accumulator in self.columns.items():
             if number == m.item.number and target is not None:
-                self.start, self.live, self.starts = start, min(self.width, self.count - int(start)), {id(target): "0"}
                 target.pointer = self.bases[target.operand.base]
+                if self.turned:
+                    offset = sum(i * s for i, s in zip(key, target.columns, strict=True))
+                    self.scalar.store(accumulator.result(self.scalar), self._element(target, target.pointer, str(offset)))
+                    continue
+                self.start, self.live, self.starts = str(key[0]), min(self.width, self.count - key[0]), {id(target): "0"}
                 self._store(target, accumulator.value())
         if m.form == ONE and target is not None:
             pointer = self._element(target, self.bases[target.operand.base], str(target.operand.offset))
@@ -301,7 +356,8 @@ class Kernel(Passage):
         self.nested(self.column_lengths[:-1], fill)
 
     def _join_column(self, m: Member, value: Value) -> None:
-        accumulator = self.columns.get((m.item.number, self.start))
+        key = tuple(map(int, self.outer)) if self.turned else (int(self.start),) if self.start.isdigit() else ()
+        accumulator = self.columns.get((m.item.number, key))
         if accumulator is not None:
             accumulator.join(value, self.live)
             return

@@ -32,6 +32,8 @@ class Passage(Plan):
         self.start = "0"  # the first column
         self.live: int | None = None  # how many of the lanes count (None: all)
         self.starts: dict[int, str] = {}  # where the outer columns begin in each array
+        self.written = {id(a) for a in self.targets.values()}
+        self.across = self.vector if self.turned else self.scalar  # of what is one number for each row
 
     # ------------------------------------------------------------------ loops
 
@@ -109,41 +111,48 @@ class Passage(Plan):
         self.emit(f"{name} = getelementptr {stored_type(type)}, ptr {pointer}, i64 {offset}")
         return name
 
+    def moves(self, access: Access) -> bool:
+        """Is it another element in each lane?"""
+        return access.lane != 0 or any(self.moves(index) for index, _ in access.indices)
+
+    def folded(self, index: Access) -> bool:
+        """Is the index one number for the whole row, so that the row's pointer follows it?"""
+        return not index.varies and not (self.turned and self.moves(index))
+
     def _row_load(self, access: Access) -> Value:
-        """What is the same for all columns of a row."""
+        """What is the same for all columns of a row, or of as many rows as there are lanes."""
         if id(access) not in self.loaded:
-            self.loaded[id(access)] = self.scalar.load(access.pointer, self._type(access.operand.base))
+            if self.turned:
+                self.loaded[id(access)] = self._read(access, access.pointer)
+            else:
+                self.loaded[id(access)] = self.scalar.load(access.pointer, self._type(access.operand.base))
         return self.loaded[id(access)]
 
     def _load(self, access: Access) -> Value:
         """What an array holds at these columns."""
-        if not access.varies and access in self.reads.values():
+        if not access.varies and ("load", id(access)) in self.splats:
             return self.splats["load", id(access)]
         key = ("load", id(access))
-        if key not in self.values or access in self.targets.values():
-            type = self._type(access.operand.base)
-            pointer, places = self._places(access)
-            if places is None:
-                self.values[key] = self.vector.load(pointer, type, self.live)
-            else:
-                self.values[key] = self._gathered(type, places)
+        if key not in self.values or id(access) in self.written:
+            self.values[key] = self._read(access, self._pointer(access))
         return self.values[key]
 
-    def _store(self, access: Access, value: Value) -> None:
-        pointer, places = self._places(access)
-        if places is None:
-            self.vector.store(value, pointer, self.live)
-            return
-        e = self.vector
-        value = e.cast(value, "i8") if value.type == "i1" else value
-        text = e.call(
-            f"llvm.masked.scatter.{e.mangled(value.type)}.v{e.width}p0", "void", (e.vector(value.type), value.text),
-            (f"<{e.width} x ptr>", places), ("i32", str(SIZES.get(value.type, 1))), self._mask(),
-        )
-        self.emit(text)
+    def _pointer(self, access: Access) -> str:
+        """The address of what the first lane holds at these columns."""
+        start = self.starts[id(access)]
+        if not self.turned:
+            start = self.sum_of(start, [self.start], [access.lane])
+        return self._element(access, access.pointer, start)
 
-    def _gathered(self, type: str, places: str) -> Value:
+    def _read(self, access: Access, pointer: str) -> Value:
+        """One element in each lane."""
         e = self.vector
+        type = self._type(access.operand.base)
+        if not self.moves(access) and all(self.folded(index) for index, _ in access.indices):
+            return e.splat(self.scalar.load(pointer, type))
+        places = self._places(access, pointer)
+        if places is None or self.width == 1:
+            return e.load(places or pointer, type, self.live)
         stored = stored_type(type)
         text = e.call(
             f"llvm.masked.gather.{e.mangled(stored)}.v{e.width}p0", e.vector(stored), (f"<{e.width} x ptr>", places),
@@ -151,26 +160,39 @@ class Passage(Plan):
         )
         return e.cast(e.line(text, stored), type)
 
+    def _store(self, access: Access, value: Value, pointer: str = "") -> None:
+        """Write one element of each lane."""
+        e = self.vector
+        pointer = pointer or self._pointer(access)
+        places = self._places(access, pointer)
+        if places is None or self.width == 1:
+            e.store(value, places or pointer, self.live)
+            return
+        value = e.cast(value, "i8") if value.type == "i1" else value
+        text = e.call(
+            f"llvm.masked.scatter.{e.mangled(value.type)}.v{e.width}p0", "void", (e.vector(value.type), value.text),
+            (f"<{e.width} x ptr>", places), ("i32", str(SIZES.get(value.type, 1))), self._mask(),
+        )
+        self.emit(text)
+
     def _mask(self) -> tuple[str, str]:
         live = self.width if self.live is None else self.live
         lanes = ", ".join(f"i1 {'true' if i < live else 'false'}" for i in range(self.width))
         return self.vector.vector("i1"), f"<{lanes}>"
 
-    def _places(self, access: Access) -> tuple[str, str | None]:
-        """The address of the first column, if the others follow it; else the addresses of all."""
+    def _places(self, access: Access, pointer: str) -> str | None:
+        """The addresses of all lanes; None if they follow each other, beginning at the pointer."""
         e = self.vector
-        stride = access.columns[-1] if access.columns else 0
-        start = self.sum_of(self.starts[id(access)], [self.start], [stride])
-        pointer = self._element(access, access.pointer, start)
-        moving = [(index, gather) for index, gather in access.indices if index.varies]
-        if not moving and (stride == 1 or self.width == 1):
-            return pointer, None
-        lanes = "<" + ", ".join(f"i64 {i * stride}" for i in range(self.width)) + ">"
+        moving = [(index, gather) for index, gather in access.indices if not self.folded(index)]
+        if not moving and (access.lane == 1 or self.width == 1):
+            return None
+        lanes = "<" + ", ".join(f"i64 {i * access.lane}" for i in range(self.width)) + ">"
         offsets = Value(lanes if self.width > 1 else "0", "i64")
         for index, gather in moving:
-            offsets = e.add(offsets, wrapped(e, self._load(index), gather))
-        type = self._type(access.operand.base)
+            offset = wrapped(e, self._load(index) if index.varies else self._row_load(index), gather)
+            offsets = e.add(offsets, offset)
         name = self.fresh("g")
-        width = f"{e.vector('i64')} {offsets.text}"
-        self.emit(f"{name} = getelementptr {stored_type(type)}, ptr {pointer}, {width}")
-        return (name, None) if self.width == 1 else (pointer, name)
+        kind = f"{e.vector('i64')} {offsets.text}"
+        type = stored_type(self._type(access.operand.base))
+        self.emit(f"{name} = getelementptr {type}, ptr {pointer}, {kind}")
+        return name

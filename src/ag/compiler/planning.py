@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from .lowering import Gather, Operand, strides_of
 from .native import Machine
 from .program import Constant, Program
 
+SHORT = 0.5  # of a register: rows that are shorter are passed through side by side
+LONGEST = 16  # columns that are written out one after another
 SIZES = {"double": 8, "float": 4, "i64": 8, "i32": 4, "i1": 1}
 
 
@@ -23,6 +26,7 @@ class Access:
         self.strides = strides  # along the axes of the group's space
         self.rows: list[int] = []
         self.columns: list[int] = []
+        self.lane = 0  # from lane to lane
         self.indices: list[tuple[Access, Gather]] = []
         self.pointer = ""
 
@@ -60,14 +64,28 @@ class Plan:
         self.column_lengths, columns = collapsed(list(group.space[split:]), [a.strides[split:] for a in accesses])
         for a, r, c in zip(accesses, rows, columns, strict=True):
             a.rows, a.columns = r, c
-        self.count = self.column_lengths[-1] if self.column_lengths else 1
+        self.turned = self._is_turned()
+        lengths = self.row_lengths if self.turned else self.column_lengths
+        self.count = lengths[-1] if lengths else 1
+        for a in accesses:
+            a.lane = ((a.rows if self.turned else a.columns) or [0])[-1]
         self.width = self._width()
+
+    def _native(self) -> int:
+        """How many elements a register holds."""
+        sizes = [SIZES[self._types(m)[1]] for m in self.members] + [SIZES[type_of(m.item.quantity.dtype)] for m in self.members]
+        return self.machine.vector_bytes // max([s for s in sizes if s > 1], default=8)
+
+    def _is_turned(self) -> bool:
+        """Do lanes stand for rows? They do where a row is too short to fill a register."""
+        if not self.row_lengths:
+            return False
+        row = math.prod(self.column_lengths)
+        return row <= self._native() * SHORT and row <= LONGEST and self.row_lengths[-1] > row
 
     def _width(self) -> int:
         """How many lanes vectors have: several registers wide, so that independent work hides the latency of each step."""
-        sizes = [SIZES[self._types(m)[1]] for m in self.members] + [SIZES[type_of(m.item.quantity.dtype)] for m in self.members]
-        size = max([s for s in sizes if s > 1], default=8)
-        native = self.machine.vector_bytes // size
+        native = self._native()
         heavy = any(is_costly(m.item) for m in self.members)
         wide = 4 if heavy and len(self.members) < 80 else 2
         while wide > 1 and self.count < native * wide * 2:
