@@ -72,14 +72,26 @@ class Entry:
         self.program = program
         self.result = result
         self.places = places  # of each end of the result its output, or None where it stands as it is
-        self.run = executable.prepare(program, donated)
-        self.single = places == [0] and not isinstance(result, (tuple, list, dict))
+        self.run: Any = executable.prepare(program, donated)
+        ends = [result] if places == [0] else result
+        self.flat = places == list(range(len(places))) and (ends is not result or type(result) is tuple)
+        self.flat = self.flat and all(type(x) is float for x in ends)
+        self.single = ends is not result
 
-    def __call__(self, ends: list[Any]) -> Any:
+    def __call__(self, ends: Sequence[Any]) -> Any:
         """The result, or `executable.DECLINED`."""
         outputs = self.run(ends)
-        if outputs is executable.DECLINED or self.single:
-            return outputs if outputs is executable.DECLINED else outputs[0]
+        return outputs if outputs is executable.DECLINED else self.finished(outputs)
+
+    @property
+    def direct(self) -> bool:
+        """Can it be tried on any arguments, as it looks itself whether they are of its kind?"""
+        return isinstance(self.run, executable.Machine)
+
+    def finished(self, outputs: list[Any]) -> Any:
+        """The outputs in the containers of the result."""
+        if self.flat:
+            return outputs[0] if self.single else tuple(outputs)
         constants = leaves(self.result)
         return rebuilt(
             self.result, [constants[i] if place is None else outputs[place] for i, place in enumerate(self.places)]
@@ -99,6 +111,7 @@ class Compiled:
         self.entries: dict[Any, Entry] = {}
         self.programs: dict[Any, _Programs] = {}  # for calls with nodes
         self.watched: Watched | None = None
+        self.latest: Entry | None = None  # the last that was given arrays alone
         self.name = name_of(function, "function")
 
     def __repr__(self) -> str:
@@ -110,6 +123,11 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if recorder.trace is not None:
             return self.function(*args, **kwargs)  # a part of the program that is recorded
+        latest = self.latest
+        if latest is not None and not kwargs and self.watched.changed() is None:  # type: ignore[union-attr]
+            result = latest.run.directly(args)
+            if result is not None:
+                return latest.finished(result)
         ends: list[Any] = []
         key = self._key(args, kwargs, ends)
         if Operand in map(type, ends) or any(isinstance(x, Operand) for x in ends):
@@ -117,6 +135,8 @@ class Compiled:
         entry = self.entries.get(key)
         if entry is None or self.watched.changed():  # type: ignore[union-attr]
             entry = self._compiled(key, args, kwargs, ends)
+        if entry.direct and not kwargs and not self.static_argnums and len(args) == len(ends):
+            self.latest = entry
         result = entry(ends)
         if result is executable.DECLINED:
             if debug.depth:
@@ -152,6 +172,7 @@ class Compiled:
         changed = self.watched.changed() if self.watched is not None else None
         if changed is not None:
             self.entries.clear()
+            self.latest = None
         if debug.depth and self.watched is not None:
             reason = f"{changed} is bound to something else" if changed else "other shapes, dtypes or static values were given"
             warnings.warn(f"ag.jit compiles {self.name} again: {reason}", stacklevel=3)

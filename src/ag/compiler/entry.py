@@ -10,7 +10,7 @@ import ctypes
 import functools
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,15 @@ PAYLOAD = bytes.__basicsize__ - 1  # where the content of a bytes object begins
 POINTER = ctypes.sizeof(ctypes.c_void_p)
 METH_FASTCALL = 0x0080
 
-# What the machine code reads through its first argument: the kernel, the number of arrays, numpy.ndarray, TypeError, the name.
-TARGET = struct.Struct("PnPPP")
+# What the machine code reads through its first argument: the kernel, the number of arrays, ndarray, TypeError, the name, and
+# what is expected of each array: its dtype (0: anything), the number of its axes and the address of their lengths.
+TARGET = struct.Struct("PnPPPP")
+KIND = struct.Struct("PnP")
+ORDERED = 0x0101  # the flags of an array in row-major order, at an address that is a multiple of its elements' size
+UNEXPECTED = -1  # what is returned for arrays that are not as expected
+
+# After its header an array has its data, its number of axes, their lengths, its strides, its base, its dtype and its flags.
+AXES, LENGTHS, DTYPE, FLAGS = (HEADER + k * POINTER for k in (1, 2, 5, 6))
 
 MESSAGES = {
     "miscounted": "%s() takes exactly %zd arrays, but %zd were given",
@@ -47,6 +54,8 @@ define ptr @{name}(ptr %self, ptr %arguments, {size} %given) {{
   %ndarray = load ptr, ptr %ndarray.at, align 1
   %error.at = getelementptr ptr, ptr %target, {size} 3
   %name.at = getelementptr ptr, ptr %target, {size} 4
+  %kinds.at = getelementptr ptr, ptr %target, {size} 5
+  %kinds = load ptr, ptr %kinds.at, align 1
   %right = icmp eq {size} %given, %count
   br i1 %right, label %room, label %miscounted
 room:
@@ -60,7 +69,51 @@ each:
   %type.at = getelementptr i8, ptr %argument, {size} {type}
   %type = load ptr, ptr %type.at
   %array = icmp eq ptr %type, %ndarray
-  br i1 %array, label %store, label %unfit
+  br i1 %array, label %look, label %unfit
+look:
+  %kind = getelementptr [3 x {size}], ptr %kinds, {size} %i
+  %dtype = load ptr, ptr %kind, align 1
+  %any = icmp eq ptr %dtype, null
+  br i1 %any, label %store, label %compare
+compare:
+  %dtype.at = getelementptr i8, ptr %argument, {size} {dtype}
+  %own = load ptr, ptr %dtype.at
+  %same = icmp eq ptr %own, %dtype
+  %flags.at = getelementptr i8, ptr %argument, {size} {flags}
+  %flags = load i32, ptr %flags.at
+  %masked = and i32 %flags, {ordered}
+  %lined = icmp eq i32 %masked, {ordered}
+  %axes.at = getelementptr i8, ptr %argument, {size} {axes}
+  %axes = load i32, ptr %axes.at
+  %wide = sext i32 %axes to {size}
+  %expected.at = getelementptr {size}, ptr %kind, {size} 1
+  %expected = load {size}, ptr %expected.at, align 1
+  %ranked = icmp eq {size} %wide, %expected
+  %both = and i1 %same, %lined
+  %fits = and i1 %both, %ranked
+  br i1 %fits, label %lengths, label %unexpected
+lengths:
+  %own.at = getelementptr i8, ptr %argument, {size} {lengths}
+  %own.lengths = load ptr, ptr %own.at
+  %wanted.at = getelementptr ptr, ptr %kind, {size} 2
+  %wanted = load ptr, ptr %wanted.at, align 1
+  %number = icmp eq {size} %expected, 0
+  br i1 %number, label %store, label %length
+length:
+  %k = phi {size} [ 0, %lengths ], [ %k.next, %longer ]
+  %own.length.at = getelementptr {size}, ptr %own.lengths, {size} %k
+  %own.length = load {size}, ptr %own.length.at
+  %wanted.length.at = getelementptr {size}, ptr %wanted, {size} %k
+  %wanted.length = load {size}, ptr %wanted.length.at
+  %equal = icmp eq {size} %own.length, %wanted.length
+  br i1 %equal, label %longer, label %unexpected
+longer:
+  %k.next = add {size} %k, 1
+  %another = icmp ult {size} %k.next, %expected
+  br i1 %another, label %length, label %store
+unexpected:
+  %no = call ptr @PyLong_FromLong(i{long} {refused})
+  ret ptr %no
 store:
   %data.at = getelementptr i8, ptr %argument, {size} {header}
   %data = load ptr, ptr %data.at
@@ -97,6 +150,7 @@ def _program() -> str:
     for name, message in MESSAGES.items():
         parts.append(f'@{name} = private constant [{len(message) + 1} x i8] c"{message}\\00"')
     layout: dict[str, object] = {"size": size, "long": long, "header": HEADER, "type": HEADER - POINTER, "payload": PAYLOAD}
+    layout |= {"axes": AXES, "lengths": LENGTHS, "dtype": DTYPE, "flags": FLAGS, "ordered": ORDERED, "refused": UNEXPECTED}
     layout["widened"] = "sext i32 %status to i64" if long == 64 else "add i32 %status, 0"
     for name, before, after in (
         ("hold", "", ""),
@@ -112,10 +166,14 @@ def direct() -> bool:
     if sys.implementation.name != "cpython":
         return False
     array, content = np.arange(3.0), b"content"
-    where = id(array) + HEADER
+    where, address = id(array) + HEADER, ctypes.c_void_p.from_address
     return (
-        ctypes.c_void_p.from_address(where).value == array.ctypes.data
-        and ctypes.c_void_p.from_address(where - POINTER).value == id(np.ndarray)
+        address(where).value == array.ctypes.data
+        and address(where - POINTER).value == id(np.ndarray)
+        and address(id(array) + DTYPE).value == id(array.dtype)
+        and ctypes.c_int.from_address(id(array) + AXES).value == array.ndim
+        and ctypes.c_ssize_t.from_address(address(id(array) + LENGTHS).value or 0).value == array.size
+        and ctypes.c_int.from_address(id(array) + FLAGS).value & ORDERED == ORDERED
         and ctypes.string_at(id(content) + PAYLOAD, len(content)) == content
     )
 
@@ -146,28 +204,38 @@ def _ways() -> native.Library:
     return native.Library(code, ("hold", "release"), symbols)
 
 
-def entry(address: int, count: int, name: str, release: bool = False, keep: object = None) -> Callable[..., int]:
+def entry(
+    address: int, count: int, name: str, release: bool = False, keep: object = None, kinds: Sequence[Any] = ()
+) -> Callable[..., int]:
     """A Python function that calls ``int kernel(void **data)`` at ``address`` with the data pointers of its arrays.
 
     The function takes ``count`` arrays by position and returns the kernel's 32-bit integer. It checks their number and
-    that each is a ``numpy.ndarray``; dtype, shape and contiguity are the caller's affair. With ``release`` other threads
-    run meanwhile. ``keep``, such as the kernel's library, lives as long as the function.
+    that each is a ``numpy.ndarray``. ``kinds``, pairs of a shape and a dtype, say what the first of them have to be, in
+    row-major order: else the result is ``UNEXPECTED``. With ``release`` other threads run meanwhile. ``keep``, such as the
+    kernel's library, lives as long as the function.
     Raises ImportError without llvmlite, ValueError for a negative ``count``.
     """
     if count < 0:
         raise ValueError(f"the number of arrays is at least 0, not {count}")
     if not direct():
-        return _through_ctypes(address, count, name, release, keep)
+        return _through_ctypes(address, count, name, release, keep, kinds)
     library, spelled = _ways(), name.encode()
     text = ctypes.c_char_p(spelled)
-    target = _Target(TARGET.pack(address, count, id(np.ndarray), id(TypeError), ctypes.cast(text, ctypes.c_void_p).value))
+    lengths = [(ctypes.c_ssize_t * len(shape))(*shape) for shape, _ in kinds]
+    table = ctypes.create_string_buffer(KIND.size * max(count, 1))
+    for k, ((shape, dtype), of_kind) in enumerate(zip(kinds, lengths, strict=True)):
+        KIND.pack_into(table, k * KIND.size, id(dtype), len(shape), ctypes.addressof(of_kind))
+    where = ctypes.cast(text, ctypes.c_void_p).value, ctypes.addressof(table)
+    target = _Target(TARGET.pack(address, count, id(np.ndarray), id(TypeError), *where))
     target.method = _Method(spelled, library.address("release" if release else "hold"), METH_FASTCALL, None)
-    target.library, target.name, target.keep = library, spelled, keep
+    target.library, target.name, target.keep = library, spelled, (keep, table, lengths, kinds)
     create = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
     return create(("PyCFunction_NewEx", ctypes.pythonapi))(ctypes.addressof(target.method), target, None)
 
 
-def _through_ctypes(address: int, count: int, name: str, release: bool, keep: object) -> Callable[..., int]:
+def _through_ctypes(
+    address: int, count: int, name: str, release: bool, keep: object, kinds: Sequence[Any] = ()
+) -> Callable[..., int]:
     """The same, for interpreters that keep their objects in other ways."""
     kernel = (ctypes.CFUNCTYPE if release else ctypes.PYFUNCTYPE)(ctypes.c_int, ctypes.c_void_p)(address)
     addresses = ctypes.c_void_p * count
@@ -179,6 +247,9 @@ def _through_ctypes(address: int, count: int, name: str, release: bool, keep: ob
         for array in arrays:
             if type(array) is not np.ndarray:
                 raise TypeError(MESSAGES["unfit"].replace("%R", "%r") % (name, type(array)))
+        for array, (shape, dtype) in zip(arrays, kinds, strict=False):
+            if array.shape != shape or array.dtype != dtype or not (array.flags.c_contiguous and array.flags.aligned):
+                return UNEXPECTED
         return kernel(addresses(*(array.ctypes.data for array in arrays)))
 
     call.__name__ = name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,19 +18,19 @@ DECLINED = object()  # the program does not hold for these arguments
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p)
 
 
-def prepare(program: Program, donated: list[int]) -> Callable[[list[Any]], Any]:
+def prepare(program: Program, donated: list[int]) -> Callable[[Sequence[Any]], Any]:
     """A function from the arguments to the outputs, or DECLINED."""
     if native.available() and native.blas() is not None:
         return Machine(program)
     return by_numpy(program)
 
 
-def by_numpy(program: Program) -> Callable[[list[Any]], Any]:
+def by_numpy(program: Program) -> Callable[[Sequence[Any]], Any]:
     """The program through NumPy."""
     captured = program.captured
     count = len(program.outputs)
 
-    def run(arguments: list[Any]) -> Any:
+    def run(arguments: Sequence[Any]) -> Any:
         everything = [*arguments, *[fetch() for fetch in captured]]
         try:
             results = interpreter.run(program, everything)
@@ -57,13 +57,14 @@ class Machine:
         self.library = native.Library(code, ["run"], symbols)
         self.arenas: list[np.ndarray] = []
         count = len(program.arguments) + len(a.outputs) + 1
-        self.entry = entry.entry(self.library.address("run"), count, "run", False, self.library)
         quantities = program.quantities
         self.types = [(quantities[n].shape, quantities[n].dtype) for n in program.arguments]
+        self.entry = entry.entry(self.library.address("run"), count, "run", False, self.library, self.types)
+        self.captured = program.captured
         self.made = [(quantities[n].shape, quantities[n].dtype) for n in a.outputs]
         self.results = [self._result(x) for x in program.outputs]
-        self.simple = self.results == list(range(len(self.made))) and all(not quantities[n].weak for n in a.outputs)
-        self.weak = [isinstance(x, int) and quantities[x].weak for x in program.outputs]
+        self.kinds = [self._kind(x) for x in program.outputs]
+        self.simple = self.results == list(range(len(self.made))) and set(self.kinds) <= {"array"}
 
     def _result(self, x: int | Constant) -> Any:
         """Where a result comes from: the number of an output, or of an argument below 0, or a constant."""
@@ -73,34 +74,50 @@ class Machine:
             return self.assembler.outputs.index(x)
         return ~self.program.arguments.index(x)
 
-    def __call__(self, arguments: list[Any]) -> Any:
+    def __call__(self, arguments: Sequence[Any]) -> Any:
+        """The outputs for arguments of any kind, or DECLINED."""
         arrays = []
-        for x, (shape, dtype) in zip([*arguments, *[fetch() for fetch in self.program.captured]], self.types, strict=True):
+        for x, (_, dtype) in zip(arguments, self.types, strict=False):
             if type(x) is not np.ndarray:
                 x = np.array(x, dtype)
             elif not (x.flags.c_contiguous and x.flags.aligned):
-                x = np.ascontiguousarray(x)
-            if x.dtype != dtype or x.shape != shape:
-                return DECLINED
+                x = np.ascontiguousarray(x).reshape(x.shape)
             arrays.append(x)
+        outputs = self.directly(arrays)
+        return DECLINED if outputs is None else outputs
+
+    def directly(self, arguments: Sequence[Any]) -> list[Any] | None:
+        """The outputs, if the arguments are arrays as they are expected, in row-major order, and the program holds."""
         outputs = [np.empty(shape, dtype) for shape, dtype in self.made]
+        if self.captured:
+            arguments = [*arguments, *[np.ascontiguousarray(fetch()) for fetch in self.captured]]
         try:
             arena = self.arenas.pop()
         except IndexError:
             arena = np.empty(self.assembler.arena.size + 64, np.uint8)
-        status = self.entry(*arrays, *outputs, arena)
-        self.arenas.append(arena)
+        try:
+            status = self.entry(*arguments, *outputs, arena)
+        except TypeError:
+            return None
+        finally:
+            self.arenas.append(arena)
         if status != HELD:
-            return DECLINED
+            return None
         if self.simple:
-            return [y if y.ndim else y[()] for y in outputs]
-        return [self._taken(r, weak, arrays, outputs) for r, weak in zip(self.results, self.weak, strict=True)]
+            return outputs
+        return [self._taken(r, kind, arguments, outputs) for r, kind in zip(self.results, self.kinds, strict=True)]
 
-    def _taken(self, result: Any, weak: bool, arrays: list[Any], outputs: list[Any]) -> Any:
-        if isinstance(result, Constant):
+    def _taken(self, result: Any, kind: str, arrays: Sequence[Any], outputs: list[Any]) -> Any:
+        if kind == "constant":
             return result.value
         y = outputs[result] if result >= 0 else arrays[~result].copy()
-        return y.item() if weak else y[()] if not y.ndim else y
+        return y if kind == "array" else y.item() if kind == "weak" else y[()]
+
+    def _kind(self, x: int | Constant) -> str:
+        if isinstance(x, Constant):
+            return "constant"
+        q = self.program.quantities[x]
+        return "weak" if q.weak else "array" if q.shape else "number"
 
     def _numpy(self, k: int, table: int) -> int:
         """The step k, which NumPy computes."""
