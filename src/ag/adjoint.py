@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .batched import physical
-from .capture import debug, recorder
+from .capture import debug, ordinary, recorder
 from .node import OFFSETS, Node, Operand, describe, next_stamp, relocate, running
 from .operators.calls import ARITHMETIC
 from .operators.parts import conj
@@ -279,7 +279,7 @@ def seed(root: Node, cotangent: Any, what: str = "backward()") -> Any:
         return np.ones(value.shape, value.dtype) if value.shape else value.dtype.type(1)
     given: Any = cotangent
     if not isinstance(cotangent, Operand):
-        given = np.asarray(cotangent)
+        given = np.asarray(ordinary(cotangent))
         if given.dtype.kind not in ("fiubc" if is_complex(root) else "fiub"):
             kind = "complex" if is_complex(root) else "real"
             raise TypeError(f"{what}: a cotangent holds {kind} numbers, got dtype {given.dtype}")

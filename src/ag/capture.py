@@ -60,11 +60,7 @@ def constant(x: Any) -> Any:
 
 def capture(array: np.ndarray) -> np.ndarray:
     """``array`` as a read-only value: a copy up to 64 KiB, a view with its memory write-locked above."""
-    if type(array) is not np.ndarray and type(array) is not np.memmap:
-        raise TypeError(
-            f"expected a plain NumPy array, got {type(array).__name__}, whose operations mean other things: "
-            f"pass np.asarray(x) (for a masked array x.filled(...))"
-        )
+    ordinary(array)
     numeric(array)
     if recorder.trace is not None:
         return recorder.trace.captured(array)  # which is read at each call of what is compiled
@@ -75,6 +71,16 @@ def capture(array: np.ndarray) -> np.ndarray:
         _digests[id(view)] = digest(view)
         weakref.finalize(view, _digests.pop, id(view), None).atexit = False
     return view
+
+
+def ordinary(array: Any) -> Any:
+    """``array`` itself, unless it is of a subclass of NumPy's array: a masked element would be counted."""
+    if isinstance(array, np.ndarray) and type(array) is not np.ndarray and type(array) is not np.memmap:
+        raise TypeError(
+            f"expected a plain NumPy array, got {type(array).__name__}, whose operations mean other things: "
+            f"pass np.asarray(x) (for a masked array x.filled(...))"
+        )
+    return array
 
 
 def numeric(array: Any) -> Any:

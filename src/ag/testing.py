@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .capture import ordinary
 from .operators import later
 from .operators.rules import FUNCTIONS, shape_of, value_of
 from .tensor import Tensor
@@ -103,7 +104,7 @@ def difference(f: Callable[..., Any], args: tuple[Any, ...], directions: list[An
 def _double(x: Any) -> Any:
     if isinstance(x, (float, int)) and not isinstance(x, np.generic):
         return float(x)
-    return np.asarray(x, dtype=float)
+    return np.asarray(ordinary(x), dtype=float)
 
 
 def _flat(y: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from .domains import ABOVE_ONE, POSITIVE, REAL, UNIT, apart, on
 from .parts import conj
 from .rules import Elementwise, is_complex
-from .steps import equal, floor_divide, greater, less, less_equal, logical_and, logical_or, not_equal, sign
+from .steps import equal, floor_divide, greater, isnan, less, less_equal, logical_and, logical_or, not_equal, sign
 from .table import ANY, ATOM, CALL, POWER, PRODUCT, SUM, define
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
@@ -290,29 +290,36 @@ absolute = define(
 
 
 def _larger(x, y):
-    return where(equal(x, y), 0.5, greater(x, y))
+    """1 where x is the larger of the two, ½ at a tie; a nan is taken, and has no derivative."""
+    return where(isnan(x), NAN, where(equal(x, y), 0.5, greater(x, y)))
+
+
+def _smaller(x, y):
+    return where(isnan(x), NAN, where(equal(x, y), 0.5, less(x, y)))
 
 
 maximum = define(
     "maximum", np.maximum,
     Elementwise((lambda ans, x, y: _larger(x, y), lambda ans, x, y: _larger(y, x)), selects=True),
     scalar=lambda x, y: x if x >= y or x != x else y, latex=r"\max({0}, {1})", precedence=(ATOM, ANY, ANY),
-    kernel="maximum(x, y)", samples=apart(0.0, 0.25), special=(((1.0, 1.0), (0.5, 0.5)), ((2.0, 1.0), (1.0, 0.0))),
-    convention="a tie is shared equally: ½ each; of two zeros the sign of the result is not defined.",
+    kernel="maximum(x, y)", samples=apart(0.0, 0.25),
+    special=(((1.0, 1.0), (0.5, 0.5)), ((2.0, 1.0), (1.0, 0.0)), ((NAN, 1.0), (NAN, 0.0))),
+    convention="a tie is shared equally: ½ each; of two zeros the sign of the result is not defined; by a nan it is nan.",
     doc="the larger of x and y; nan if either is",
 )
 minimum = define(
     "minimum", np.minimum,
-    Elementwise((lambda ans, x, y: _larger(y, x), lambda ans, x, y: _larger(x, y)), selects=True),
+    Elementwise((lambda ans, x, y: _smaller(x, y), lambda ans, x, y: _smaller(y, x)), selects=True),
     scalar=lambda x, y: x if x <= y or x != x else y, latex=r"\min({0}, {1})", precedence=(ATOM, ANY, ANY),
-    kernel="minimum(x, y)", samples=apart(0.0, 0.25), special=(((1.0, 1.0), (0.5, 0.5)), ((2.0, 1.0), (0.0, 1.0))),
-    convention="a tie is shared equally: ½ each; of two zeros the sign of the result is not defined.",
+    kernel="minimum(x, y)", samples=apart(0.0, 0.25),
+    special=(((1.0, 1.0), (0.5, 0.5)), ((2.0, 1.0), (0.0, 1.0)), ((NAN, 1.0), (NAN, 0.0))),
+    convention="a tie is shared equally: ½ each; of two zeros the sign of the result is not defined; by a nan it is nan.",
     doc="the smaller of x and y; nan if either is",
 )
 relu = define(
-    "relu", lambda x: np.maximum(x, 0), Elementwise((lambda ans, x: x > 0,), selects=True),
+    "relu", lambda x: np.maximum(x, 0), Elementwise((lambda ans, x: sign(ans),), selects=True),
     scalar=lambda x: 0.0 if x <= 0 else x, latex=r"\max(0, {0})", precedence=(ATOM, ANY), kernel="maximum(x, 0)",
-    methods=("relu",), samples=apart(0.25), special=(((0.0,), (0.0,)), ((-1.0,), (0.0,)), ((2.0,), (1.0,))),
+    methods=("relu",), samples=apart(0.25), special=(((0.0,), (0.0,)), ((-1.0,), (0.0,)), ((2.0,), (1.0,)), ((NAN,), (NAN,))),
     convention="relu'(0) = 0.", doc="max(0, x)",
 )
 where = define(
@@ -353,14 +360,14 @@ def _clip(x, min=None, max=None):
 clip = define(
     "clip", np.clip,
     Elementwise((
-        lambda ans, x, low, high: logical_and(less_equal(low, x), less_equal(x, high)),
-        lambda ans, x, low, high: logical_and(less(x, low), less_equal(low, high)),
-        lambda ans, x, low, high: logical_or(greater(x, high), greater(low, high)),
+        lambda ans, x, low, high: where(isnan(x), NAN, logical_and(less_equal(low, x), less_equal(x, high))),
+        lambda ans, x, low, high: where(isnan(low), NAN, logical_and(less(x, low), less_equal(low, high))),
+        lambda ans, x, low, high: where(isnan(high), NAN, logical_or(greater(x, high), greater(low, high))),
     ), selects=True),
     scalar=lambda x, low, high: min(max(x, low), high) if x == x and low == low and high == high else NAN, signature=_clip,
     methods=("clip",),
     numpy=(np.clip,), latex=r"\operatorname{{clip}}({0}, {1}, {2})", precedence=(ATOM, ANY, ANY, ANY),
     kernel="minimum(maximum(x, y), z)", samples=apart(0.0, 0.17, 0.33),
     special=(((0.0, 0.0, 1.0), (1.0, 0.0, 0.0)), ((2.0, 0.0, 1.0), (0.0, 0.0, 1.0)), ((-1.0, 0.0, 1.0), (0.0, 1.0, 0.0))),
-    convention="at a bound the derivative is that of x: 1.",
+    convention="at a bound the derivative is that of x: 1; by a nan it is nan.",
 )

@@ -11,7 +11,6 @@ from ..node import Operand, describe
 from .axes import Axis, normalized, one_axis
 from .batching import all_examples
 from .domains import REAL, arrays, distinct
-from .elementwise import where
 from .joining import as_array
 from .reductions import max, min
 from .rules import float_of, shape_of, value_of
@@ -54,7 +53,8 @@ def _running(name: str, ufunc: np.ufunc, doc: str) -> Any:
     def places(value: Any, axis: int) -> Any:
         shape = [-1 if i == axis % value.ndim else 1 for i in range(value.ndim)]
         order = np.arange(value.shape[axis]).reshape(shape)
-        return np.maximum.accumulate(np.where(value == ufunc.accumulate(value, axis), order, 0), axis)
+        reached = (value == ufunc.accumulate(value, axis)) | np.isnan(value)  # from a nan on all is nan
+        return np.maximum.accumulate(np.where(reached, order, 0), axis)
 
     @compose(name, forward=ufunc.accumulate, samples=arrays(((5,), {"axis": 0}), ((3, 4), {"axis": 1})))
     def running(x: Any, axis: int = 0) -> Any:
@@ -110,7 +110,8 @@ def _quantile(x: Any, q: Any, axis: Axis, method: str, keepdims: bool, skip: boo
     low, high = take_along_axis(line, below, -1), take_along_axis(line, above, -1)
     result = low + (high - low) * astype(rank - below, dtype)
     undefined = equal(n, 0) if skip else plainly(lambda missing: missing.any(-1), missing)
-    result = moveaxis(where(undefined[..., None], np.nan, result), -1, 0)
+    factor = plainly(lambda undefined: np.where(undefined[..., None], np.nan, 1.0).astype(dtype), undefined)
+    result = moveaxis(result * factor, -1, 0)  # so that the derivative is nan, too
     kept = [1 if i in axes else m for i, m in enumerate(shape_of(x), -len(shape_of(x)))] if keepdims else shape_of(result)[1:]
     return reshape(result, (*shape_of(q), *kept))
 

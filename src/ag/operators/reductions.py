@@ -15,7 +15,7 @@ from .joining import concat, flip
 from .parts import conj
 from .rules import Custom, Linear, Reduction, broadcast, everywhere, expanded, is_complex, shape_of, value_of
 from .shaping import astype, moveaxis, reshape
-from .steps import equal, greater, isfinite, logical_and
+from .steps import equal, greater, isfinite, isnan, logical_and
 from .table import ANY, ATOM, CALL, compose, constant_of, of_numpy, row
 
 AXES: tuple[Any, ...] = (
@@ -114,13 +114,13 @@ def prod(x: Any, /, axis: Axis = None, dtype: Any = None, *, keepdims: bool = Fa
 def _extreme_weights(ans, x, axis, keepdims):
     chosen = equal(x, ans)
     ties = sum(chosen, axis, keepdims=True)
-    return chosen / where(equal(ties, 0), 1, ties)  # none is equal to nan
+    return where(isnan(x), math.nan, chosen / where(equal(ties, 0), 1, ties))  # none is equal to nan, which has no derivative
 
 
 @row(
     "max", np.maximum.reduce, Reduction(_extreme_weights, selects=True), numpy=(np.max, np.amax), methods=("max",),
     latex=r"\max_{{{axis}}} {0}", kernel="maximum(x, y)", samples=arrays(*AXES),
-    convention="elements that tie for the maximum share the derivative equally.",
+    convention="elements that tie for the maximum share the derivative equally; by a nan it is nan.",
 )
 def max(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """The largest element along ``axis``; nan if one is nan. Raises ValueError for no elements.
@@ -136,7 +136,7 @@ def max(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
 @row(
     "min", np.minimum.reduce, Reduction(_extreme_weights, selects=True), numpy=(np.min, np.amin), methods=("min",),
     latex=r"\min_{{{axis}}} {0}", kernel="minimum(x, y)", samples=arrays(*AXES),
-    convention="elements that tie for the minimum share the derivative equally.",
+    convention="elements that tie for the minimum share the derivative equally; by a nan it is nan.",
 )
 def min(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """The smallest element along ``axis``; nan if one is nan. Raises ValueError for no elements."""

@@ -14,7 +14,7 @@ from .axes import one_axis
 from .batched_index import HERE, Template, filled, names_twice, put_batch, selected_shape, take_batch
 from .batching import varying
 from .domains import REAL, arrays, distinct
-from .rules import Linear, as_known, shape_of, value_of, zeros_like
+from .rules import Linear, as_known, is_complex, shape_of, value_of, zeros_like
 from .shaping import moveaxis, reshape
 from .table import ANY, ATOM, SUM, TABLE, compose, constant_of, define
 
@@ -158,6 +158,10 @@ def _indexing_with(x: Any, index: Any, v: Any) -> tuple[tuple[Any, ...], dict[st
         fits = np.broadcast_shapes(selected, shape_of(v)) == selected
     except ValueError:
         fits = False
+    if is_complex(value_of(v)) and not is_complex(value_of(x)):
+        raise TypeError(
+            f"{describe(x)} is real, and would keep only the real part of {describe(v)}: write ag.astype(x, complex) first"
+        )
     if not fits:
         raise ValueError(f"the index selects the shape {selected} of {describe(x)}; {describe(v)} does not broadcast to it")
     return (x, v, *found), params

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..batched import Batched, Level, live, under
+from ..capture import ordinary
 from ..node import Operand, describe
 from ..operators.axes import one_axis
 from ..operators.batching import full
@@ -78,7 +79,7 @@ def _checked(ends: list[Any], axes: list[Any]) -> tuple[list[Any], list[Any]]:
     for x, axis in zip(ends, axes, strict=True):
         if axis is not None:
             if not isinstance(x, Operand):
-                x = np.asarray(x)
+                x = np.asarray(ordinary(x))
                 if x.dtype.kind not in "fiubc":
                     raise TypeError(
                         f"ag.vmap: an argument holds {describe(x) if x.shape else repr(x.item())}, which has no axis of "

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..adjoint import Adjoints, conjugate, pull, seed, zero
 from ..batched import physical
-from ..capture import debug
-from ..node import Node, Operand, transforming
+from ..capture import debug, ordinary
+from ..node import Node, Operand, describe, transforming
 from ..operators.batching import lowered, raised
-from ..operators.rules import fit, shape_of
+from ..operators.rules import fit, is_complex, shape_of
 from ..reach import Reach
 from ..tangents import push
 from .arguments import Fresh, owned, plain, released, split
@@ -134,4 +134,8 @@ def cotangents(seeds: Adjoints, reach: Reach, targets: list[Node]) -> list[Any]:
 def _tangent(t: Any, leaf: Node) -> Any:
     if isinstance(t, Operand):
         return fit(t, leaf)
-    return float(t) if type(leaf._value) is float else np.asarray(t, leaf._value.dtype)
+    given = np.asarray(ordinary(t))
+    if given.dtype.kind not in ("fiubc" if is_complex(leaf) else "fiub"):
+        kind = "complex" if is_complex(leaf) else "real"
+        raise TypeError(f"a tangent of {describe(leaf)} holds {kind} numbers, got dtype {given.dtype}")
+    return float(given) if type(leaf._value) is float else given.astype(leaf._value.dtype)

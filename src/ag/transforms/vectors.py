@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..capture import ordinary
 from ..node import describe
 from ..operators.joining import concat
 from ..operators.operands import shape_of, value_of
@@ -19,6 +20,7 @@ class Layout:
     def __init__(self, tree: Any, who: str) -> None:
         ends = [float(x) if type(x) is int else x for x in leaves(tree)]
         for x in ends:
+            ordinary(x)
             dtype = getattr(value_of(x), "dtype", None)
             if not (dtype.kind == "f" if dtype is not None else type(value_of(x)) is float):
                 raise TypeError(f"{who}: x0 holds {describe(x)}; it is made of floats and float arrays: write x.astype(float)")
