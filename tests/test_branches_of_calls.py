@@ -243,3 +243,25 @@ def test_a_division_by_a_constant_0_is_recorded_as_ieee_has_it():
         with np.errstate(divide="ignore"):
             assert derivative(lambda x: x / 0.0)(7.0) == 0.0
             assert ag.grad(lambda x: ag.grad(lambda y: x * y / 0.0)(x))(7.0) == np.inf
+
+
+# ---------------------------------------------------------------------- compiled
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.filterwarnings("ignore:divide by zero")
+@pytest.mark.parametrize("root", [ag.sqrt, *ROOTS.values()], ids=["plain", *ROOTS])
+@pytest.mark.parametrize("second", [
+    ag.hessian, lambda f: ag.jacfwd(ag.grad(f)), lambda f: ag.jacrev(ag.grad(f)), lambda f: ag.jacfwd(ag.jacfwd(f)),
+    lambda f: ag.jacrev(ag.jacfwd(f)),
+], ids=["hessian", "forward on reverse", "reverse on reverse", "forward on forward", "reverse on forward"])  # fmt: skip
+def test_compiled_functions_agree(second, root):
+    """The program was recorded without knowing what will be selected; where that matters another pass decides."""
+    if root is reverse_root:
+        second = lambda f: ag.jacrev(ag.grad(f))  # noqa: E731
+    f = lambda x: ag.where(x > 0, root(x) ** 3, x**2).sum()  # noqa: E731
+    gradient, hessian = ag.jit(ag.grad(f)), ag.jit(second(f))
+    for x in (np.array([1.0, 4.0]), *POINTS, np.array([4.0, 1.0])):
+        np.testing.assert_allclose(gradient(x), np.where(x > 0, 1.5 * np.sqrt(np.abs(x)), 2 * x), rtol=1e-14)
+        curvature = np.diag(np.where(x > 0, 0.75 / np.sqrt(np.maximum(np.abs(x), 1e-9)), 2.0))
+        np.testing.assert_allclose(hessian(x), curvature, rtol=1e-14)

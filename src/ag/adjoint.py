@@ -13,6 +13,7 @@ There are three ways to walk:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,9 @@ def pull(seeds: Adjoints, reach: Reach, record: bool = False, masks: Adjoints | 
             masks = {} if masks is None else masks
             masks.update((root, np.ones(shape_of(root), bool)) for root in seeds)
             _exact(reach.order, adjoints, masks, record)
-        elif reach.selecting and recorder.trace is not None:
-            recorder.trace.expect_finite(_outcome(reach.order, adjoints))
+        elif recorder.trace is not None:
+            recorder.trace.unmasked |= record and reach.selecting
+            expect_finite(reach, lambda: _outcome(reach.order, adjoints))
     if reach.complex:
         adjoints = {node: g if g is None or g is absent else conjugate(g) for node, g in adjoints.items()}
     return adjoints
@@ -80,9 +82,15 @@ def _finite(adjoints: Adjoints) -> bool:
     return numbers - numbers == 0
 
 
+def expect_finite(reach: Reach, outcome: Callable[[], list[Any]]) -> None:
+    """While `ag.jit` records: a pass that keeps no masks holds as long as its outcome is finite."""
+    if reach.selecting or recorder.trace.unmasked:
+        recorder.trace.expect_finite([physical(value_of(g)) for g in outcome()])
+
+
 def _outcome(order: list[Node], adjoints: Adjoints) -> list[Any]:
     """The adjoints with which a pass ends: if they are finite, it met nothing that was not."""
-    return [value_of(adjoints[node]) for node in order if adjoints[node] is not None and _ends(node, adjoints)]
+    return [adjoints[node] for node in order if adjoints[node] is not None and _ends(node, adjoints)]
 
 
 def _plain(order: list[Node], adjoints: Adjoints) -> None:

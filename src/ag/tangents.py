@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .adjoint import Adjoints
-from .capture import debug
+from .adjoint import Adjoints, expect_finite
+from .capture import debug, recorder
 from .node import OFFSETS, Node, next_stamp, relocate
 from .operators.rules import computed, recorded
 from .reach import Reach
@@ -27,6 +27,9 @@ def push(tangents: Adjoints, reach: Reach, record: bool) -> Adjoints:
             t = op.rule.jvp(given, recorded(node) if record else computed(node))
             relocate((t,), since, node._code, node._stamp % OFFSETS)
             carried[node] = t
+    if recorder.trace is not None:
+        inner = {x for node in reach.order for x in node.inputs if isinstance(x, Node)}
+        expect_finite(reach, lambda: [t for node, t in carried.items() if t is not None and node not in inner])
     if debug.depth and not record:
         debug.watch.pushed(tangents, reach, carried)
     return carried

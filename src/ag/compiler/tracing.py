@@ -29,6 +29,7 @@ class Trace:
         self.free: dict[Any, Traced] = {}  # captured arrays by identity, and quantities of the parent by number
         self.kept: list[Any] = []  # what must live as long as its identity is asked for
         self.finished = False
+        self.unmasked: bool = parent is not None and parent.unmasked  # was a pass recorded without its masks?
         self.place: Any = None  # of what is recorded; if there is none, where the user stands
 
     def __enter__(self) -> Trace:

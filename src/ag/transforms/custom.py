@@ -12,6 +12,7 @@ from ..adjoint import conjugate
 from ..batched import physical, under
 from ..node import Node, Operand, describe
 from ..operators.rules import Step, broadcast, shape_of, value_of, zeros_like
+from ..traced import Traced
 from .arguments import function_of
 from .containers import leaves, mapped, rebuilt
 from .opaque import Call, Together, name_of, recorded_call, records, zero_like
@@ -172,7 +173,8 @@ class _Forward(Together):
     def jvp(self, tangents: list[Any], step: Step) -> Any:
         filled = [zero_like(x) if t is None else t for t, x in zip(tangents, step.args, strict=True)]
         tangent = self.tangent(step.args, filled)
-        if not np.isfinite(physical(value_of(tangent))).all():  # a tangent that is no input, and 0, may have met inf
+        numbers = physical(value_of(tangent))
+        if type(numbers) is Traced or not np.isfinite(numbers).all():  # a tangent that is no input, and 0, may have met inf
             tangent = self._linear(step).carried_forward(tangents, [], records(step, *tangents))
             tangent = zeros_like(step.ans) if tangent is None else tangent
         return broadcast(tangent, shape_of(step.ans))
