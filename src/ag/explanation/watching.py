@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from ..adjoint import Adjoints, pull
+from ..capture import recorder
 from ..node import OFFSETS, Node, describe, running
 from ..operators.batching import one_by_one_of
 from ..operators.rules import value_of
@@ -43,8 +44,8 @@ def forget() -> None:
 
 def pulled(seeds: Adjoints, reach: Reach, adjoints: Adjoints, ends: Sequence[Node]) -> None:
     """After a reverse pass: raise if a derivative, or the output, is not finite."""
-    if _within_a_pass():
-        return
+    if recorder.trace is not None or _within_a_pass():
+        return  # a program has no numbers yet
     _remember(reach.order)
     starts = one_by_one_of({root: value_of(g) for root, g in seeds.items()})
     for start, found in zip(starts, one_by_one_of({x: adjoints.get(x) for x in (*seeds, *ends)}), strict=False):
@@ -56,7 +57,7 @@ def pulled(seeds: Adjoints, reach: Reach, adjoints: Adjoints, ends: Sequence[Nod
 
 def pushed(tangents: Adjoints, reach: Reach, carried: Adjoints) -> None:
     """After a forward pass: raise if the tangent of an output, or an output, is not finite."""
-    if _within_a_pass(1):
+    if recorder.trace is not None or _within_a_pass(1):
         return
     _remember(reach.order)
     inner = {x for y in reach.order for x in y.inputs if isinstance(x, Node)}

@@ -13,7 +13,7 @@ from .elementwise import exp, log, positive, power, where
 from .joining import as_array
 from .parts import conj
 from .products import matmul
-from .rules import float_of, is_complex, shape_of
+from .rules import float_of, holds, is_complex, shape_of
 from .selecting import diag
 from .shaping import astype, broadcast_arrays, broadcast_to, moveaxis, reshape
 from .steps import equal
@@ -179,7 +179,7 @@ def logspace(
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     """start · qᵏ for k = 0, 1, ..., num - 1, with q such that the last is ``stop``; both of one sign."""
     start, stop = broadcast_arrays(as_array(start), as_array(stop))
-    if not np.all(np.multiply(*all_examples(start, stop)) > 0):
+    if not holds(np.multiply(*all_examples(start, stop)) > 0):
         raise ValueError(f"geomspace goes between two numbers of one sign, not 0; got {describe(start)} and {describe(stop)}")
     start, stop = (astype(z, np.result_type(float_of(z), np.float64)) for z in (start, stop))  # as NumPy does
     line = start * exp(linspace(0.0 * start, log(stop / start), num, endpoint, axis=axis))

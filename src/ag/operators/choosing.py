@@ -9,9 +9,9 @@ import numpy as np
 
 from ..node import describe
 from .axes import one_axis
-from .elementwise import where
+from .elementwise import clip, where
 from .joining import as_array, stack
-from .rules import shape_of, value_of
+from .rules import as_known, holds, shape_of, value_of
 from .selecting import index_set, take, take_along_axis
 from .shaping import broadcast_arrays, moveaxis, reshape
 from .table import compose, plainly
@@ -49,11 +49,11 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
     if mode not in ("raise", "wrap", "clip"):
         raise ValueError(f"choose: mode is 'raise', 'wrap' or 'clip', got {mode!r}")
     a, n = value_of(a), len(choices)
-    a = np.asarray(a) % n if mode == "wrap" else np.clip(a, 0, n - 1) if mode == "clip" else np.asarray(a)
-    if a.size and (a.min() < 0 or a.max() >= n):
+    a = as_known(a) % n if mode == "wrap" else clip(a, 0, n - 1) if mode == "clip" else as_known(a)
+    if not holds((a >= 0) & (a < n)):
         raise ValueError(f"choose: the integers must lie in 0 .. {n - 1}, got some from {a.min()} to {a.max()}")
     index, *arrays = broadcast_arrays(a, *map(as_array, choices))
-    return take_along_axis(stack(arrays), np.asarray(index)[None], 0)[0]
+    return take_along_axis(stack(arrays), as_known(index)[None], 0)[0]
 
 
 def _samples_of_piecewise(rng):

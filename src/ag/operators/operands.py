@@ -71,11 +71,16 @@ def fit(c: Any, x: Any) -> Any:
     number = value_of(x)
     if type(c) is complex:
         c = np.complex128(c)
-    if type(number) is float:
-        return c if type(value_of(c)) is float else FUNCTIONS["as_scalar"](real_like(c, float))
+    if _is_number(number):
+        return c if _is_number(value_of(c)) else FUNCTIONS["as_scalar"](real_like(c, float))
     if type(value_of(c)) is float:
         return FUNCTIONS["as_tensor"](c, number.dtype)
     return c if c.dtype == number.dtype else FUNCTIONS["astype"](real_like(c, number.dtype), number.dtype)
+
+
+def _is_number(x: Any) -> bool:
+    """Is x a float of Python, or will it be one?"""
+    return type(x) is float or (type(x) is Traced and x.weak)
 
 
 def is_complex(x: Any) -> bool:
@@ -140,6 +145,14 @@ def total(terms: list[Any]) -> Any:
 def everywhere(mask: Any) -> bool:
     """Does the mask hold everywhere, for sure?"""
     return type(mask) is not Traced and bool(np.all(mask))
+
+
+def holds(condition: Any) -> bool:
+    """Does a condition that is checked hold for all elements? What is traced is expected to, in each call of the program."""
+    if type(condition) is Traced:
+        recorder.trace.expect_zero(FUNCTIONS["sum"](FUNCTIONS["logical_not"](condition)))
+        return True
+    return bool(np.all(condition))
 
 
 def masked(mask: Any, x: Any) -> Any:

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..node import Operand, describe
+from ..traced import Traced
 from .axes import Axis, normalized, one_axis
 from .batching import all_examples
 from .domains import REAL, arrays, distinct
 from .joining import as_array
 from .reductions import max, min
-from .rules import float_of, shape_of, value_of
+from .rules import float_of, holds, shape_of
 from .selecting import sort, take_along_axis
-from .shaping import astype, moveaxis, reshape
+from .shaping import as_tensor, astype, moveaxis, reshape
 from .steps import equal, isnan
 from .table import compose, constant_of, plainly
 
@@ -90,15 +91,16 @@ def _ranks(n: Any, q: Any, method: str) -> Any:
 def _quantile(x: Any, q: Any, axis: Axis, method: str, keepdims: bool, skip: bool) -> Any:
     """The element of a sorted line at a rank, or between its neighbours. ``skip``: of the elements that are not nan."""
     x = as_array(x)
-    dtype = np.result_type(float_of(x), value_of(q) if isinstance(q, float) else float_of(q))
-    q = as_array(q)
+    weak = isinstance(q, float) or (type(q) is Traced and q.weak)
+    dtype = np.result_type(float_of(x), 0.5 if weak else float_of(q))
+    q = as_tensor(q) if weak and type(q) is Traced else as_array(q)
     line, axes = _lines(x, axis)
     missing = isnan(line)
     *lines, length = shape_of(line)
     n = plainly(lambda missing: np.sum(~missing, -1), missing) if skip else np.full(lines, length)
-    if not all(np.all((q >= 0) & (q <= 1)) for q in all_examples(q)):
+    if not all(holds((q >= 0) & (q <= 1)) for q in all_examples(q)):
         raise ValueError(f"a quantile lies between 0 and 1 (a percentile between 0 and 100), got {describe(q)}")
-    if not isinstance(q, Operand):
+    if not isinstance(q, Operand) or type(q) is Traced:
         rank = plainly(_ranks, n, q, method)
     elif method == "linear":
         rank = reshape(q, -1) * np.maximum(n - 1, 0)[..., None]

@@ -27,6 +27,7 @@ from .operands import (
     expanded as expanded,
     fit as fit,
     float_of as float_of,
+    holds as holds,
     is_complex as is_complex,
     masked as masked,
     real_like as real_like,

@@ -19,7 +19,7 @@ from .joining import as_array
 from .parts import imag, real
 from .products import matmul
 from .reductions import sum
-from .rules import everywhere, float_of, is_complex, shape_of, total, value_of
+from .rules import everywhere, float_of, holds, is_complex, shape_of, total, value_of
 from .shaping import permute_dims, reshape
 from .table import ATOM, CALL, POWER, PRODUCT, compose, define, plainly
 
@@ -283,8 +283,8 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
     tolerance = max(m, n) * np.finfo(float_of(a)).eps if rcond is None else 0.0 if rcond == -1 else rcond
     x = _least_squares(a, b[:, None] if vector else b, float(tolerance))
     rank = plainly(lambda a: np.linalg.lstsq(a, np.zeros(m), tolerance)[2], a)
-    short = any(np.any(r < n) for r in all_examples(rank))
-    residuals = np.zeros(0, float_of(a)) if short or m <= n else _squares((b[:, None] if vector else b) - a @ x)
+    short = m <= n or not all(holds(r >= n) for r in all_examples(rank))
+    residuals = np.zeros(0, float_of(a)) if short else _squares((b[:, None] if vector else b) - a @ x)
     return (x[:, 0] if vector else x), residuals, rank, svdvals(a)
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 import numpy as np
 
 from ..node import describe
+from ..traced import Traced
 from .axes import Axis, normalized
 from .domains import POSITIVE, REAL, arrays, distinct
-from .elementwise import clip, sqrt
+from .elementwise import clip, sqrt, where
 from .joining import as_array, concat
 from .parts import conj, imag, real
 from .products import matmul
 from .reductions import mean, sum
-from .rules import float_of, is_complex, shape_of, value_of
+from .rules import as_known, float_of, holds, is_complex, shape_of, value_of
 from .selecting import diagonal, index_add
 from .shaping import astype, broadcast_to, reshape
 from .table import compose, constant_of, plainly
@@ -97,7 +99,7 @@ def cov(
     """
     x = _observations(m, y, rowvar)
     ddof = (0 if bias else 1) if ddof is None else ddof
-    w = None if fweights is None else np.asarray(fweights, float)
+    w = None if fweights is None else astype(as_known(value_of(fweights)), float)
     if aweights is not None:
         w = as_array(aweights) if w is None else w * as_array(aweights)
     centred = x - average(x, 1, w, keepdims=True)
@@ -139,17 +141,30 @@ def _counts(places: Any, weights: Any, length: int) -> Any:
 ])  # fmt: skip
 def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
     """How often each integer 0, 1, ... occurs in x (plain), or the sum of the ``weights`` at its places."""
+    places = as_known(value_of(x))
+    traced = type(places) is Traced
+    if traced:
+        if not minlength:
+            raise TypeError("np.bincount under ag.jit: its length depends on the values: give minlength, larger than all of x")
+        holds((places >= 0) & (places < minlength))
     if weights is None:
         return plainly(np.bincount, x, weights, minlength)
-    places = np.asarray(value_of(x))
-    return _counts(places, astype(as_array(weights), float), max([minlength, *(places + 1)]))
+    length = minlength if traced else max([minlength, *(places + 1)])
+    return _counts(places, astype(as_array(weights), float), length)
 
 
-def _bins(x: Any, edges: Any) -> tuple[Any, Any]:
-    """Of each element the bin, whose upper edge belongs to the next, but for the last; and whether there is one."""
+def _bins(x: Any, edges: Any) -> Any:
+    """Of each element the bin, whose upper edge belongs to the next, but for the last; -1 if there is none."""
     places = np.searchsorted(edges, x, side="right") - 1
     places[x == edges[-1]] = len(edges) - 2
-    return places, (places >= 0) & (places <= len(edges) - 2)
+    places[places > len(edges) - 2] = -1
+    return places
+
+
+def _histogram(places: Any, weights: Any, length: int) -> Any:
+    """The sums of the weights at each place, but for those at -1."""
+    inside = places >= 0
+    return _counts(places * inside, where(inside, reshape(as_array(weights), -1), 0.0), length)
 
 
 def _samples_of_histogram(rng):
@@ -165,9 +180,8 @@ def histogram(x: Any, bins: Any = 10, range: Any = None, density: bool | None = 
     if weights is None:
         return plainly(np.histogram, x, bins, range, density, weights)
     x = plainly(np.ravel, x)
-    edges = np.histogram_bin_edges(x, value_of(bins), range)
-    places, inside = _bins(x, edges)
-    counts = _counts(places[inside], reshape(as_array(weights), -1)[inside], len(edges) - 1)
+    edges = plainly(np.histogram_bin_edges, x, bins, range)
+    counts = _histogram(plainly(_bins, x, edges), weights, shape_of(edges)[0] - 1)
     return (counts / np.diff(edges) / sum(counts) if density else counts), edges
 
 
@@ -183,18 +197,32 @@ def histogramdd(x: Any, bins: Any = 10, range: Any = None, density: bool | None 
     if weights is None:
         return plainly(np.histogramdd, x, bins, range, density, weights)
     points = plainly(lambda x: x if np.ndim(x) == 2 else np.atleast_2d(x).T, x)
-    _, edges = np.histogramdd(points, value_of(bins), range)
-    each = [_bins(column, e) for column, e in zip(points.T, edges, strict=True)]
-    inside = np.logical_and.reduce([i for _, i in each])
-    lengths = tuple(len(e) - 1 for e in edges)
-    places = np.ravel_multi_index([p[inside] for p, _ in each], lengths)
-    counts = reshape(_counts(places, astype(reshape(as_array(weights), -1)[inside], float), int(np.prod(lengths))), lengths)
+    edges = tuple([plainly(_edges, points, bins, range, i) for i in builtins.range(shape_of(points)[1])])
+    lengths = tuple(shape_of(e)[0] - 1 for e in edges)
+    places: Any = 0
+    for i, (e, n) in enumerate(zip(edges, lengths, strict=True)):
+        own = plainly(_bins, points[:, i], e)
+        places = plainly(_places, places, own, n)
+    counts = reshape(_histogram(places, astype(as_array(weights), float), int(np.prod(lengths))), lengths)
     if density:
         volume = np.ones(())
         for e in edges:
-            volume = np.multiply.outer(volume, np.diff(e))
+            volume = volume[..., None] * np.diff(e)
         counts = counts / volume / sum(counts)
     return counts, edges
+
+
+def _edges(points: Any, bins: Any, range: Any, axis: int) -> Any:
+    return np.histogramdd(points, bins, range)[1][axis]
+
+
+def _places(outer: Any, inner: Any, length: int) -> Any:
+    """Places in an array with one more axis; -1 where either is."""
+    return np.where((outer >= 0) & (inner >= 0), outer * length + inner, -1)
+
+
+def _columns(x: Any, y: Any) -> Any:
+    return np.stack([np.ravel(x), np.ravel(y)], 1)
 
 
 @compose("histogram2d", complex=False, numpy=(np.histogram2d,), convention="constant in x and y, linear in the weights.",
@@ -205,7 +233,7 @@ def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, density: bool
         return plainly(np.histogram2d, x, y, bins, range, density, weights)
     if np.ndim(bins) == 1 and len(bins) not in (1, 2):
         bins = [bins, bins]
-    counts, edges = histogramdd(np.stack([plainly(np.ravel, x), plainly(np.ravel, y)], 1), bins, range, density, weights)
+    counts, edges = histogramdd(plainly(_columns, x, y), bins, range, density, weights)
     return counts, edges[0], edges[1]
 
 
