@@ -239,7 +239,7 @@ def test_python_numbers_take_the_dtype_of_what_they_meet():
     x = X.astype(np.float32)
     for f, args in (
         (lambda x, n: x * n, (x, 0.1)), (lambda x, n: x * n + 1, (x, 3)), (lambda x, n: n * 2.5, (x, 0.1)),
-        (lambda x, n: ag.where(x > 0, n, x), (x, 0.1)), (lambda x, n: np.exp(n) * x, (x, 0.1)),
+        (lambda x, n: ag.where(x > 0, n, x), (x, 0.1)), (lambda x, n: ag.exp(n) * x, (x, 0.1)),
         (lambda x, n: x * n, (x, np.float64(0.1))), (lambda x, n: x * n, (x.astype(np.int8), 2)),
         (lambda x, n: x * n, (np.float32(0.5), 0.1)), (lambda x, n: (x.sum() * n, n, n + 1), (x, True)),
     ):  # fmt: skip

@@ -271,7 +271,7 @@ def seed(root: Node, cotangent: Any, what: str = "backward()") -> Any:
     """The cotangent to start from: as given, checked against the output; 1 for a scalar output."""
     value = root._value
     if cotangent is None:
-        if type(value) is float:
+        if type(value) is float or (type(value) is Traced and value.weak):
             return 1.0
         if value.size != 1:
             raise ValueError(

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..advice import instead
 from ..node import Operand, describe
-from ..traced import Traced
 from .later import everything
 from .rules import FUNCTIONS, shape_of
 from .table import NUMPY
@@ -27,15 +26,11 @@ METHODS: dict[str, dict[np.ufunc, str]] = {
     "reduceat": {f: f"{f.__name__}_reduceat" for f in (np.add, np.multiply, np.maximum, np.minimum)},
 }
 
-WEAK = (bool, int, float)  # of those alone NumPy's functions give numbers of NumPy
-
 BELOW: dict[Any, Any] = {}  # the functions of ufuncs for callers that stand one frame below the user
 
 
 def array_ufunc(self: Operand, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """NumPy calls this for every ufunc with a node among its arguments."""
-    if type(self) is Traced and self.weak and all(type(x) in WEAK or getattr(x, "weak", False) for x in inputs):
-        inputs = (FUNCTIONS["as_tensor"](inputs[0], np.result_type(getattr(inputs[0], "dtype", type(inputs[0])))), *inputs[1:])
     if method == "__call__" and not kwargs:
         below = BELOW.get(ufunc)
         if below is not None:
