@@ -16,6 +16,7 @@ from .abstract import abstract, is_elementwise
 from .program import Constant, Program, Quantity
 
 Value = int | Constant
+BROADCAST = TABLE["broadcast_to"]
 
 
 class Rule(NamedTuple):
@@ -58,6 +59,7 @@ class Rewriter:
         self.program = Program()
         self.quantities = self.program.quantities
         self.known: dict[Any, int] = {}  # a quantity that is computed, by its key
+        self.numbers: dict[int, Any] = {}  # what is one number everywhere
         self.place: Any = None
 
     def rewritten(self, program: Program) -> Program:
@@ -94,10 +96,7 @@ class Rewriter:
 
     def number(self, x: Value) -> Any:
         """The number that x is everywhere, if that is known; else None."""
-        if type(x) is Constant:
-            return x.value
-        q = self.made_by(x, "broadcast_to")
-        return self.number(q.inputs[0]) if q is not None else None
+        return x.value if type(x) is Constant else self.numbers.get(x)  # type: ignore[arg-type]
 
     def new(self, name: str, *inputs: Value, **params: Any) -> Value:
         """One more quantity, made by a row of the table."""
@@ -122,8 +121,13 @@ class Rewriter:
         return known
 
     def appended(self, q: Quantity) -> int:
+        number = len(self.quantities)
         self.quantities.append(q)
-        return len(self.quantities) - 1
+        if q.op is BROADCAST:
+            known = self.number(q.inputs[0])
+            if known is not None:
+                self.numbers[number] = known
+        return number
 
     def fitted(self, x: Value, q: Quantity) -> Value | None:
         """x in the shape of q, if it has its dtype and weakness."""

@@ -12,21 +12,13 @@ import numpy as np
 
 from ..operators.table import TABLE
 from .abstract import is_elementwise
+from .equations import equations
 from .program import Constant, Quantity
 from .rewriter import Rewriter, Rules, Value
 
 EXACT = Rules()
 ELEMENTWISE = tuple(name for name, op in TABLE.items() if is_elementwise(op))
 EXTREMES = ("max", "min", "prod")
-
-
-def _equals(x: Any, number: float) -> bool:
-    """Is x known to be this number?"""
-    return x is not None and bool(x == number)
-
-
-def _real(q: Quantity) -> bool:
-    return q.dtype.kind != "c"
 
 
 # ---------------------------------------------------------------------- constants
@@ -66,97 +58,74 @@ def _again(w: Rewriter, q: Quantity, *inputs: Value) -> Value:
     return w.added(q.of(inputs))
 
 
-# ---------------------------------------------------------------------- arithmetic
+# ---------------------------------------------------------------------- numbers and choices
+
+equations(EXACT, """
+    x * 1 = x
+    x - 0 = x
+    -(-x) = x
+    maximum(x, x) = x
+    minimum(x, x) = x
+""", "fiub")
+equations(EXACT, """
+    x / 1 = x
+    x + -0.0 = x
+""", "f")
+equations(EXACT, "x + 0 = x", "iub")
+equations(EXACT, """
+    x / -1 = -x
+    -x * -y = x * y
+    -x / -y = x / y
+    x ** 0 = 1
+    x ** -1 = reciprocal(x)
+""", "f", alike=True)
+equations(EXACT, """
+    x * -1 = -x
+    abs(-x) = abs(x)
+    abs(abs(x)) = abs(x)
+    square(-x) = square(x)
+    square(abs(x)) = square(x)
+""", "fi", alike=True)
+equations(EXACT, """
+    x ** 1 = x
+    x ** 2 = x * x
+""", "fiu", alike=True)
+equations(EXACT, """
+    x + -y = x - y
+    x - -y = x + y
+""", "fiuc", alike=True)
+equations(EXACT, """
+    where(c, x, x) = x
+    where(logical_not(c), x, y) = where(c, y, x)
+    where(c, where(c, x, y), z) = where(c, x, z)
+    where(c, x, where(c, y, z)) = where(c, x, z)
+    argument(x) = x
+    positive(x) = x
+    as_scalar(x) = x
+    as_tensor(x) = x
+    astype(x) = x
+    reshape(x) = x
+    broadcast_to(x) = x
+""", "fiubc")
+equations(EXACT, """
+    logical_and(c, True) = c
+    logical_and(c, False) = False
+    logical_or(c, False) = c
+    logical_or(c, True) = True
+    logical_not(logical_not(c)) = c
+""", "b")
 
 
-@EXACT.add("x · 1 = x,  x / 1 = x", "multiply", "divide")
-def _times_one(w: Rewriter, q: Quantity) -> Value | None:
-    x, y = q.inputs
-    if not _real(q):
-        return None
-    if _equals(w.number(y), 1):
-        return x
-    return y if q.op is TABLE["multiply"] and _equals(w.number(x), 1) else None
+@EXACT.add("x ** 0.5 = sqrt(x), but for float16", "pow")
+def _root(w: Rewriter, q: Quantity) -> Value | None:
+    half = q.dtype.char in "fd" and not q.weak and w[q.inputs[0]].dtype == q.dtype and w.number(q.inputs[1]) == 0.5
+    return w.new("sqrt", q.inputs[0]) if half else None
 
 
-@EXACT.add("x · (-1) = -x,  x / (-1) = -x", "multiply", "divide")
-def _times_minus_one(w: Rewriter, q: Quantity) -> Value | None:
-    if q.dtype.kind not in "fi":
-        return None
-    for x, y in (q.inputs, q.inputs[::-1]) if q.op is TABLE["multiply"] else (q.inputs,):
-        if _equals(w.number(y), -1) and w[x].dtype == q.dtype:
-            return w.new("negative", x)
-    return None
-
-
-@EXACT.add("x - 0 = x,  x + (-0) = x", "subtract", "add")
-def _nothing_added(w: Rewriter, q: Quantity) -> Value | None:
-    if not _real(q):
-        return None
-    x, y = q.inputs
-    minus = q.op is TABLE["subtract"]
-    for one, other in ((x, y),) if minus else ((x, y), (y, x)):
-        number = w.number(other)
-        if _equals(number, 0) and (q.dtype.kind != "f" or (math.copysign(1.0, number) > 0) == minus):
-            return one
-    return None
-
-
-@EXACT.add("-(-x) = x", "negative")
-def _twice_negative(w: Rewriter, q: Quantity) -> Value | None:
-    inner = w.made_by(q.inputs[0], "negative")
-    return None if inner is None else inner.inputs[0]
-
-
-@EXACT.add("|-x| = |x|,  (-x)² = x²,  ||x|| = |x|", "abs", "square")
-def _of_negative(w: Rewriter, q: Quantity) -> Value | None:
-    x = q.inputs[0]
-    inner = w.made_by(x, "negative") or w.made_by(x, "abs")
-    if inner is None or inner.dtype.kind not in "fi" or w[inner.inputs[0]].dtype != inner.dtype:
-        return None
-    return _again(w, q, inner.inputs[0])
-
-
-@EXACT.add("x + (-y) = x - y,  (-y) + x = x - y,  x - (-y) = x + y", "add", "subtract")
-def _negative_term(w: Rewriter, q: Quantity) -> Value | None:
-    x, y = q.inputs
-    if q.op is TABLE["subtract"]:
-        inner = w.made_by(y, "negative")
-        return w.new("add", x, inner.inputs[0]) if inner is not None and _signed(w[y], q) else None
-    for one, other in ((x, y), (y, x)):
-        inner = w.made_by(other, "negative")
-        if inner is not None and _signed(w[other], q):
-            return w.new("subtract", one, inner.inputs[0])
-    return None
-
-
-def _signed(y: Any, q: Quantity) -> bool:
-    """Does -y mean the same after the conversion to the dtype of q? That of an integer may wrap around before."""
-    return y.dtype.kind in "fc" or (y.dtype == q.dtype and not y.weak and not q.weak)
-
-
-@EXACT.add("(-x) · (-y) = x · y,  (-x) / (-y) = x / y", "multiply", "divide")
-def _two_negatives(w: Rewriter, q: Quantity) -> Value | None:
-    inner = [w.made_by(x, "negative") for x in q.inputs]
-    if any(x is None or x.dtype.kind != "f" for x in inner):
-        return None
-    return w.new(q.op.name, *[x.inputs[0] for x in inner if x is not None])
-
-
-@EXACT.add("x⁰ = 1,  x¹ = x,  x² = x · x,  x⁻¹ = 1 / x,  x^½ = √x (not in float16)", "pow")
-def _power(w: Rewriter, q: Quantity) -> Value | None:
-    x, exponent = q.inputs[0], w.number(q.inputs[1])
-    if exponent is None or q.weak or w[x].dtype != q.dtype or w[x].weak:
-        return None
-    if exponent == 2 and q.dtype.kind in "fiu":
-        return w.new("multiply", x, x)
-    if q.dtype.kind in "fiu" and exponent == 1:
-        return x
-    if q.dtype.kind == "f" and exponent == 0:
-        return Constant(1.0)
-    if q.dtype.kind == "f" and exponent == -1:
-        return w.new("reciprocal", x)
-    return w.new("sqrt", x) if q.dtype.char in "fd" and exponent == 0.5 else None
+@EXACT.add("where(true, x, y) = x,  where(false, x, y) = y", "where")
+def _decided(w: Rewriter, q: Quantity) -> Value | None:
+    known = w.number(q.inputs[0])
+    return None if known is None else q.inputs[1 if known else 2]
 
 
 @EXACT.add("x / c = x · (1 / c), for c a power of two whose inverse is a normal number", "divide")
@@ -174,63 +143,7 @@ def _by_power_of_two(w: Rewriter, q: Quantity) -> Value | None:
     return w.new("multiply", x, Constant(1.0 / c if weak else q.dtype.type(1.0 / c)))
 
 
-@EXACT.add("max(x, x) = x,  min(x, x) = x", "maximum", "minimum")
-def _of_itself(w: Rewriter, q: Quantity) -> Value | None:
-    x, y = q.inputs
-    return x if type(x) is int and x == y else None
-
-
-# ---------------------------------------------------------------------- choices and truth
-
-
-@EXACT.add("where(c, x, x) = x,  where(true, x, y) = x,  where(false, x, y) = y", "where")
-def _decided(w: Rewriter, q: Quantity) -> Value | None:
-    condition, x, y = q.inputs
-    if x == y and type(x) is int:
-        return x
-    known = w.number(condition)
-    return None if known is None else x if known else y
-
-
-@EXACT.add("where(not c, x, y) = where(c, y, x)", "where")
-def _turned(w: Rewriter, q: Quantity) -> Value | None:
-    inner = w.made_by(q.inputs[0], "logical_not")
-    return None if inner is None else _again(w, q, inner.inputs[0], q.inputs[2], q.inputs[1])
-
-
-@EXACT.add("where(c, where(c, x, y), z) = where(c, x, z),  where(c, x, where(c, y, z)) = where(c, x, z)", "where")
-def _same_choice(w: Rewriter, q: Quantity) -> Value | None:
-    condition, x, y = q.inputs
-    first, second = w.made_by(x, "where"), w.made_by(y, "where")
-    if first is not None and first.inputs[0] == condition:
-        x = first.inputs[1]
-    if second is not None and second.inputs[0] == condition:
-        y = second.inputs[2]
-    return w.new("where", condition, x, y) if (x, y) != q.inputs[1:] else None
-
-
-@EXACT.add("c and true = c,  c and false = false,  c or false = c,  c or true = true", "logical_and", "logical_or")
-def _with_known(w: Rewriter, q: Quantity) -> Value | None:
-    for x, other in (q.inputs, q.inputs[::-1]):
-        known = w.number(other)
-        if known is not None:
-            return x if bool(known) == (q.op is TABLE["logical_and"]) else Constant(np.bool_(known))
-    return None
-
-
-@EXACT.add("not not c = c", "logical_not")
-def _twice_not(w: Rewriter, q: Quantity) -> Value | None:
-    inner = w.made_by(q.inputs[0], "logical_not")
-    return None if inner is None else inner.inputs[0]
-
-
-# ---------------------------------------------------------------------- dtypes and faces
-
-
-@EXACT.add("argument(x) = x,  +x = x,  a conversion to the dtype that x has = x",
-           "argument", "positive", "astype", "as_tensor", "as_scalar")  # fmt: skip
-def _unchanged(w: Rewriter, q: Quantity) -> Value | None:
-    return q.inputs[0]
+# ---------------------------------------------------------------------- dtypes
 
 
 @EXACT.add("astype(astype(x, d), e) = astype(x, e), where d holds all that x can be", "astype")
@@ -247,11 +160,6 @@ def _converted_twice(w: Rewriter, q: Quantity) -> Value | None:
 
 
 # ---------------------------------------------------------------------- shapes
-
-
-@EXACT.add("a reshape or a broadcast to the shape that x has = x", "reshape", "broadcast_to")
-def _same_shape(w: Rewriter, q: Quantity) -> Value | None:
-    return q.inputs[0]
 
 
 @EXACT.add("reshape(reshape(x)) = reshape(x),  broadcast(broadcast(x)) = broadcast(x)", "reshape", "broadcast_to")
