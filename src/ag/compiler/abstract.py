@@ -15,6 +15,7 @@ Type = tuple[tuple[int, ...], Any, bool]  # shape, dtype, weak
 
 _known: dict[Any, Any] = {}
 BOUND = 10_000
+PYTHON = frozenset((bool, int, float, complex))
 
 
 def abstract(op: Any, inputs: list[Any], params: dict[str, Any]) -> Type:
@@ -23,8 +24,7 @@ def abstract(op: Any, inputs: list[Any], params: dict[str, Any]) -> Type:
     Raises what the operator raises for inputs that do not fit.
     """
     if is_elementwise(op) and not params:
-        shape = np.broadcast_shapes(*[x.shape if type(x) is Quantity else np.shape(x.value) for x in inputs])
-        return (shape, *_kind(op, inputs))
+        return (_broadcast(inputs), *_kind(op, inputs))
     key = (op, tuple([_key(x) for x in inputs]), repr(params))
     found = _known.get(key)
     if found is None:
@@ -32,6 +32,16 @@ def abstract(op: Any, inputs: list[Any], params: dict[str, Any]) -> Type:
             _known.clear()
         found = _known[key] = _evaluated(op, inputs, params)
     return found
+
+
+def _broadcast(inputs: list[Any]) -> tuple[int, ...]:
+    """The shape of inputs that meet element by element."""
+    shapes = [x.shape if type(x) is Quantity else () if type(x.value) in PYTHON else np.shape(x.value) for x in inputs]
+    first = shapes[0]
+    for shape in shapes:
+        if shape != first:
+            return np.broadcast_shapes(*shapes)
+    return first
 
 
 def is_elementwise(op: Any) -> bool:

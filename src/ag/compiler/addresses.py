@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from .emitter import Emitter, Value
 from .lowering import TYPES, Gather
 
 
+@functools.cache
 def type_of(dtype: Any) -> str:
     """The type of a dtype in LLVM's words."""
     return TYPES[str(dtype)]

@@ -13,12 +13,13 @@ from ..capture import debug, recorder
 from ..node import Operand
 from ..operators.rules import value_of
 from ..transforms.arguments import function_of
-from ..transforms.containers import leaves, rebuilt
+from ..transforms.containers import built_from, leaves, rebuilt
 from ..transforms.opaque import Again, Call, name_of, recorded_call, records
 from ..transforms.recording import Recorded
 from . import executable, passes
 from .program import Program
 from .signature import NUMBERS, Watched, form
+from .tape import Tape
 from .tracing import Trace
 
 BOUND = 256  # programs that one function keeps
@@ -77,6 +78,7 @@ class Entry:
         self.flat = places == list(range(len(places))) and (ends is not result or type(result) is tuple)
         self.flat = self.flat and all(type(x) is float for x in ends)
         self.single = ends is not result
+        self.built = built_from(result, places)
 
     def __call__(self, ends: Sequence[Any]) -> Any:
         """The result, or `executable.DECLINED`."""
@@ -86,16 +88,15 @@ class Entry:
     @property
     def direct(self) -> bool:
         """Can it be tried on any arguments, as it looks itself whether they are of its kind?"""
+        if isinstance(self.run, Tape):
+            self.run = self.run.fastest
         return isinstance(self.run, executable.Machine)
 
     def finished(self, outputs: list[Any]) -> Any:
         """The outputs in the containers of the result."""
         if self.flat:
             return outputs[0] if self.single else tuple(outputs)
-        constants = leaves(self.result)
-        return rebuilt(
-            self.result, [constants[i] if place is None else outputs[place] for i, place in enumerate(self.places)]
-        )
+        return self.built(outputs)
 
 
 class Compiled:
@@ -130,7 +131,7 @@ class Compiled:
                 return latest.finished(result)
         ends: list[Any] = []
         key = self._key(args, kwargs, ends)
-        if Operand in map(type, ends) or any(isinstance(x, Operand) for x in ends):
+        if any(issubclass(kind, Operand) for kind in set(map(type, ends))):
             return self._of_nodes(args, kwargs)
         entry = self.entries.get(key)
         if entry is None or self.watched.changed():  # type: ignore[union-attr]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..transforms.arguments import owned
-from . import entry, interpreter, kept, native
+from . import entry, interpreter, kept, native, tape
 from .assembling import HELD, Assembler, Block
 from .lowering import Item
 from .program import Constant, Program
@@ -21,7 +21,7 @@ CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p)
 def prepare(program: Program, donated: list[int]) -> Callable[[Sequence[Any]], Any]:
     """A function from the arguments to the outputs, or DECLINED."""
     if native.available() and native.blas() is not None:
-        return Machine(program)
+        return tape.tape(program, Machine, DECLINED) or Machine(program)
     return by_numpy(program)
 
 

@@ -6,6 +6,7 @@ transpose, a slice or a broadcast, are no items: they change how an item that re
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,12 @@ TRUTHS = {"bitwise_and": "logical_and(x, y)", "bitwise_or": "logical_or(x, y)", 
           "invert": "logical_not(x)"}  # fmt: skip
 CASTS = ("astype", "as_tensor", "as_scalar", "argument", "positive")
 OF_FLOATS = ("x ** y", "x % y", "x // y")  # of integers they go through NumPy, whose rules are their own
+
+
+@functools.cache
+def is_known(dtype: Any) -> bool:
+    """Do kernels compute with it?"""
+    return str(dtype) in TYPES
 
 
 @dataclass(frozen=True)
@@ -250,7 +257,7 @@ def kernel_of(q: Quantity, kinds: list[Any]) -> str | None:
         return None
     if q.dtype.kind in "iu" and any(part in kernel for part in OF_FLOATS):
         return None
-    return kernel if all(str(kind) in TYPES for kind in kinds) else None
+    return kernel if all(map(is_known, kinds)) else None
 
 
 class Lowered:
@@ -272,7 +279,7 @@ class Lowered:
 
     def _lower(self, number: int, q: Quantity) -> None:
         name, kinds = q.op.name, self._kinds(q)
-        known = all(str(kind) in TYPES for kind in kinds)
+        known = all(map(is_known, kinds))
         kernel = kernel_of(q, kinds)
         if kernel is not None and q.size:
             self._map(number, q.shape, q.inputs, kernel)

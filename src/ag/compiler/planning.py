@@ -11,7 +11,7 @@ from .addresses import collapsed, type_of
 from .fusion import Group, Member, is_costly
 from .lowering import Gather, Operand, strides_of
 from .native import Machine
-from .program import Constant, Program
+from .program import Constant, Program, Quantity
 
 SHORT = 0.5  # of a register: rows that are shorter are passed through side by side
 LONGEST = 16  # columns that are written out one after another
@@ -125,20 +125,20 @@ class Plan:
         """The types in which a member takes its operands, and in which it computes."""
         item = member.item
         q = item.quantity
-        own = type_of(q.dtype)
         if item.kind == "reduce":
-            return [own], own
-        kinds = [self._kind(o) for o in item.operands]
-        if item.kernel == "x" or own != "i1":
-            types = [own] * len(kinds)
-            if item.kernel.startswith("y if x"):
-                types[0] = "i1"
-            return types, own
-        common = type_of(np.result_type(*kinds)) if kinds else own
-        return [common] * len(kinds), common
+            return [type_of(q.dtype)], type_of(q.dtype)
+        operands = [o if isinstance(o, Constant) else self.program.quantities[o.base] for o in item.operands]
+        return types_of(item.kernel, q.dtype, operands)
 
-    def _kind(self, operand: Operand | Constant) -> Any:
-        if isinstance(operand, Constant):
-            return operand.value
-        q = self.program.quantities[operand.base]
-        return q.dtype.type(0).item() if q.weak else q.dtype
+
+def types_of(kernel: str, dtype: Any, operands: list[Quantity | Constant]) -> tuple[list[str], str]:
+    """The types in which a kernel whose result is of this dtype takes its operands, and in which it computes."""
+    own = type_of(dtype)
+    if kernel == "x" or own != "i1":
+        types = [own] * len(operands)
+        if kernel.startswith("y if x"):
+            types[0] = "i1"
+        return types, own
+    kinds = [x.value if isinstance(x, Constant) else x.dtype.type(0).item() if x.weak else x.dtype for x in operands]
+    common = type_of(np.result_type(*kinds)) if kinds else own
+    return [common] * len(kinds), common

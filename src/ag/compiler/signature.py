@@ -40,6 +40,10 @@ def form(tree: Any, ends: list[Any], who: str) -> Any:
         ends.append(tree)
         return Operand
     if isinstance(tree, (tuple, list)):
+        kinds = set(map(type, tree))
+        if len(kinds) == 1 and kinds <= NUMBERS.keys():
+            ends += tree
+            return kind, kinds.pop(), len(tree)
         return kind, tuple([form(x, ends, who) for x in tree])
     if isinstance(tree, dict):
         return kind, tuple([(key, form(x, ends, who)) for key, x in tree.items()])

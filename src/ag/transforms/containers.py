@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,33 @@ def _build(part: Any, rest: Iterator[Any]) -> Any:
         fields = [f.name for f in dataclasses.fields(part) if f.init]
         return dataclasses.replace(part, **{name: _build(getattr(part, name), rest) for name in fields})
     return None if part is None else next(rest)
+
+
+def built_from(tree: Any, places: Sequence[int | None]) -> Callable[[list[Any]], Any]:
+    """A function from a list of values to the container, with the value at ``places[i]`` as its leaf i (None: the leaf itself).
+
+    It is made once where the same container is built many times; long lists of neighbours in the values are cut out at once.
+    """
+    part = _part(tree, iter(zip(places, leaves(tree), strict=True)))
+    return part if callable(part) else lambda values: values[part]
+
+
+def _part(tree: Any, rest: Iterator[tuple[int | None, Any]]) -> Any:
+    """The same for a part of the container: a function, or the place of a value."""
+    kind = type(tree)
+    if kind in (tuple, list):
+        parts = [_part(x, rest) for x in tree]
+        if parts and type(parts[0]) is int:
+            first, end = parts[0], parts[0] + len(parts)
+            if parts == list(range(first, end)):
+                return (lambda values: tuple(values[first:end])) if kind is tuple else (lambda values: values[first:end])
+        functions = [x if callable(x) else itemgetter(x) for x in parts]
+        return lambda values: kind([f(values) for f in functions])
+    found = [next(rest) for _ in leaves(tree)]
+    if len(found) == 1 and found[0][1] is tree:
+        place = found[0][0]
+        return place if place is not None else lambda values: tree
+    return lambda values: rebuilt(tree, [leaf if place is None else values[place] for place, leaf in found])
 
 
 def _ordered(tree: Any, like: Any) -> Any:
