@@ -179,7 +179,7 @@ def _product(g: Any, partial: Any, *values: Any) -> Any:
     except ARITHMETIC:
         c = (np.float64(g) if type(g) is float else g) * partial(*map(np.float64, values))
     if type(g) is float:
-        return float(c)
+        return c if type(c) is Traced else float(c)
     return c if c.dtype is g.dtype or c.dtype.kind == "c" else c.astype(g.dtype)
 
 
