@@ -98,6 +98,11 @@ def constant(*numbers, row="add"):
     return recorder.trace.added(Quantity(TABLE[row], tuple(map(Constant, numbers)), {}, *kind))
 
 
+def added(x):
+    """All but the last element of x, with 0 in front."""
+    return spread(x.dtype.type(0), x.shape).at[1:].add(x[:-1])
+
+
 # The equation, as the list has it; functions of x and y; the rows that are left of them; the dtypes of x and y.
 CASES = [
     ("f(2, 3)", lambda x, y: x * constant(0.1, 2.0, row="pow") + constant(1, 2, row="less"), ["multiply", "add"], FLOATS),
@@ -113,6 +118,8 @@ CASES = [
     ("x * -1 = -x", lambda x, y: x * -1, ["negative"], SIGNED),
     ("x * -1 = -x", lambda x, y: -1.0 * x, ["negative"], FLOATS),
     ("x / -1 = -x", lambda x, y: x / -1.0, ["negative"], FLOATS),
+    ("x + (v at", lambda x, y: x + added(y), ["getitem", "add", "index_add"], FLOATS),
+    ("x + (v at", lambda x, y: added(x) + added(y), ["broadcast_to", "getitem", "index_add", "getitem", "index_add"], FLOATS),
     ("x - 0 = x", lambda x, y: x - 0, [], NUMBERS),
     ("x - 0 = x", lambda x, y: x - 0.0, [], FLOATS),
     ("x + -0.0 = x", lambda x, y: (-0.0 + x) + -0.0, [], FLOATS),

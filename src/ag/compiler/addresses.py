@@ -6,7 +6,8 @@ import functools
 from typing import Any
 
 from .emitter import Emitter, Value
-from .lowering import TYPES, Gather
+from .lowering import TYPES
+from .views import Gather
 
 
 @functools.cache

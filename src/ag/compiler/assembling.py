@@ -8,10 +8,11 @@ from . import blas
 from .addresses import stored_type, type_of
 from .fusion import Fused, Step, operands_of
 from .kernels import Kernel
-from .lowering import Item, Lowered, Operand
+from .lowering import Item, Lowered
 from .native import Machine
 from .program import Program
 from .scattering import scatter
+from .views import Operand
 from .writing_code import Writer, nested
 
 HELD, DECLINED = 0, 1  # what the function returns: the program holds for these arguments or not

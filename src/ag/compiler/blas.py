@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .lowering import Item, Lowered, Operand, strides_of
+from .lowering import Item, Lowered
 from .program import Quantity
+from .views import Operand, strides_of
 
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
 DECLARATIONS = {

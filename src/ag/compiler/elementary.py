@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import functools
+import hashlib
+import itertools
 
 from . import circular, division, exponentials
 from .arithmetic import INF, Function, where
@@ -131,6 +133,20 @@ WITHOUT_FLOATS = {  # the functions of integers and truths
     "abs", "sign", "floor", "ceil", "trunc", "rint", "maximum", "minimum", "less", "less_equal", "greater", "greater_equal",
     "equal", "not_equal", "logical_and", "logical_or", "logical_xor", "logical_not",
 }  # fmt: skip
+
+
+def apart(e: Emitter, kernel: str, values: dict[str, Value]) -> Value:
+    """The same as a call of a function that stands by itself in the module, once for each kernel and type."""
+    digest = hashlib.sha256(repr((kernel, e.width, [v.type for v in values.values()])).encode()).hexdigest()[:16]
+    body: list[str] = []
+    inner = Emitter(e.width, e.features, body, e.declarations, itertools.count())
+    result = expression(inner, kernel, {name: Value(f"%{name}", v.type) for name, v in values.items()})
+    parameters = ", ".join(f"{e.vector(v.type)} %{name}" for name, v in values.items())
+    kind = e.vector(result.type)
+    lines = [f"define internal {kind} @ag.apart.{digest}({parameters}) noinline {{", *body, f"  ret {kind} {result.text}", "}"]
+    e.declarations.add("\n".join(lines))
+    given = ", ".join(f"{e.vector(v.type)} {v.text}" for v in values.values())
+    return e.line(f"call {kind} @ag.apart.{digest}({given})", result.type)
 
 
 class _Kernel:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .lowering import Item, Lowered, Operand
+from .lowering import Item, Lowered
+from .views import Operand
 
 SCRATCH = 32 * 1024  # bytes of a row that are kept between stages in the cache; longer rows are written to memory
 # Functions worth to be kept for a later stage; what is cheaper is computed again.
-COSTLY = ("exp", "log", "sin", "cos", "tan", "sigmoid", "softplus", "erf", "pow", "**", "sqrt", "/", "hypot", "cbrt")
+HEAVY = ("exp", "log", "sin", "cos", "tan", "sigmoid", "softplus", "erf", "pow", "**", "hypot", "cbrt", "%")
+COSTLY = (*HEAVY, "sqrt", "/")
 LARGEST = 300  # items in one group: longer ones take more time to compile than they save
 FULL, ROW, COLUMN, ONE = "full", "row", "column", "one"
 Place = tuple[int | None, ...]  # for each axis the axis of the group's space (None: one long)
@@ -169,6 +171,11 @@ class Fused:
             if group.space[place[a] or 0] != n:
                 return None
         return tuple(place)
+
+
+def is_heavy(item: Item) -> bool:
+    """Does it take dozens of instructions?"""
+    return any(word in item.kernel for word in HEAVY)
 
 
 def is_costly(item: Item) -> bool:

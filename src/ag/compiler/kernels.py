@@ -9,14 +9,14 @@ from typing import Any
 
 from .accumulators import JOIN, Accumulator, identity
 from .addresses import stored_type, wrapped
-from .elementary import expression
+from .elementary import apart, expression
 from .emitter import Emitter, Value
-from .fusion import COLUMN, FULL, ONE, ROW, Group, Member
-from .lowering import Operand, strides_of
+from .fusion import COLUMN, FULL, ONE, ROW, Group, Member, is_heavy
 from .native import Machine
 from .passage import Passage
 from .planning import Access
 from .program import Constant, Program
+from .views import Operand, strides_of
 
 BLOCK = 128  # vectors that are summed plainly; sums of such sums are kept with twice the precision
 UNROLLED = 4  # so few vectors of a row are written out without a loop
@@ -129,8 +129,9 @@ class Kernel(Passage):
 
     def _computed(self, e: Emitter, m: Member, read: Callable[[Member, int, str], Value]) -> Value:
         types, _ = self._types(m)
-        values = [read(m, i, type) for i, type in enumerate(types)]
-        return e.cast(expression(e, m.item.kernel, dict(zip("xyz", values, strict=False))), self._type(m.item.number))
+        values = dict(zip("xyz", [read(m, i, type) for i, type in enumerate(types)], strict=False))
+        compute = apart if self.apart and is_heavy(m.item) else expression
+        return e.cast(compute(e, m.item.kernel, values), self._type(m.item.number))
 
     # ------------------------------------------------------------------ columns
 

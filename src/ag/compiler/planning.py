@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from .addresses import collapsed, type_of
-from .fusion import Group, Member, is_costly
-from .lowering import Gather, Operand, strides_of
+from .fusion import Group, Member, is_costly, is_heavy
 from .native import Machine
 from .program import Constant, Program, Quantity
+from .views import Gather, Operand, strides_of
 
+SEVERAL = 6  # functions of dozens of instructions in one group
+WASTE = 1.1  # lanes that are idle at the end of a row, as a share
 SHORT = 0.5  # of a register: rows that are shorter are passed through side by side
 LONGEST = 16  # columns that are written out one after another
 SIZES = {"double": 8, "float": 4, "i64": 8, "i32": 4, "i1": 1}
@@ -86,14 +88,19 @@ class Plan:
     def _width(self) -> int:
         """How many lanes vectors have: several registers wide, so that independent work hides the latency of each step."""
         native = self._native()
-        heavy = any(is_costly(m.item) for m in self.members)
-        wide = 4 if heavy and len(self.members) < 80 else 2
-        while wide > 1 and self.count < native * wide * 2:
+        heavy = sum(is_heavy(m.item) for m in self.members)
+        self.apart = heavy > SEVERAL  # do such functions stand by themselves, so that each is compiled once?
+        wide = 4 if heavy or any(is_costly(m.item) for m in self.members) else 2
+        while wide > 1 and (self.count < native * wide * 2 or self._filled(native * wide) > WASTE * self._filled(native)):
             wide //= 2
         width = native * wide
         while width > 1 and width // 2 >= self.count:
             width //= 2
         return width
+
+    def _filled(self, width: int) -> int:
+        """How many lanes are passed through, with those of the last vector that are idle."""
+        return -(-self.count // width) * width
 
     def _access(self, operand: Operand, place: Any) -> Access:
         strides = [0] * len(self.group.space)

@@ -116,6 +116,34 @@ equations(EXACT, """
 """, "b")
 
 
+@EXACT.add("x + (v at an index, else 0) = (x + 0) with v added at the index", "add")
+def _added_at(w: Rewriter, q: Quantity) -> Value | None:
+    if q.dtype.kind != "f":
+        return None
+    for x, y in (q.inputs, q.inputs[::-1]):
+        part = w.made_by(y, "index_add")
+        if part is None or len(part.inputs) > 2 or not _is_zero(w.number(part.inputs[0])) or w[x].shape != q.shape:
+            continue
+        if w[x].dtype != q.dtype:
+            continue
+        start = x if _starts_with_zeros(w, x) else w.new("add", x, Constant(0.0))
+        return w.new("index_add", start, part.inputs[1], **part.params)
+    return None
+
+
+def _starts_with_zeros(w: Rewriter, x: Value) -> bool:
+    """Was it made by adding to zeros? Then no element of it is -0."""
+    inner = w.made_by(x, "index_add")
+    while inner is not None:
+        x, inner = inner.inputs[0], w.made_by(inner.inputs[0], "index_add")
+    return _is_zero(w.number(x))
+
+
+def _is_zero(number: Any) -> bool:
+    """Is it known to be +0?"""
+    return number is not None and bool(number == 0) and math.copysign(1.0, number) > 0
+
+
 @EXACT.add("x ** 0.5 = sqrt(x), but for float16", "pow")
 def _root(w: Rewriter, q: Quantity) -> Value | None:
     half = q.dtype.char in "fd" and not q.weak and w[q.inputs[0]].dtype == q.dtype and w.number(q.inputs[1]) == 0.5

@@ -7,8 +7,9 @@ from typing import Any
 
 from .addresses import stored_type, type_of, wrapped
 from .emitter import Emitter
-from .lowering import Item, Operand
+from .lowering import Item
 from .program import Program
+from .views import Operand
 from .writing_code import Writer, nested
 
 
