@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help mnist test test-browser lint bench clean
+.PHONY: help mnist test test-browser lint docs bench clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -35,6 +35,10 @@ test-browser: $(VENV)/browser  ## try the page in a real browser (.ci/setup inst
 lint: $(VENV)/test  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(VENV)/test  ## write the pages and pictures that are made by the library
+	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/operators_page.py
 
 bench:  ## compare with the peers: prints ratios, installs them into their own environment
 	$(PYTHON) -m venv .venv-bench

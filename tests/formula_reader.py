@@ -40,6 +40,7 @@ CALLED = {
     "svd": lambda x, full=False: in_a_row(*np.linalg.svd(x, full_matrices=full)), "rfft": np.fft.rfft, "irfft": np.fft.irfft,
     "expm": scipy.linalg.expm, "complement": lambda x: np.linalg.qr(x, "complete")[0][..., x.shape[-1] :],
     "logm": np.vectorize(scipy.linalg.logm, otypes=[float], signature="(n,n)->(n,n)"), "sqrtm": np.vectorize(scipy.linalg.sqrtm, otypes=[float], signature="(n,n)->(n,n)"),
+    "banded": lambda ab, b, lower, upper: scipy.linalg.solve_banded((lower, upper), ab, b),
     "sylvester": np.vectorize(scipy.linalg.solve_sylvester, otypes=[float], signature="(m,m),(n,n),(m,n)->(m,n)"),
     "huber": scipy.special.huber, "svdvals": np.linalg.svdvals,
     "p_norm": lambda x, axis, ord: np.linalg.norm(x, ord, axis),
@@ -58,7 +59,7 @@ COMPARED = {"=": np.equal, "≠": np.not_equal, "<": np.less, "≤": np.less_equ
 COMBINED = {"∧": np.logical_and, "∨": np.logical_or, "⊕": np.logical_xor}
 CONSTANTS = {"true": True, "false": False, "nan": math.nan, "inf": math.inf, "∞": math.inf, "π": math.pi, "i": 1j, "None": None, "True": True,
              **{word: word for word in ("ortho", "forward", "backward")}}  # fmt: skip
-WORDS = [*UNARY, *REDUCED, *CALLED, *CONSTANTS, *BESSEL, "ψ", "axis", "axes", "shift", "widths", "value", "reps", "repeats", "correction", "ord", "full", "n", "norm",
+WORDS = [*UNARY, *REDUCED, *CALLED, *CONSTANTS, *BESSEL, "ψ", "axis", "axes", "shift", "widths", "value", "reps", "repeats", "correction", "ord", "full", "lower", "upper", "n", "norm",
          "with", "if", "else", "mod", "e", "p", "y"]  # fmt: skip
 RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₋", "0123456789-")

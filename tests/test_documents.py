@@ -87,6 +87,15 @@ def test_the_pictures_are_what_is_drawn(tmp_path):
         assert re.findall(written, kept) == re.findall(written, new), f"python docs/pictures.py draws {path.name} anew"
 
 
+@pytest.mark.skipif(not hasattr(np, "matvec"), reason="older ones have not all functions")
+def test_the_page_of_operators_is_what_the_table_says(tmp_path):
+    """And that `ag` has every operator that the peers have."""
+    new = tmp_path / "operators.md"
+    subprocess.run([sys.executable, ROOT / "docs/operators_page.py", new], check=True, env={"PYTHONPATH": str(ROOT / "src")})
+    kept = (ROOT / "docs/operators.md").read_text(encoding="utf-8")
+    assert kept == new.read_text(encoding="utf-8"), "python docs/operators_page.py writes docs/operators.md anew"
+
+
 def test_honesty_is_tested():
     """Each item of the list names a test that exists."""
     sources = "\n".join(p.read_text(encoding="utf-8") for p in Path(__file__).parent.glob("test_*.py"))

@@ -51,10 +51,12 @@ def _of_scimath(name: str, function: Callable[..., Any], outside: Callable[[Any]
 
 
 NEGATIVE, BEYOND = (-3.0, -0.5), (1.2, 3.0)
-for _name, _function in (("sqrt", sqrt), ("log", log), ("log2", log2), ("log10", log10)):
-    _of_scimath(_name, _function, _negative, POSITIVE, NEGATIVE)
-for _name, _function in (("arccos", acos), ("arcsin", asin), ("arctanh", atanh)):
-    _of_scimath(_name, _function, _beyond_one, UNIT, BEYOND)
+SCIMATH = {
+    **{name: _of_scimath(name, f, _negative, POSITIVE, NEGATIVE) for name, f in (
+        ("sqrt", sqrt), ("log", log), ("log2", log2), ("log10", log10))},
+    **{name: _of_scimath(name, f, _beyond_one, UNIT, BEYOND) for name, f in (
+        ("arccos", acos), ("arcsin", asin), ("arctanh", atanh))},
+}  # fmt: skip
 
 
 @compose("scimath_logn", numpy=(np.lib.scimath.logn,), convention=WHERE_NEEDED, samples=lambda rng: [

@@ -11,7 +11,7 @@ from ..node import Operand
 MODULES = (
     "floating", "missing", "ordering", "sets", "statistics", "differences", "signals", "arranging", "building", "choosing",
     "polynomials", "declared", "special", "fourier", "solving", "factors", "spectra", "eigenvalues", "matrices",
-    "matrix_functions", "segments", "complex_domain",
+    "matrix_functions", "banded", "segments", "complex_domain",
 )
 
 

@@ -140,6 +140,14 @@ gammaincc = special(
     "gammaincc", Missing("gammaincc", "a"), lambda ans, a, x: -exp((a - 1) * log(x) - x - gammaln(a)),
     latex=r"Q({0}, {1})", samples=_second(POSITIVE, POSITIVE), doc="Q(a, x) = 1 - P(a, x); by a it has no rule",
 )
+betainc = special(
+    "betainc", Missing("betainc", "a"), Missing("betainc", "b"),
+    lambda ans, a, b, x: exp((a - 1) * log(x) + (b - 1) * log1p(-x) - betaln(a, b)),
+    samples=lambda rng: [
+        ((*map(float, rng.uniform(*POSITIVE, 2)), rng.uniform(*OPEN, shape)), {}) for shape in ((), (3,), (2, 3))
+    ],
+    doc="I(a, b, x) = 1/B(a, b) ∫₀^x t^{a-1} (1 - t)^{b-1} dt, 0 < x < 1; by a and b it has no rule",
+)
 zeta = special(
     "zeta", Missing("zeta", "x"), lambda ans, x, q: -x * zeta(x + 1, q), latex=r"\zeta({0}, {1})",
     samples=_second((1.5, 4.0), POSITIVE), doc="ζ(x, q) = Σ 1/(k + q)^x, Hurwitz's; by x it has no rule",
@@ -252,6 +260,21 @@ j0, j1, jv = bessel("j", "Bessel's function of the first kind", on(REAL), (-1.0,
 y0, y1, yv = bessel("y", "Bessel's function of the second kind, x > 0", on(POSITIVE), (-1.0, 1.0))
 i0, i1, iv = bessel("i", "the modified Bessel function of the first kind", on(REAL), (1.0, 1.0))
 k0, k1, kv = bessel("k", "the modified Bessel function of the second kind, x > 0", on(POSITIVE), (-1.0, -1.0))
+yn = special(
+    "yn", Missing("yn", "n", "as it is an integer"), lambda ans, n, x: 0.5 * (yn(n - 1, x) - yn(n + 1, x)),
+    latex=r"Y_{{{0}}}({1})", samples=lambda rng: [((n, rng.uniform(*POSITIVE, (3,))), {}) for n in (0, 2)],
+    doc="Bessel's function of the second kind, x > 0, of an integer order n",
+)
+ive = special(
+    "ive", Missing("ive", "v"), lambda ans, v, x: 0.5 * (ive(v - 1, x) + ive(v + 1, x)) - sign(x) * ans,
+    latex=r"\operatorname{{ive}}({0}, {1})", samples=_second((0.5, 2.5), POSITIVE),
+    doc="e^{-|x|} I_v(x), of any real order v; by v it has no rule",
+)
+kve = special(
+    "kve", Missing("kve", "v"), lambda ans, v, x: ans - 0.5 * (kve(v - 1, x) + kve(v + 1, x)),
+    latex=r"\operatorname{{kve}}({0}, {1})", samples=_second((0.5, 2.5), POSITIVE),
+    doc="e^x K_v(x), x > 0, of any real order v; by v it has no rule",
+)
 i0e = special(
     "i0e", lambda ans, x: i1e(x) - sign(x) * ans, samples=apart(0.25), special=(((0.0,), (0.0,)),),
     convention="at 0, a kink, the derivative is 0.", doc="e^{-|x|} I₀(x)",

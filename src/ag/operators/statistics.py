@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import builtins
 from typing import Any
 
 import numpy as np
 
-from ..node import describe
+from ..node import Operand, describe
 from ..traced import Traced
 from .axes import Axis, normalized
+from .building import linspace
 from .domains import POSITIVE, REAL, arrays, distinct
-from .elementwise import clip, sqrt, where
-from .joining import as_array, concat
+from .elementwise import clip, positive, sqrt, where
+from .joining import as_array, concat, stack
 from .parts import conj, imag, real
 from .products import matmul
-from .reductions import mean, sum
+from .reductions import max, mean, min, sum
 from .rules import as_known, float_of, holds, is_complex, shape_of, value_of
 from .selecting import diagonal, index_add
 from .shaping import astype, broadcast_to, reshape
+from .steps import greater_equal
 from .table import compose, constant_of, plainly
 
 __all__ = [
@@ -149,93 +150,131 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
         holds((places >= 0) & (places < minlength))
     if weights is None:
         return plainly(np.bincount, x, weights, minlength)
-    length = minlength if traced else max([minlength, *(places + 1)])
+    length = minlength if traced else int(np.max(places + 1, initial=minlength))
     return _counts(places, astype(as_array(weights), float), length)
 
 
-def _bins(x: Any, edges: Any) -> Any:
+def _places(x: Any, edges: Any) -> Any:
     """Of each element the bin, whose upper edge belongs to the next, but for the last; -1 if there is none."""
     places = np.searchsorted(edges, x, side="right") - 1
     places[x == edges[-1]] = len(edges) - 2
-    places[places > len(edges) - 2] = -1
-    return places
+    return np.where(places <= len(edges) - 2, places, -1)
 
 
-def _histogram(places: Any, weights: Any, length: int) -> Any:
-    """The sums of the weights at each place, but for those at -1."""
-    inside = places >= 0
-    return _counts(places * inside, where(inside, reshape(as_array(weights), -1), 0.0), length)
+def _edges(x: Any, bins: Any, *ends: Any) -> Any:
+    return np.histogram_bin_edges(x, bins, ends or None)
+
+
+def _numbers(x: Any, edges: Any) -> Any:
+    return np.histogram(x, edges)[0]
+
+
+def _numbers_of_boxes(places: Any, lengths: tuple[int, ...]) -> Any:
+    return np.bincount(places[places >= 0], minlength=int(np.prod(lengths))).reshape(lengths).astype(float)
+
+
+EDGES = "constant in x, as the counts are, linear in the weights; the edges go with the smallest and largest x."
+
+
+def _samples_of_edges(rng):
+    x = distinct(rng, REAL, (5,))
+    return [((x,), {"bins": 3}), ((x, 4, (-3.0, float(rng.uniform(2.5, 3)))), {}), ((x, "sqrt"), {}),
+            ((x, np.array([-1.0, 0.0, 2.5])), {})]  # fmt: skip
+
+
+@compose("histogram_bin_edges", complex=False, numpy=(np.histogram_bin_edges,), samples=_samples_of_edges,
+         convention="the number of the bins is constant.")  # fmt: skip
+def histogram_bin_edges(x: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
+    """The edges of the bins of a histogram: evenly spaced from the smallest x to the largest, or over ``range``."""
+    ends = () if range is None else tuple(range)
+    edges = plainly(_edges, x, bins, *ends)
+    if np.ndim(value_of(bins)) == 1:
+        return as_array(bins) if isinstance(bins, Operand) else edges
+    if not any(isinstance(end, Operand) for end in ends or (x,)):
+        return edges
+    x = as_array(x)
+    first, last = ends or ((min(x), max(x)) if x.size else (0.0, 1.0))
+    moving = linspace(first, last, shape_of(edges)[-1])
+    return edges + (moving - plainly(positive, moving))  # NumPy's numbers, and how they move
 
 
 def _samples_of_histogram(rng):
-    x = np.array([1, 5, 5, 9, 3])
+    x, values = np.array([1, 5, 5, 9, 3]), distinct(rng, REAL, (5,))
     return [((x, 3, None, None, rng.normal(size=5)), {}), ((x, [0, 2, 5, 10], None, True, rng.uniform(1, 2, 5)), {}),
-            ((x, 4, (2, 6), None, rng.normal(size=5)), {})]  # fmt: skip
+            ((x, 4, (2, 6), None, rng.normal(size=5)), {}), ((values, 3), {"density": True}), ((values, 2), {}),
+            ((values, 3, None, True, rng.uniform(1, 2, 5)), {})]  # fmt: skip
 
 
-@compose("histogram", complex=False, numpy=(np.histogram,), convention="constant in x, linear in the weights.",
-         samples=_samples_of_histogram)
+@compose("histogram", complex=False, numpy=(np.histogram,), convention=EDGES, samples=_samples_of_histogram)
 def histogram(x: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> Any:
-    """(counts, edges): how many elements of x are in each bin (plain), or the sum of their ``weights``."""
-    if weights is None:
-        return plainly(np.histogram, x, bins, range, density, weights)
+    """(counts, edges): how many elements of x are in each bin (plain), or the sum of their ``weights``; ``density``: over the
+    total and the width of the bin."""
+    edges = histogram_bin_edges(x, bins, range)
     x = plainly(np.ravel, x)
-    edges = plainly(np.histogram_bin_edges, x, bins, range)
-    counts = _histogram(plainly(_bins, x, edges), weights, shape_of(edges)[0] - 1)
-    return (counts / np.diff(edges) / sum(counts) if density else counts), edges
+    if weights is None:
+        counts = plainly(_numbers, x, edges)
+    else:
+        counts = _weights_in(plainly(_places, x, edges), reshape(as_array(weights), -1), shape_of(edges)[-1] - 1)
+    return (counts / astype(edges[1:] - edges[:-1], float) / sum(counts) if density else counts), edges
+
+
+def _weights_in(places: Any, weights: Any, length: int) -> Any:
+    """The sums of the weights at each place; those at -1 count nowhere."""
+    inside = greater_equal(places, 0)
+    return _counts(where(inside, places, 0), where(inside, weights, 0.0), length)
 
 
 def _samples_of_points(rng):
-    x = rng.integers(0, 9, (5, 2))
-    return [((x, bins, None, density, rng.uniform(1, 2, 5)), {}) for bins, density in (((2, 3), None), (2, True))]
+    x, values = rng.integers(0, 9, (5, 2)), distinct(rng, REAL, (5, 2))
+    return [*[((x, bins, None, density, rng.uniform(1, 2, 5)), {}) for bins, density in (((2, 3), None), (2, True))],
+            ((values, (2, 3)), {"density": True})]  # fmt: skip
 
 
-@compose("histogramdd", complex=False, numpy=(np.histogramdd,), convention="constant in x, linear in the weights.",
-         samples=_samples_of_points)
+@compose("histogramdd", complex=False, numpy=(np.histogramdd,), convention=EDGES, samples=_samples_of_points)
 def histogramdd(x: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> Any:
     """(counts, edges of each axis): how many rows of x are in each box (plain), or the sum of their ``weights``."""
+    x = as_array(x)
+    x = x if len(shape_of(x)) == 2 else reshape(x, (-1, 1))
+    n = shape_of(x)[1]
+    columns = [x[:, i] for i in np.arange(n)]
+    each = [bins] * n if np.ndim(bins) == 0 else list(bins)
+    if len(each) != n:
+        raise ValueError(f"histogramdd: {len(each)} bins are given for {n} columns of {describe(x)}")
+    ends = [None] * n if range is None else list(range)
+    edges = [histogram_bin_edges(c, b, e) for c, b, e in zip(columns, each, ends, strict=True)]
+    lengths = tuple(shape_of(e)[-1] - 1 for e in edges)
+    places = plainly(_boxes, *columns, *edges)
     if weights is None:
-        return plainly(np.histogramdd, x, bins, range, density, weights)
-    points = plainly(lambda x: x if np.ndim(x) == 2 else np.atleast_2d(x).T, x)
-    edges = tuple([plainly(_edges, points, bins, range, i) for i in builtins.range(shape_of(points)[1])])
-    lengths = tuple(shape_of(e)[0] - 1 for e in edges)
-    places: Any = 0
-    for i, (e, n) in enumerate(zip(edges, lengths, strict=True)):
-        own = plainly(_bins, points[:, i], e)
-        places = plainly(_places, places, own, n)
-    counts = reshape(_histogram(places, astype(as_array(weights), float), int(np.prod(lengths))), lengths)
+        counts = plainly(_numbers_of_boxes, places, lengths)
+    else:
+        counts = reshape(_weights_in(places, astype(reshape(as_array(weights), -1), float), int(np.prod(lengths))), lengths)
     if density:
-        volume = np.ones(())
-        for e in edges:
-            volume = volume[..., None] * np.diff(e)
-        counts = counts / volume / sum(counts)
+        counts = counts / sum(counts)
+        for i, e in enumerate(edges):
+            counts = counts / reshape(e[1:] - e[:-1], (-1, *(1,) * (n - 1 - i)))
     return counts, edges
 
 
-def _edges(points: Any, bins: Any, range: Any, axis: int) -> Any:
-    return np.histogramdd(points, bins, range)[1][axis]
+def _boxes(*columns_and_edges: Any) -> Any:
+    """Of each point the number of its box; -1 if it is in none."""
+    n = len(columns_and_edges) // 2
+    edges = columns_and_edges[n:]
+    places = [_places(x, e) for x, e in zip(columns_and_edges[:n], edges, strict=True)]
+    outside = np.logical_or.reduce([p < 0 for p in places])
+    return np.where(outside, -1, np.ravel_multi_index([np.maximum(p, 0) for p in places], [len(e) - 1 for e in edges]))
 
 
-def _places(outer: Any, inner: Any, length: int) -> Any:
-    """Places in an array with one more axis; -1 where either is."""
-    return np.where((outer >= 0) & (inner >= 0), outer * length + inner, -1)
-
-
-def _columns(x: Any, y: Any) -> Any:
-    return np.stack([np.ravel(x), np.ravel(y)], 1)
-
-
-@compose("histogram2d", complex=False, numpy=(np.histogram2d,), convention="constant in x and y, linear in the weights.",
-         samples=lambda rng: [((*rng.integers(0, 9, (2, 5)), 2, None, None, rng.uniform(1, 2, 5)), {})])
+@compose("histogram2d", complex=False, numpy=(np.histogram2d,), convention=EDGES, samples=lambda rng: [
+    ((*rng.integers(0, 9, (2, 5)), 2, None, None, rng.uniform(1, 2, 5)), {}),
+    ((distinct(rng, REAL, (5,)), distinct(rng, REAL, (5,)), 2), {"density": True}),
+])  # fmt: skip
 def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> Any:
     """(counts, edges of x, edges of y): how many points are in each box (plain), or the sum of their ``weights``."""
-    if weights is None:
-        return plainly(np.histogram2d, x, y, bins, range, density, weights)
     if np.ndim(bins) == 1 and len(bins) not in (1, 2):
         bins = [bins, bins]
-    counts, edges = histogramdd(plainly(_columns, x, y), bins, range, density, weights)
+    points = stack([reshape(as_array(x), -1), reshape(as_array(y), -1)], 1)
+    counts, edges = histogramdd(points, bins, range, density, weights)
     return counts, edges[0], edges[1]
 
 
-histogram_bin_edges = constant_of("histogram_bin_edges", np.histogram_bin_edges)
 digitize = constant_of("digitize", np.digitize)
