@@ -332,8 +332,9 @@ def peers() -> list[str]:
     return [
         "", "## Beside the peers", "",
         f"Functions of NumPy that are differentiated: {counts}, both together {len(together)}. Of these `ag` "
-        f"differentiates {len(together) - len(written) - len(plain)} by their names; {len(written)} can't take a node, as NumPy would "
-        "make a plain array of it or write into one and lose the derivative, so they raise and say what to write (*write ...*); "
+        f"differentiates {len(together) - len(written) - len(plain)} by their names; {len(written)} can't take a node, as NumPy "
+        "would make a plain array of it or write into one and lose the derivative, so they raise and say what to write "
+        "(*write ...*); "
         f"{len(plain)} depend on shapes alone (*plain*).", "",
         "A name stands here once, whatever its aliases. The lists are those that the projects state: the primitives of HIPS "
         "autograd that have a reverse rule, and the entries of Advect's support contract that have derivatives.",

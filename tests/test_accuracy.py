@@ -2,10 +2,15 @@
 ones."""
 
 import mpmath
+import numpy as np
 import pytest
 
 import ag
-from ag.operators.rules import FUNCTIONS
+from ag.operators import everything
+from ag.operators.rules import FUNCTIONS, Elementwise
+from ag.operators.table import TABLE
+
+everything()
 
 mpmath.mp.dps = 30
 m = mpmath
@@ -22,6 +27,8 @@ ONE = {
     "tanh": (m.tanh, (*SMALL, 15.0)), "asinh": (m.asinh, (*SMALL, 1e5)), "acosh": (m.acosh, (1.001, 2.0, 1e5)), "atanh": (m.atanh, (1e-8, 0.3, -0.99)),
     "sigmoid": (lambda x: 1 / (1 + m.exp(-x)), (*SMALL, 30.0, -30.0, -700.0)), "softplus": (lambda x: m.log1p(m.exp(x)), (*SMALL, 30.0, -30.0)),
     "abs": (abs, SMALL), "relu": (lambda x: max(x, m.mpf(0)), SMALL),
+    "degrees": (m.degrees, SMALL), "radians": (m.radians, SMALL), "sinc": (lambda x: m.sincpi(x), (1e-8, 0.3, -2.5, 7.3)),
+    "i0": (lambda x: m.besseli(0, x), (*SMALL, 20.0)), "fractional_part": (lambda x: x - m.sign(x) * m.floor(abs(x)), (0.3, -2.5, 1e5 + 0.25)),
 }  # fmt: skip
 PAIRS = ((0.3, 0.7), (2.5, -1.3), (1e-8, 3.0), (5.0, 1e5))
 POSITIVE = ((0.3, 0.7), (2.5, 1.3), (1e-8, 3.0), (5.0, 12.0))
@@ -31,7 +38,24 @@ TWO = {
     "atan2": (m.atan2, PAIRS), "logaddexp": (lambda x, y: m.log(m.exp(x) + m.exp(y)), ((0.3, 0.7), (-30.0, 2.0), (50.0, 50.1))),
     "xlogy": (lambda x, y: x * m.log(y), POSITIVE), "maximum": (max, PAIRS), "minimum": (min, PAIRS),
     "remainder": (lambda x, y: x - y * m.floor(x / y), ((7.3, 2.0), (-7.3, 2.0), (7.3, -2.0))),
+    "fmod": (lambda x, y: x - y * m.sign(x / y) * m.floor(abs(x / y)), ((7.3, 2.0), (-7.3, 2.0), (7.3, -2.0))),
+    "logaddexp2": (lambda x, y: m.log(2**x + 2**y) / m.log(2), ((0.3, 0.7), (-30.0, 2.0), (50.0, 50.1))), "fmax": (max, PAIRS),
+    "fmin": (min, PAIRS), "copysign": (lambda x, y: abs(x) * m.sign(y), (*PAIRS, (-0.3, -2.0))),
+    "heaviside": (lambda x, y: m.mpf(x > 0), ((0.3, 0.7), (-2.5, 1.3))),
 }  # fmt: skip
+THREE = {"clip": (lambda x, low, high: min(max(x, low), high), ((0.3, -1.0, 1.0), (0.3, 0.5, 1.0), (7.0, 0.5, 1.0)))}
+EXEMPT = {
+    "where": "gives one of its arguments as it is",
+    "nextafter": "is about the numbers of the machine: mpmath has another precision",
+}
+
+
+def test_every_elementwise_row_of_numpys_is_here():
+    rows = {
+        name for name, op in TABLE.items()
+        if isinstance(op.rule, Elementwise) and any(getattr(np, f.__name__, None) is f for f in op.numpy)
+    }
+    assert rows - {*ONE, *TWO, *THREE} == EXEMPT.keys()
 
 
 # Of tanh the derivative (1 - ans)(1 + ans) is exact to a rounding of 1, as its row says, not of itself.
@@ -53,13 +77,15 @@ def test_functions_of_one_argument(name, x, face):
     close(node.grad, m.diff(oracle, m.mpf(x)), name)
 
 
-@pytest.mark.parametrize("name,point", [(name, point) for name, (_, points) in TWO.items() for point in points])
+@pytest.mark.parametrize("name,point", [
+    (name, point) for table in (TWO, THREE) for name, (_, points) in table.items() for point in points
+])  # fmt: skip
 @pytest.mark.parametrize("face", [ag.Scalar, ag.Tensor])
-def test_functions_of_two_arguments(name, point, face):
-    oracle, nodes = TWO[name][0], [face(x) for x in point]
+def test_functions_of_several_arguments(name, point, face):
+    oracle, nodes = {**TWO, **THREE}[name][0], [face(x) for x in point]
     y = FUNCTIONS[name](*nodes)
     y.backward()
     exact = tuple(map(m.mpf, point))
     close(y.value, oracle(*exact), name)
     for i, node in enumerate(nodes):
-        close(node.grad, m.diff(oracle, exact, (int(i == 0), int(i == 1))), name)
+        close(node.grad, m.diff(oracle, exact, tuple(int(i == j) for j in range(len(exact)))), name)

@@ -510,6 +510,19 @@ def test_a_node_can_not_be_written_into_an_array():
     np.testing.assert_array_equal(a, 0.0)
 
 
+@pytest.mark.parametrize("mode", ["edge", "reflect", "symmetric", "wrap"])
+@pytest.mark.parametrize("widths", [1, (2, 0), ((0, 3), (5, 4))])
+def test_padding_with_elements(mode, widths):
+    """Also further than x is wide: each element gets the cotangents of all its copies."""
+    x = ag.Tensor(np.arange(6.0).reshape(2, 3) ** 2)
+    y = np.pad(x, widths, mode)
+    np.testing.assert_array_equal(y.value, np.pad(x.value, widths, mode))
+    g = np.random.default_rng(0).normal(size=y.shape)
+    y.backward(g)
+    copies = np.pad(np.arange(6).reshape(2, 3), widths, mode)
+    np.testing.assert_allclose(x.grad, [[g[copies == 3 * i + j].sum() for j in range(3)] for i in range(2)], rtol=1e-13)
+
+
 def test_ufunc_methods():
     x = ag.Tensor([[1.0, 2.0], [3.0, 5.0]])
     for ufunc in (np.add, np.multiply, np.maximum, np.minimum):
@@ -805,7 +818,8 @@ def each(*cases):
     (ValueError, r"stack needs arrays of one shape.*ag\.concat", lambda: ag.stack([X, S])),
     (ValueError, r"split: the length 2.*4 equal sections", lambda: ag.split(X, 4)),
     (ValueError, r"roll: 2 shifts for 1 axes", lambda: ag.roll(X, (1, 2), (0,))),
-    (ValueError, r"pad: mode='edge' has no rule.*ag\.concat", lambda: ag.pad(X, 1, "edge")),
+    (ValueError, r"pad: mode='mean' has no rule; the modes 'constant', 'edge', .* have: join others with ag\.concat", lambda: ag.pad(X, 1, "mean")),
+    (ValueError, r"pad: reflect_type='odd' has no rule", lambda: np.pad(X, 1, "reflect", reflect_type="odd")),
     (TypeError, r"constant_values is one plain number", lambda: ag.pad(X, 1, constant_values=S)),
     # products
     (ValueError, r"tensordot: axes=3", lambda: ag.tensordot(X, X, 3)),

@@ -179,22 +179,46 @@ def _pad_transpose(g, x, widths, value):
     return g[(..., *(slice(before, before + n) for (before, _), n in zip(widths, shape_of(x), strict=True)))]
 
 
-@row(
-    "pad", lambda x, widths, value: np.pad(x, widths, constant_values=value), Linear((_pad_transpose,)), numpy=(np.pad,),
-    batch=with_params(lambda lead, widths, value: {"widths": ((0, 0),) * len(lead) + widths, "value": value}),
-    samples=arrays(((3,), {"pad_width": 1}), ((2, 3), {"pad_width": ((1, 0), (0, 2))}), ((2, 3), {"pad_width": (1, 2)})),
-)
-def pad(x: Any, /, pad_width: Any, mode: str = "constant", *, constant_values: float = 0) -> Any:
-    """x with ``constant_values`` put around it: ``pad_width`` is n, (before, after), or a pair for each axis.
-
-    Other modes than "constant" are not here: write them with ag.concat.
-    """
-    if mode != "constant":
-        raise ValueError(f"pad: mode={mode!r} has no rule; only mode='constant' has: join slices with ag.concat")
-    if np.ndim(constant_values) or isinstance(constant_values, Operand):
-        raise TypeError("pad: constant_values is one plain number; join other arrays with ag.concat")
+def _widths(x: Any, pad_width: Any, constant_values: float = 0) -> Any:
+    """x with a number put around it."""
     widths = np.broadcast_to(np.asarray(pad_width), (len(shape_of(x)), 2))
     return (x,), {"widths": tuple((int(a), int(b)) for a, b in widths), "value": constant_values}
+
+
+_pad = define(
+    "pad", lambda x, widths, value: np.pad(x, widths, constant_values=value), Linear((_pad_transpose,)), numpy=(np.pad,),
+    batch=with_params(lambda lead, widths, value: {"widths": ((0, 0),) * len(lead) + widths, "value": value}), signature=_widths,
+    samples=arrays(((3,), {"pad_width": 1}), ((2, 3), {"pad_width": ((1, 0), (0, 2))}), ((2, 3), {"pad_width": (1, 2)})),
+)
+REPEATED = ("edge", "reflect", "symmetric", "wrap")
+
+
+def pad(
+    x: Any, /, pad_width: Any, mode: str = "constant", *, constant_values: float = 0, reflect_type: str = "even"
+) -> Any:
+    """x with ``constant_values`` put around it: ``pad_width`` is n, (before, after), or a pair for each axis.
+
+    ``mode``: "edge" repeats the outermost elements, "reflect" and "symmetric" mirror x without and with them, "wrap" begins anew.
+
+    >>> ag.pad(ag.Tensor([1.0, 2.0, 3.0]), (0, 2), "reflect").value
+    array([1., 2., 3., 2., 1.])
+    """
+    if mode == "constant":
+        if np.ndim(constant_values) or isinstance(constant_values, Operand):
+            raise TypeError("pad: constant_values is one plain number; join other arrays with ag.concat")
+        return _pad(x, pad_width, constant_values)
+    if mode not in REPEATED or reflect_type != "even":
+        what = f"mode={mode!r}" if mode not in REPEATED else f"reflect_type={reflect_type!r}"
+        raise ValueError(
+            f"pad: {what} has no rule; the modes 'constant', {', '.join(map(repr, REPEATED))} have: join others with ag.concat"
+        )
+    for axis, widths in enumerate(np.broadcast_to(np.asarray(pad_width), (len(shape_of(x)), 2))):
+        if widths.any():
+            x = FUNCTIONS["take"](x, np.pad(np.arange(shape_of(x)[axis]), widths, mode=mode), axis)  # type: ignore[call-overload]
+    return x
+
+
+rewrite("pad", pad)
 
 
 def _tile_transpose(g, x, reps):
