@@ -523,6 +523,20 @@ def test_padding_with_elements(mode, widths):
     np.testing.assert_allclose(x.grad, [[g[copies == 3 * i + j].sum() for j in range(3)] for i in range(2)], rtol=1e-13)
 
 
+@pytest.mark.parametrize("bins", ["sqrt", "auto", 7])
+def test_edges_of_histograms_go_with_the_ends(bins):
+    """eₖ = x_min + (x_max - x_min) k / n, whatever rule chose n; all x equal have edges that are 1 apart."""
+    x = np.random.default_rng(0).normal(size=40)
+    edges, jacobian = np.histogram(x, bins)[1], ag.jacobian(lambda x: np.histogram(x, bins)[1])(x)
+    np.testing.assert_array_equal(np.histogram(ag.Tensor(x), bins)[1].value, edges)
+    share = np.arange(edges.size) / (edges.size - 1)
+    expected = np.zeros((edges.size, x.size))
+    expected[:, x.argmin()], expected[:, x.argmax()] = 1 - share, share
+    np.testing.assert_allclose(jacobian, expected, atol=1e-15)
+    same = ag.Tensor([2.0, 2.0])
+    np.testing.assert_array_equal(np.histogram(same, 2)[1].value, [1.5, 2.0, 2.5])
+
+
 def test_ufunc_methods():
     x = ag.Tensor([[1.0, 2.0], [3.0, 5.0]])
     for ufunc in (np.add, np.multiply, np.maximum, np.minimum):
