@@ -1,7 +1,7 @@
 """Products: sums of Einstein as matrix products, and matrix products of stacks as few large ones.
 
 What comes out has operands of one, two or three axes, with at most a permutation of the last two directly below. The numbers
-are those of another order of summation: equal to a few units in the last place.
+are those of another order of summation: equal to a few units in the last place, and a 0 may have the other sign.
 """
 
 from __future__ import annotations
