@@ -248,6 +248,7 @@ class Compiled:
             programs = self.programs[key] = _Programs(self.function, call, plain)
         if programs.captured:
             return self.function(*args, **kwargs)
+        call.result, call.parts = programs.result
         value = programs.forward(ends)
         rule = _Pulled(programs, ends, call)
         return call.node(self.name, value, rule, rule.function)
@@ -272,6 +273,7 @@ class _Programs:
         self.recorded = recorded
         self.value = value
         self.captured = recorded(leaves(plain)).captured()
+        self.result = call.result, call.parts  # how every call of this kind cuts up its value
         self.forward = jit(value)
         self.back = jit(lambda ends, g: recorded(ends).carried_back(g, [], False))
 

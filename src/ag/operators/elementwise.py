@@ -7,10 +7,11 @@ import operator
 
 import numpy as np
 
+from ..node import Node
 from .domains import ABOVE_ONE, POSITIVE, REAL, UNIT, apart, on
 from .parts import conj
 from .rules import Elementwise, is_complex
-from .steps import equal, floor_divide, greater, isnan, less, less_equal, logical_and, logical_or, not_equal, sign
+from .steps import equal, floor_divide, greater, isinf, isnan, less, less_equal, logical_and, logical_or, not_equal, sign
 from .table import ANY, ATOM, CALL, POWER, PRODUCT, SUM, define
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
@@ -57,7 +58,10 @@ reciprocal = define(
 
 def _power_base(ans, x, y):
     """y x^(y-1), and 0 for y = 0 even at x = 0, where x^(y-1) is inf."""
-    return where(equal(y, 0), 0.0, y * power(x, where(equal(y, 0), 1.0, y - 1)))
+    zero = equal(y, 0)
+    if isinstance(y, Node):  # elsewhere it is 0 at y = 0 as well, but no constant: by y it has the derivative 1/x
+        zero = logical_and(zero, logical_or(equal(x, 0), isnan(x)))
+    return where(zero, 0.0, y * power(x, where(zero, 1.0, y - 1)))
 
 
 def _power_exponent(ans, x, y):
@@ -145,7 +149,7 @@ log1p = define(
 
 def _share(x, other):
     """eˣ / (eˣ + e^other), without overflow; equal infinities share equally."""
-    tie = equal(x, other)
+    tie = logical_and(equal(x, other), isinf(x))
     return where(tie, 0.5, sigmoid(where(tie, 0.0, x - other)))
 
 
@@ -266,9 +270,16 @@ def _log_of_second(ans, x, y):
     return log(y)
 
 
+def over(x, y):
+    """x / y, and 0 for x = 0 even where y is 0."""
+    zero = equal(x, 0)
+    if isinstance(x, Node):  # elsewhere it is 0 at x = 0 as well, but no constant: by x it has the derivative 1/y
+        zero = logical_and(zero, equal(y, 0))
+    return where(zero, 0.0, x / where(zero, 1.0, y))
+
+
 xlogy = define(
-    "xlogy", _xlogy,
-    Elementwise((_log_of_second, lambda ans, x, y: where(equal(x, 0), 0.0, x / where(equal(x, 0), 1.0, y)))),
+    "xlogy", _xlogy, Elementwise((_log_of_second, lambda ans, x, y: over(x, y))),
     scalar=lambda x, y: 0.0 if x == 0 and y == y else x * math.log(y), latex=r"{0} \log {1}", precedence=(CALL, ATOM, ATOM),
     kernel="xlogy(x, y)", samples=on(REAL, POSITIVE), special=(((0.0, 0.0), (-INF, 0.0)), ((0.0, 2.0), (LN2, 0.0))),
     convention="0 · log y is 0 for every y, also for y = 0; ∂/∂x = log y, so at x = y = 0 it is -inf.",

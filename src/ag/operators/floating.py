@@ -16,7 +16,7 @@ from .joining import as_array
 from .parts import imag, real
 from .rules import Elementwise, Linear, Zero, is_complex, shape_of, value_of
 from .shaping import astype
-from .steps import equal, floor_divide, greater, isnan, logical_or, rint, sign, trunc
+from .steps import equal, floor_divide, greater, isinf, isnan, logical_and, logical_or, rint, sign, trunc
 from .table import ANY, ATOM, CALL, SUM, compose, constant_of, define, plainly
 
 __all__ = [
@@ -80,7 +80,7 @@ fmin = define(
 
 def _share_of_two(x, y):
     """2ˣ / (2ˣ + 2ʸ), without overflow; equal infinities share equally."""
-    tie = equal(x, y)
+    tie = logical_and(equal(x, y), isinf(x))
     return where(tie, 0.5, sigmoid(where(tie, 0.0, (x - y) * LN2)))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .domains import POSITIVE, REAL, UNIT, apart, on
-from .elementwise import LN10, absolute, exp, log, log1p, sigmoid, sin, sqrt, where
+from .elementwise import LN10, absolute, exp, log, log1p, over, sigmoid, sin, sqrt, where
 from .rules import FUNCTIONS, Elementwise, Missing, Zero
 from .steps import equal, less_equal, sign
 from .table import ANY, ATOM, CALL, POWER, SUM, compose, define, row
@@ -192,7 +192,7 @@ log_expit = special(
     special=(((1e4,), (0.0,)), ((-1e4,), (1.0,))), doc="log σ(x), without overflow",
 )
 xlog1py = special(
-    "xlog1py", lambda ans, x, y: log1p(y), lambda ans, x, y: x / (1 + where(equal(x, 0), 0.0, y)),
+    "xlog1py", lambda ans, x, y: log1p(y), lambda ans, x, y: over(x, 1 + y),
     latex=r"{0} \log(1 + {1})", precedence=(CALL, ATOM, CALL), samples=on(REAL, POSITIVE),
     special=(((0.0, -1.0), (-INF, 0.0)),), convention="0 · log(1 + y) is 0 for every y, also for y = -1.",
     doc="x log(1 + y), and 0 where x = 0",
@@ -227,25 +227,25 @@ boxcox = special(
 # ---------------------------------------------------------------------- Bessel functions
 
 
-def _ratio_at_zero(y: Any, x: Any, limit: float | None) -> Any:
-    """y / x, and its limit at x = 0 if there is one."""
-    if limit is None:
-        return y / x
+def _half_at_zero(y: Any, x: Any) -> Any:
+    """y / x, and its limit ½ at x = 0."""
     zero = equal(x, 0)
-    return where(zero, limit, y / where(zero, 1.0, x))
+    return where(zero, 0.5, y / where(zero, 1.0, x))
 
 
 def bessel(letter: str, of: str, samples: Any, cylinder: tuple[float, float]) -> tuple[Any, Any, Any]:
-    """The rows of order 0, 1 and v of one kind: f₀' = s f₁ and f₁' = t f₀ - f₁/x, f_v' = ½ (t f_{v-1} + s f_{v+1})."""
+    """The rows of order 0, 1 and v of one kind: f₀' = s f₁ and f_v' = ½ (t f_{v-1} + s f_{v+1}).
+
+    The latter is exact to any order at x = 0, too, where f₁' = t f₀ - f₁/x is 0/0.
+    """
     s, t = cylinder
-    at_zero = 0.5 if letter in "ji" else None
     zero = special(
         f"{letter}0", lambda ans, x: s * one(x), numpy=(np.i0,) if letter == "i" else (),
         latex=rf"{letter.upper()}_{{{{0}}}}({{0}})", samples=samples,
         doc=f"{of}, order 0",
     )
     one = special(
-        f"{letter}1", lambda ans, x: t * zero(x) - _ratio_at_zero(ans, x, at_zero),
+        f"{letter}1", lambda ans, x: 0.5 * (t * zero(x) + s * any_order(2.0, x)),
         latex=rf"{letter.upper()}_{{{{1}}}}({{0}})", samples=samples, doc=f"{of}, order 1",
     )
     any_order = special(
@@ -280,7 +280,7 @@ i0e = special(
     convention="at 0, a kink, the derivative is 0.", doc="e^{-|x|} I₀(x)",
 )
 i1e = special(
-    "i1e", lambda ans, x: i0e(x) - sign(x) * ans - _ratio_at_zero(ans, x, 0.5), samples=apart(0.25), doc="e^{-|x|} I₁(x)",
+    "i1e", lambda ans, x: i0e(x) - sign(x) * ans - _half_at_zero(ans, x), samples=apart(0.25), doc="e^{-|x|} I₁(x)",
 )
 
 # ---------------------------------------------------------------------- integrals
@@ -289,8 +289,20 @@ expi = special(
     "expi", lambda ans, x: exp(x) / x, latex=r"\operatorname{{Ei}}({0})", samples=on(POSITIVE), doc="∫_{-∞}^x e^t/t dt",
 )
 exp1 = special("exp1", lambda ans, x: -exp(-x) / x, latex=r"E_{{1}}({0})", samples=on(POSITIVE), doc="∫_x^∞ e^{-t}/t dt")
+
+
+def _slope_of_spence(ans: Any, x: Any) -> Any:
+    """log x / (1 - x); next to 1, where that is 0/0, its series."""
+    near = less_equal(absolute(x - 1), 1e-3)
+    u = where(near, 1 - x, 0.0)
+    series: Any = 0.0
+    for k in range(9, 0, -1):
+        series = series * u - 1 / k
+    return where(near, series, log(x) / where(near, 1.0, 1 - x))
+
+
 spence = special(
-    "spence", lambda ans, x: where(equal(x, 1), -1.0, log(x) / where(equal(x, 1), 1.0, 1 - x)), samples=on(OPEN),
+    "spence", _slope_of_spence, samples=on(OPEN),
     special=(((1.0,), (-1.0,)),), doc="∫_1^x log t / (1 - t) dt: the dilogarithm of 1 - x",
 )
 ellipk = special(
