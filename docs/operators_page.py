@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 import ag
+from ag.advice import REWRITES
 from ag.compiler.lowering import Lowered
 from ag.compiler.passes import optimized
 from ag.compiler.tracing import Trace
@@ -83,14 +84,6 @@ special.digamma special.erf special.erfc special.erfcx special.erfinv special.ex
 special.log_ndtr special.log_softmax special.logsumexp special.ndtr special.ndtri special.polygamma special.softmax
 """
 PEERS = {"HIPS autograd 1.9.1": HIPS, "Advect 0.3.1": ADVECT}
-
-# What a node can't have by NumPy's name, as NumPy would make an array of it or write into one: what is written instead.
-INSTEAD = {
-    "array": "`ag.stack([x, y])`", "asarray": "`x` itself, `ag.stack`", "asanyarray": "`x` itself, `ag.stack`",
-    "full": "`ag.broadcast_to(x, shape)`", "copyto": "`ag.where(mask, x, a)`", "place": "`ag.where(mask, x, a)`",
-    "putmask": "`ag.where(mask, x, a)`", "put": "`a.at[index].set(x)`", "put_along_axis": "`a.at[index].set(x)`",
-    "fill_diagonal": "`a.at[i, i].set(x)`",
-}  # fmt: skip
 
 # ---------------------------------------------------------------------- the sections
 
@@ -288,10 +281,15 @@ def constants() -> list[str]:
     ]  # fmt: skip
 
 
+def is_refused(name: str) -> bool:
+    """Can a node not have a function of NumPy, as that makes an array of it, or writes into one?"""
+    return name in REWRITES and attrgetter(name)(np) not in NUMPY
+
+
 def ours(name: str) -> str:
     """What ag has for a function of NumPy."""
-    if name in INSTEAD:
-        return f"write {INSTEAD[name]}"
+    if is_refused(name):
+        return f"write `{REWRITES[name]}`"
     head, _, method = name.rpartition(".")
     if method in ("outer", "reduce", "accumulate") and hasattr(np, head):
         assert method == "outer" or getattr(np, head) in METHODS[method], name
@@ -326,7 +324,7 @@ def peers() -> list[str]:
     """The lists of the peers beside ours."""
     lists = {peer: set(text.split()) for peer, text in PEERS.items()}
     together = set.union(*lists.values())
-    written = together & INSTEAD.keys()
+    written = set(filter(is_refused, together))
     plain = {name for name in together - written if ours(name) == "plain"}
     counts = ", ".join(f"{peer} {len(names)}" for peer, names in lists.items())
     return [
