@@ -90,7 +90,7 @@ class Fused:
                 inside = group is not None and operand.base in group.members and operand.axes is not None
                 first = max(first, home if inside and group.members[operand.base].form in (FULL, ROW) else home + 1)  # type: ignore[union-attr]
         if item.ordered:
-            first = max(first, self.home[item.number] + 1)
+            first = max(first, self.home.get(item.number, -1) + 1)  # nothing, where the index covers all
         if item.kind in ("map", "reduce"):
             for k in range(first, len(self.steps)):
                 group = self.steps[k].group

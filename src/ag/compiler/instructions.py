@@ -128,7 +128,7 @@ def _lanes(x: Instruction) -> int:
     if not any(word in x.kernel for word in COSTLY):
         return 1
     size = max(BITS[type] for type in (*x.types, x.result)) // 8
-    return max(native.host().vector_bytes // size, 1)
+    return max(native.host().vector_bytes // size, 1) if size else 1  # truths alone, as logical_and has them
 
 
 class _Body:
