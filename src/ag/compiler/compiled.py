@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,11 @@ from . import executable, passes
 from .program import Program
 from .signature import NUMBERS, Watched, form
 from .tape import Tape
-from .tracing import Trace
+from .tracing import Trace, user_place
+
+if TYPE_CHECKING:
+    from .costing import Cost
+    from .showing import Shown
 
 BOUND = 256  # programs that one function keeps
 
@@ -75,6 +79,7 @@ class Entry:
         self.places = places  # of each end of the result its output, or None where it stands as it is
         self.run: Any = executable.prepare(program, donated)
         ends = [result] if places == [0] else result
+        self.caller: Any = None  # where the call stands that it was recorded at
         self.flat = places == list(range(len(places))) and (ends is not result or type(result) is tuple)
         self.flat = self.flat and all(type(x) is float for x in ends)
         self.single = ends is not result
@@ -161,6 +166,36 @@ class Compiled:
             raise TypeError(f"ag.jit: static arguments have to be hashable: {error}") from None
         return (*key, *names)
 
+    # ------------------------------------------------------------------ seeing
+
+    def show(self, *args: Any, stage: str = "all", **kwargs: Any) -> Shown:
+        """What these arguments are compiled to, stage by stage, as text or as a page.
+
+        ``stage``: "program" (as recorded, with the lines that made it), "passes", "steps" (with their bytes and operations),
+        "kernels" (as Python), "ir" (LLVM's text), "assembly", or "all" of them but the last.
+
+        >>> print(ag.jit(lambda x: np.sum(x * x)).show(np.ones(1000), stage="kernels"))
+        def k0(m2, x):
+            v2 = -0.0
+            for column in lanes(1000, ...):
+                v1 = x[column] * x[column]... # x * x
+                v2 = v2 + sum(v1)
+            m2[0] = v2
+        """
+        from .showing import Shown
+
+        return Shown(self, self.entry(*args, **kwargs), stage)
+
+    def cost(self, *args: Any, **kwargs: Any) -> Cost:
+        """Operations, bytes and the measured time for these arguments, and the least time that the machine could take.
+
+        >>> ag.jit(lambda x: x + 1)(np.ones(1000)).size, ag.jit(lambda x: x + 1).cost(np.ones(1000)).operations
+        (1000, 1000)
+        """
+        from .costing import Cost
+
+        return Cost.measured(self, args, kwargs)
+
     # ------------------------------------------------------------------ recording
 
     def entry(self, *args: Any, **kwargs: Any) -> Entry:
@@ -179,6 +214,7 @@ class Compiled:
             warnings.warn(f"ag.jit compiles {self.name} again: {reason}", stacklevel=3)
         traced, result, places, donated = self._traced(args, kwargs, ends)
         entry = Entry(passes.optimized(traced), traced, result, places, donated)
+        entry.caller = user_place()
         while len(self.entries) >= BOUND:
             del self.entries[next(iter(self.entries))]
         self.entries[key] = entry

@@ -68,6 +68,7 @@ class Watched:
 
     def __init__(self, f: Any) -> None:
         self.entries: list[tuple[Any, Any, Any]] = []
+        self.numbers: list[tuple[str, Any]] = []  # by the names that the user's own functions have for them
         self._walk(f, set())
 
     def _walk(self, f: Any, seen: set[int]) -> None:
@@ -78,16 +79,25 @@ class Watched:
         if id(f) in seen or len(seen) > 100:
             return
         seen.add(id(f))
+        is_own = f.__code__.co_filename.startswith(PACKAGE)
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
             try:
-                self._look(cell, "cell_contents", cell.cell_contents, seen)
+                self._look(cell, name, cell.cell_contents, seen)
             except ValueError:  # a variable that has no value yet
                 self.entries.append((cell, name, None))
-        if f.__code__.co_filename.startswith(PACKAGE):
+                continue
+            if not is_own:
+                self._number(name, cell.cell_contents)
+        if is_own:
             return
         for name in _names(f.__code__):
             if name in f.__globals__:
                 self._look(f.__globals__, name, f.__globals__[name], seen)
+                self._number(name, f.__globals__[name])
+
+    def _number(self, name: str, value: Any) -> None:
+        if isinstance(value, (bool, int, float, complex, np.generic)):
+            self.numbers.append((name, value))
 
     def _look(self, home: Any, name: str, value: Any, seen: set[int]) -> None:
         if _is_plain(value):

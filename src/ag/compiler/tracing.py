@@ -113,7 +113,7 @@ class Trace:
             raise calls.mismatch(op, tuple(inputs), error) from None
         if kind[1].kind == "c":
             seen.complex = True
-        return self.added(Quantity(op, numbers, params, *kind, self.place or _user_place()))
+        return self.added(Quantity(op, numbers, params, *kind, self.place or user_place()))
 
     def expect_finite(self, adjoints: Sequence[Any]) -> None:
         """The program holds as long as these are finite; else another pass has to decide."""
@@ -132,6 +132,7 @@ class Trace:
         return self.program
 
 
-def _user_place() -> Any:
+def user_place() -> Any:
+    """Where the user's program stands: the code and the instruction."""
     frame = user_frame()
     return frame.f_code, frame.f_lasti

@@ -1,0 +1,224 @@
+"""A compiled function as one HTML file that works by itself."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+from collections.abc import Iterable
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from ..compiler.program import Constant, typed
+from ..compiler.showing import ALL, TITLES, amount, computed
+from .assets import asset
+
+if TYPE_CHECKING:
+    from ..compiler.program import Program
+    from ..compiler.showing import Pass, Shown, ShownStep
+
+MEANINGS = {
+    "program": "What the function did with its arguments, one quantity a line, and the expression of yours that made it. "
+    "Point at a quantity to see where it is used.",
+    "passes": "Each makes a program that computes the same with less work.",
+    "steps": "What is computed together, in one passage through memory. Operations are + − × ÷ √ of floats; an elementary "
+    "function counts as many as its code has.",
+    "kernels": "The loops of each step as Python. lanes(n, w): the numbers below n, w at a time. at(i, n): an index, negative "
+    "ones counted from the end. v7 is a quantity, m7 its place in memory, s7 its place in the cache.",
+    "ir": "What is handed to LLVM.", "assembly": "What the processor runs.",
+}  # fmt: skip
+WORD = re.compile(r"(?P<c>#[^\n]*)|(?P<w>[A-Za-z_]\w*)|[^#A-Za-z_]+")
+STYLE = "<style>.ag-compiled{font:13px/1.5 ui-monospace,monospace;white-space:pre;overflow-x:auto;max-height:40em}</style>"
+
+
+def page(shown: Shown) -> str:
+    """The page of a compiled function."""
+    names = ALL if shown.stage == "all" else (shown.stage,)
+    write = {"program": _program, "passes": _passes, "steps": _steps, "kernels": _kernels, "ir": _code, "assembly": _code}
+    sections = [section(name, TITLES[name], MEANINGS[name], write[name](shown, name)) for name in names]
+    links = "".join(f'<a href="#{name}">{name if name != "ir" else "IR"}</a>' for name in names)
+    n, m = computed(shown.recorded), computed(shown.compiled)
+    operations = sum(s.work.operations or 0 for s in shown.steps)
+    subtitle = (
+        f"{n} quantities recorded, {m} after the passes, {len(shown.steps)} steps, {amount(operations)} operations. "
+        f"Run by {shown.how}."
+    )
+    contents = f"<nav>{links}</nav>" if len(names) > 1 else ""
+    return file(shown.name, subtitle, contents, sections, "show")
+
+
+def file(name: str, subtitle: str, contents: str, sections: Iterable[str], maker: str) -> str:
+    """A page of sections; ``maker`` is the method that it comes from."""
+    parts = {
+        "title": escape(f"{name}: {maker}"), "name": escape(name), "subtitle": escape(subtitle), "contents": contents,
+        "sections": "\n".join(sections), "maker": f"ag.jit(f).{maker}",
+    }  # fmt: skip
+    text = asset("compiled.html")
+    for file in ("page.css", "compiled.css", "compiled.js"):
+        text = text.replace(f"<!-- {file} -->", asset(file))
+    return re.sub("<!-- ([a-z]+) -->", lambda m: parts[m[1]], text)
+
+
+def section(key: str, title: str, meaning: str, inner: str) -> str:
+    """A part of a page."""
+    return f'<section id="{key}" class="card"><h2>{escape(title)}</h2><p class="hint">{escape(meaning)}</p>{inner}</section>'
+
+
+def notebook(shown: Shown) -> str:
+    """The text, where a page does not fit."""
+    return f"{STYLE}<div class='ag-compiled'>{escape(shown.text())}</div>"
+
+
+# ---------------------------------------------------------------------- programs
+
+
+def _program(shown: Shown, _: str) -> str:
+    numbers = "".join(f"<li><code>{escape(value)}</code> {escape(users)}</li>" for value, users in shown.constants())
+    constants = f'<ul class="chips" aria-label="Constants">{numbers}</ul>' if numbers else ""
+    return f'<div class="scroll">{_listing(shown, shown.recorded)}</div>{constants}'
+
+
+def _listing(shown: Shown, program: Program) -> str:
+    rows = []
+    kinds = {name: kind for name, _, kind in shown.arguments()}
+    for n in program.arguments:
+        name = program.name(n)
+        kind = kinds.get(name, "captured: read at each call")
+        type = typed(program.quantities[n])
+        rows.append(
+            f'<tr class="given"><td class="quantity">{_name(program, n, "own")}</td><td class="type"><code>{type}</code></td>'
+            f'<td>{kind}</td><td class="source"></td><td></td></tr>'
+        )
+    last = None
+    for n, q in enumerate(program.quantities):
+        if q.op is None:
+            continue
+        note, place = shown.note(q), shown.place(q)
+        same = " same" if (note, place) == last else ""
+        last = note, place
+        made = " made" if q.place == shown.caller else ""
+        rows.append(
+            f'<tr><td class="quantity">{_name(program, n, "own")}</td><td class="type"><code>{typed(q)}</code></td>'
+            f'<td><code>{_call(program, q)}</code></td><td class="source{same}"><code>{escape(note)}</code></td>'
+            f'<td class="place{made}">{escape(place)}</td></tr>'
+        )
+    results = ", ".join(_name(program, n) for n in program.outputs)
+    expected = ", ".join(_name(program, n) for n in program.expected)
+    expect = f" as long as {expected} = 0; else the function itself is computed" if expected else ""
+    rows.append(f'<tr class="end"><td colspan="5">returns {results}{expect}</td></tr>')
+    return f'<table class="listing" data-program>{"".join(rows)}</table>'
+
+
+def _name(program: Program, n: int | Constant, kind: str = "") -> str:
+    text = escape(program.name(n))
+    if isinstance(n, Constant):
+        return text
+    return f'<code data-v="{n}"{f" class={kind}" if kind else ""}>{text}</code>'
+
+
+def _call(program: Program, q: Any) -> str:
+    """The operator of a quantity, whose inputs can be pointed at."""
+    text = program.call(q)
+    head, _, rest = text.partition("(")
+    inputs = ", ".join(map(program.name, q.inputs))
+    marked = ", ".join(
+        f'<span data-v="{n}">{escape(program.name(n))}</span>' if not isinstance(n, Constant) else escape(program.name(n))
+        for n in q.inputs
+    )
+    return f"{escape(head)}({marked}{escape(rest.removeprefix(inputs))}"
+
+
+def _passes(shown: Shown, _: str) -> str:
+    counts = [computed(p.program) for p in shown.passes]
+    most = max([*counts, computed(shown.recorded), 1])
+    return "".join(_pass(shown, p, count / most) for p, count in zip(shown.passes, counts, strict=True))
+
+
+def _pass(shown: Shown, p: Pass, share: float) -> str:
+    if not p.changed:
+        cells = f'<span>{escape(p.name)}</span><span></span><span></span><span class="meaning">changes nothing</span>'
+        return f'<div class="pass"><div class="nothing">{cells}</div></div>'
+    head = (
+        f'<summary><b>{escape(p.name)}</b><span class="count">{computed(p.program)}</span>{bar(share)}'
+        f'<span class="meaning">{escape(p.meaning)}</span></summary>'
+    )
+    return f'<details class="pass">{head}<div class="scroll">{_listing(shown, p.program)}</div></details>'
+
+
+def bar(share: float, kind: str = "") -> str:
+    """A share of 1 as a bar."""
+    return f'<span class="bar"><i class="{kind}" style="left:0;width:{100 * share:.1f}%"></i></span>'
+
+
+# ---------------------------------------------------------------------- steps and kernels
+
+HEADS = ("step", "", "space", "lanes", "stages", "read", "written", "", "operations", "", "functions")
+NUMBERS = (3, 4, 5, 6, 8)
+
+
+def _steps(shown: Shown, _: str) -> str:
+    moved = max((s.work.moved for s in shown.steps), default=0) or 1
+    operations = max((s.work.operations or 0 for s in shown.steps), default=0) or 1
+    head = "".join(f'<th scope="col"{_right(i)}>{name}</th>' for i, name in enumerate(HEADS))
+    rows = []
+    for s in shown.steps:
+        name, kind, space, lanes, stages, read, written, count, functions = shown.step_row(s)
+        cells = [
+            f'<a href="#{name}">{name}</a>', f'<span class="kind {kind}">{kind}</span>', space.replace(" x ", " × "),
+            lanes, stages, read, written, bar(s.work.moved / moved), count,
+            bar((s.work.operations or 0) / operations, "negative"),
+        ]  # fmt: skip
+        rows.append(f"<tr>{_row(cells)}<td class=functions>{functions}</td></tr>")
+    works = [s.work for s in shown.steps]
+    total = [
+        "", "", "", "", "all", amount(sum(w.read for w in works), "B"), amount(sum(w.written for w in works), "B"), "",
+        amount(sum(w.operations or 0 for w in works)), "", "",
+    ]  # fmt: skip
+    return (
+        f'<div class="scroll"><table class="steps"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody>'
+        f"<tfoot><tr>{_row(total)}</tr></tfoot></table></div>"
+    )
+
+
+def _right(i: int) -> str:
+    return ' class="n"' if i in NUMBERS else ' class="share"' if i in (7, 9) else ""
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "".join(f"<td{_right(i)}>{cell}</td>" for i, cell in enumerate(cells))
+
+
+def _kernels(shown: Shown, _: str) -> str:
+    return "".join(map(_kernel, shown.steps))
+
+
+def _kernel(s: ShownStep) -> str:
+    said = [s.space.replace(" x ", " × ")]
+    said += [f"{s.lanes} lanes"] if s.lanes else []
+    said += [f"{s.stages} passages of each row"] if s.stages and s.stages > 1 else []
+    caption = f"<figcaption><b>{s.name}</b>{', '.join(said)}</figcaption>"
+    return f'<figure id="{s.name}">{caption}<pre>{coloured(s.text)}</pre></figure>'
+
+
+def coloured(text: str) -> str:
+    """Python in HTML, with its keywords, functions, places in memory and comments marked."""
+    found = []
+    for m in WORD.finditer(text):
+        word = escape(m[0])
+        kind = "c" if m["c"] else ""
+        if m["w"]:
+            following = text[m.end() : m.end() + 1]
+            if keyword.iskeyword(m[0]) or m[0] in ("range", "lanes"):
+                kind = "k"
+            elif following == "(" or hasattr(builtins, m[0]):
+                kind = "f"
+            elif following == "[":
+                kind = "m"
+        found.append(f'<span class="{kind}">{word}</span>' if kind else word)
+    return "".join(found)
+
+
+def _code(shown: Shown, name: str) -> str:
+    text = getattr(shown, name)
+    lines = text.count("\n")
+    return f'<details class="code"><summary>{lines:,} lines</summary><pre>{escape(text)}</pre></details>'
