@@ -50,7 +50,7 @@ def run(shown, arguments):
         for number in step.made:
             q = program.quantities[number]
             memory.setdefault(number, np.full(q.size, 99, q.dtype))
-        if step.arrays:
+        if step.kind == "kernel":
             namespace = {"__builtins__": {}, **FUNCTIONS}
             exec(step.text, namespace)
             with np.errstate(all="ignore"):

@@ -175,10 +175,10 @@ class Compiled:
         "kernels" (as Python), "ir" (LLVM's text), "assembly", or "all" of them but the last.
 
         >>> print(ag.jit(lambda x: np.sum(x * x)).show(np.ones(1000), stage="kernels"))
-        def k0(m2, x):
-            v2 = -0.0
+        def k0(x, m2):
+            v2 = -0.0                        # np.sum(x * x)
             for column in lanes(1000, ...):
-                v1 = x[column] * x[column]... # x * x
+                v1 = x[column] * x[column]   # x * x
                 v2 = v2 + sum(v1)
             m2[0] = v2
         """
@@ -189,8 +189,11 @@ class Compiled:
     def cost(self, *args: Any, **kwargs: Any) -> Cost:
         """Operations, bytes and the measured time for these arguments, and the least time that the machine could take.
 
-        >>> ag.jit(lambda x: x + 1)(np.ones(1000)).size, ag.jit(lambda x: x + 1).cost(np.ones(1000)).operations
-        (1000, 1000)
+        >>> ag.jit(lambda x: x + 1).cost(np.ones(1000))
+        cost of function
+          operations  1 k
+          bytes       16 kB ...
+          time        ...
         """
         from .costing import Cost
 

@@ -55,7 +55,7 @@ class Cost:
         ends: list[Any] = []
         compiled._key(args, kwargs, ends)
         declined = compiled.entry(*args, **kwargs)(ends) is DECLINED
-        seconds, runs = _timed(compiled, args, kwargs)
+        times, runs = _times(compiled, args, kwargs)
         quantities = program.quantities
         results = {x for x in program.outputs if isinstance(x, int)} - set(program.arguments)
         least = sum(quantities[n].size * quantities[n].dtype.itemsize for n in [*program.arguments, *results])
@@ -68,9 +68,9 @@ class Cost:
         works = [s.work for s in shown.steps]
         return cls(
             compiled.name, sum(w.operations or 0 for w in works), sum((w.functions for w in works), Counter()),
-            [s.name for s in shown.steps if s.work.operations is None], least, sum(w.moved for w in works), seconds, runs,
-            declined, dtype, threads, peak_flops, peak_bandwidth, _overhead(),
-        )
+            [s.name for s in shown.steps if s.work.operations is None], least, sum(w.moved for w in works),
+            statistics.median(times), runs, declined, dtype, threads, peak_flops, peak_bandwidth, _overhead(),
+        )  # fmt: skip
 
     # ------------------------------------------------------------------ what follows
 
@@ -163,8 +163,8 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e9:.3g} ns"
 
 
-def _timed(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[float, int]:
-    """The median of the seconds that calls take, and of how many."""
+def _times(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[float], int]:
+    """The seconds that calls take, and how many were made."""
     given = [(i, x) for i, x in enumerate(args)] if f.donate_argnums else []
 
     def arguments() -> tuple[Any, ...]:
@@ -185,7 +185,7 @@ def _timed(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[float
     found: list[float] = []
     while len(found) < LEAST or (time.perf_counter() < end and len(found) * repeats < MOST):
         found.append(once(repeats))
-    return statistics.median(found), len(found) * repeats
+    return found, len(found) * repeats
 
 
 def _copied(x: Any) -> Any:
@@ -196,7 +196,7 @@ def _copied(x: Any) -> Any:
 
 @functools.cache
 def _overhead() -> float:
-    """The seconds of a call that computes next to nothing."""
+    """The least seconds of a call that computes next to nothing."""
     from .compiled import jit
 
-    return _timed(jit(lambda x: x + 1), (np.zeros(1),), {})[0]
+    return min(_times(jit(lambda x: x + 1), (np.zeros(1),), {})[0])

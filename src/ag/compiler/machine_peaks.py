@@ -27,6 +27,12 @@ def flops(dtype: str, threads: int = 1) -> float:
 
     Raises ImportError without llvmlite.
     """
+    if threads > 1:  # which are no faster than one where others keep the cores busy
+        return max(flops(dtype), _flops(dtype, threads))
+    return _flops(dtype, 1)
+
+
+def _flops(dtype: str, threads: int) -> float:
     lanes = native.host().vector_bytes // np.dtype(dtype).itemsize
     function = _function(_multiply_adds(TYPES[dtype], lanes), 1)
     numbers = [np.full(2 * lanes, 0.5, dtype) for _ in range(threads)]
@@ -48,6 +54,10 @@ def bandwidth(size: int, threads: int = 1) -> float:
 
     Raises ImportError without llvmlite.
     """
+    return max(bandwidth(size), _bandwidth(size, threads)) if threads > 1 else _bandwidth(size, 1)
+
+
+def _bandwidth(size: int, threads: int) -> float:
     lanes = native.host().vector_bytes // 8
     count = size // 24 // threads // (4 * lanes) * (4 * lanes)
     function = _function(_triad(lanes), 4)

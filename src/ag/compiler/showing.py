@@ -83,7 +83,7 @@ class ShownStep:
             p = item.product
             return " x ".join(map(str, (*p.lead, p.rows, p.inner, p.columns) if p else item.space)) or "1"
         sizes = [str(int(np.prod(n, dtype=int))) for n in (self.kernel.row_lengths, self.kernel.column_lengths)]
-        return f"{sizes[0]} rows of {sizes[1]}"
+        return f"{sizes[0]} row{'s' * (sizes[0] != '1')} of {sizes[1]}"
 
     @property
     def lanes(self) -> int | None:
@@ -127,7 +127,7 @@ class Shown:
         before = str(self.recorded)
         for name, program in passes.stages(self.recorded):
             text = str(program)
-            meaning = (passes.PASSES[name].__doc__ or "").strip().splitlines()[0]
+            meaning = (passes.PASSES[name].__doc__ or "").strip().splitlines()[0].replace("`", "")
             yield Pass(name, meaning, program, text != before)
             before = text
 
@@ -151,7 +151,7 @@ class Shown:
             return code
         if isinstance(self.run, Tape):
             runs = sum(len(numbers) for _, numbers in self.run.runs)
-            return f"a tape of {runs} instructions, {len(self.run.runs)} of them different in a row; when it is called often, {code}"
+            return f"a tape of {runs} instructions in {len(self.run.runs)} runs; when it is called often, {code}"
         if native.available():
             return "NumPy, whose BLAS was not found: the steps, kernels and IR below are what would be compiled"
         return f"NumPy: {native.NEEDS}. The steps, kernels and IR below are what would be compiled for a machine with AVX2"

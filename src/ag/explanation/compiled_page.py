@@ -36,7 +36,7 @@ def page(shown: Shown) -> str:
     names = ALL if shown.stage == "all" else (shown.stage,)
     write = {"program": _program, "passes": _passes, "steps": _steps, "kernels": _kernels, "ir": _code, "assembly": _code}
     sections = [section(name, TITLES[name], MEANINGS[name], write[name](shown, name)) for name in names]
-    links = "".join(f'<a href="#{name}">{name if name != "ir" else "IR"}</a>' for name in names)
+    links = "".join(f'<a href="#part-{name}">{name if name != "ir" else "IR"}</a>' for name in names)
     n, m = computed(shown.recorded), computed(shown.compiled)
     operations = sum(s.work.operations or 0 for s in shown.steps)
     subtitle = (
@@ -61,7 +61,7 @@ def file(name: str, subtitle: str, contents: str, sections: Iterable[str], maker
 
 def section(key: str, title: str, meaning: str, inner: str) -> str:
     """A part of a page."""
-    return f'<section id="{key}" class="card"><h2>{escape(title)}</h2><p class="hint">{escape(meaning)}</p>{inner}</section>'
+    return f'<section id="part-{key}" class="card"><h2>{escape(title)}</h2><p class="hint">{escape(meaning)}</p>{inner}</section>'
 
 
 def notebook(shown: Shown) -> str:
@@ -74,7 +74,7 @@ def notebook(shown: Shown) -> str:
 
 def _program(shown: Shown, _: str) -> str:
     numbers = "".join(f"<li><code>{escape(value)}</code> {escape(users)}</li>" for value, users in shown.constants())
-    constants = f'<ul class="chips" aria-label="Constants">{numbers}</ul>' if numbers else ""
+    constants = f'<ul class="chips"><li class="label">Constants</li>{numbers}</ul>' if numbers else ""
     return f'<div class="scroll">{_listing(shown, shown.recorded)}</div>{constants}'
 
 
