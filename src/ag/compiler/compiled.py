@@ -95,7 +95,7 @@ class Entry:
         """Can it be tried on any arguments, as it looks itself whether they are of its kind?"""
         if isinstance(self.run, Tape):
             self.run = self.run.fastest
-        return isinstance(self.run, executable.Machine)
+        return isinstance(self.run, executable.Machine) or (isinstance(self.run, Tape) and self.run.direct)
 
     def finished(self, outputs: list[Any]) -> Any:
         """The outputs in the containers of the result."""

@@ -21,7 +21,7 @@ FULL, ROW, COLUMN, ONE = "full", "row", "column", "one"
 Place = tuple[int | None, ...]  # for each axis the axis of the group's space (None: one long)
 
 
-@dataclass
+@dataclass(eq=False)
 class Member:
     """An item in a group: where its axes lie in the group's space, and what its result is relative to it."""
 

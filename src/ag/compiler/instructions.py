@@ -2,6 +2,7 @@
 
 An instruction lies on the tape as 32-bit integers: the address of its function (two), how many results it computes, the first
 of the slots that they are written to, then for each operand the slots that it is read from. A slot is 8 bytes, whatever its type.
+Loads and stores have the number of an array instead: of the slots that are read, or of the first that is written.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from . import kept, native
@@ -19,7 +21,7 @@ from .fusion import COSTLY
 
 DTYPES = {"double": "f8", "float": "f4", "i64": "i8", "i32": "i4", "i1": "?"}  # in memory
 NAMES = "xyz"  # of the operands of a kernel
-STEP = "i32 (ptr, ptr)"
+STEP = "i32 (ptr, ptr, ptr)"  # of the slots, the tape and the addresses of all arrays
 
 
 class Instruction(NamedTuple):
@@ -31,12 +33,28 @@ class Instruction(NamedTuple):
     result: str
 
 
-class Expect(NamedTuple):
+@dataclass(frozen=True)
+class Expect:
     """Ends the run with 1 unless all slots hold 0."""
 
     type: str
 
 
+@dataclass(frozen=True)
+class Load:
+    """Elements of an array into slots."""
+
+    type: str
+
+
+@dataclass(frozen=True)
+class Store:
+    """Slots into the elements of an array."""
+
+    type: str
+
+
+Step = Instruction | Expect | Load | Store | str
 END = "end"  # of the tape
 COPY = Instruction("x", ("i64",), ("i64",), "i64")  # of slots of any type
 
@@ -46,17 +64,18 @@ def _simple(kernel: str, count: int, type: str = "double", result: str = "") -> 
 
 
 # What nearly every tape is made of is compiled at once, so that few programs need code of their own.
-COMMON: tuple[Instruction | Expect | str, ...] = (
-    END, COPY, Expect("double"), _simple("x + y", 2), _simple("x - y", 2), _simple("x * y", 2), _simple("x / y", 2),
+COMMON: tuple[Step, ...] = (
+    END, COPY, Expect("double"), Load("double"), Store("double"),
+    _simple("x + y", 2), _simple("x - y", 2), _simple("x * y", 2), _simple("x / y", 2),
     _simple("-x", 1), _simple("x * y + z", 3),
 )  # fmt: skip
 
-_addresses: dict[Instruction | Expect | str, int] = {}
+_addresses: dict[Step, int] = {}
 _libraries: list[native.Library] = []
 _lock = threading.Lock()
 
 
-def addresses(instructions: Iterable[Instruction | Expect | str]) -> dict[Instruction | Expect | str, int]:
+def addresses(instructions: Iterable[Step]) -> dict[Step, int]:
     """Where the functions of these instructions are; those that are new are compiled."""
     with _lock:
         wanted = dict.fromkeys(instructions)
@@ -69,12 +88,12 @@ def addresses(instructions: Iterable[Instruction | Expect | str]) -> dict[Instru
 
 
 def run_address() -> int:
-    """The address of ``int run(void **data)``, which runs the tape data[1] on the slots data[0]."""
+    """The address of ``int run(void **data)``, which runs the tape data[1] on the slots data[0] and on arrays from there on."""
     addresses([END])
     return _addresses["run"]
 
 
-def _compile(new: Iterable[Instruction | Expect | str]) -> None:
+def _compile(new: Iterable[Step]) -> None:
     ir, names = module(new)
     code, _ = kept.kept(f"{kept.versions()}\n{native.host().text()}\n{ir}", lambda: (native.compile_to_object(ir), {}))
     library = native.Library(code, names)
@@ -82,14 +101,14 @@ def _compile(new: Iterable[Instruction | Expect | str]) -> None:
     _addresses.update((x, library.address(name)) for name, x in names.items())
 
 
-def module(instructions: Iterable[Instruction | Expect | str]) -> tuple[str, dict[str, Instruction | Expect | str]]:
+def module(instructions: Iterable[Step]) -> tuple[str, dict[str, Step]]:
     """The text of their functions, and what each name stands for."""
     declarations: set[str] = set()
-    names: dict[str, Instruction | Expect | str] = {}
+    names: dict[str, Step] = {}
     functions = []
     for k, x in enumerate(instructions):
         names[f"step{k}"] = x
-        functions.append(f"define i32 @step{k}(ptr %v, ptr %tape) {{\n{_text(x, declarations)}\n}}")
+        functions.append(f"define i32 @step{k}(ptr %v, ptr %tape, ptr %data) {{\n{_text(x, declarations)}\n}}")
         if x == END:
             names["run"] = "run"
             functions.append(RUN)
@@ -101,19 +120,26 @@ RUN = f"""define i32 @run(ptr %data) {{
   %at = getelementptr ptr, ptr %data, i64 1
   %tape = load ptr, ptr %at
   %step = load ptr, ptr %tape, align 4
-  %status = call {STEP} %step(ptr %v, ptr %tape)
+  %status = call {STEP} %step(ptr %v, ptr %tape, ptr %data)
   ret i32 %status
 }}"""
 
 
-def _text(x: Instruction | Expect | str, declarations: set[str]) -> str:
+def _text(x: Step, declarations: set[str]) -> str:
     """The body of a function: a loop over the results, and the jump to what comes next on the tape."""
     if x == END:
         return "  ret i32 0"
     assert not isinstance(x, str)
-    operands = 1 if isinstance(x, Expect) else len(x.stored)
-    w = _Body(declarations, operands)
-    if isinstance(x, Expect):
+    if isinstance(x, Load):
+        w = _Body(declarations, 0, 1)
+        w.array("from0")
+        w.loop(1, lambda e, index: w.load(x.type, e, index))
+        return w.text()
+    w = _Body(declarations, len(x.stored) if isinstance(x, Instruction) else 1)
+    if isinstance(x, Store):
+        w.array("to.at")
+        w.loop(1, lambda e, index: w.store(x.type, e, index))
+    elif isinstance(x, Expect):
         w.loop(1, lambda e, index: w.expect(x, e, index))
     else:
         wide = _lanes(x)
@@ -134,8 +160,8 @@ def _lanes(x: Instruction) -> int:
 class _Body:
     """The body of the function of an instruction, as it is written."""
 
-    def __init__(self, declarations: set[str], operands: int) -> None:
-        self.declarations, self.operands = declarations, operands
+    def __init__(self, declarations: set[str], operands: int, words: int = 0) -> None:
+        self.declarations = declarations
         self.names = itertools.count()
         self.body: list[str] = []
         self.done = "0"  # results so far
@@ -150,6 +176,7 @@ class _Body:
         self.emit("%from0 = getelementptr i32, ptr %tape, i64 4")
         for k in range(operands):
             self.emit(f"%from{k + 1} = getelementptr i32, ptr %from{k}, i64 %count")
+        self.emit(f"%next = getelementptr i32, ptr %from{operands}, i64 {words}")
 
     def emit(self, text: str) -> None:
         self.body.append(f"  {text}")
@@ -180,8 +207,8 @@ class _Body:
         self.done = f"%done{k}"
 
     def text(self) -> str:
-        self.emit(f"%step = load ptr, ptr %from{self.operands}, align 4")
-        self.emit(f"%status = musttail call {STEP} %step(ptr %v, ptr %from{self.operands})")
+        self.emit("%step = load ptr, ptr %next, align 4")
+        self.emit(f"%status = musttail call {STEP} %step(ptr %v, ptr %next, ptr %data)")
         self.emit("ret i32 %status")
         return "\n".join(self.body)
 
@@ -208,18 +235,35 @@ class _Body:
     def compute(self, x: Instruction, e: Emitter, index: str) -> None:
         """The next results, written to their slots."""
         values = [e.cast(self.read(e, k, index, s), t) for k, (s, t) in enumerate(zip(x.stored, x.types, strict=True))]
-        result = e.cast(expression(e, x.kernel, dict(zip(NAMES, values, strict=False))), x.result)
-        stored = stored_type(x.result)
-        if result.type != stored:
-            result = e.cast(result, stored)
-        wide = Emitter(e.width, e.features, self.body, self.declarations, self.names)
-        if BITS[stored] < 64:  # the rest of a slot is 0
-            if stored in FLOATS:
-                result = wide.bits(result)
-            result = wide.line(f"zext {wide.vector(result.type)} {result.text} to {wide.vector('i64')}", "i64")
+        result = expression(e, x.kernel, dict(zip(NAMES, values, strict=False)))
+        self.write(e, e.cast(result, x.result), index)
+
+    def write(self, e: Emitter, value: Value, index: str) -> None:
+        """The value into the next of the slots that are written; what is left of a slot is 0."""
+        stored = stored_type(value.type)
+        value = e.cast(value, stored)
+        if BITS[stored] < 64:
+            bits = e.bits(value) if stored in FLOATS else value
+            value = e.line(f"zext {e.vector(bits.type)} {bits.text} to {e.vector('i64')}", "i64")
+        e.store(value, self.element("%out", "i64", index))
+
+    def element(self, base: str, type: str, index: str) -> str:
         pointer = self.fresh()
-        self.emit(f"{pointer} = getelementptr i64, ptr %out, i64 {index}")
-        wide.store(result, pointer)
+        self.emit(f"{pointer} = getelementptr {type}, ptr {base}, i64 {index}")
+        return pointer
+
+    def array(self, place: str) -> None:
+        """%array, whose number stands at this place of the tape."""
+        self.emit(f"%array.short = load i32, ptr %{place}, align 4")
+        self.emit("%array.number = zext i32 %array.short to i64")
+        self.emit("%array.at = getelementptr ptr, ptr %data, i64 %array.number")
+        self.emit("%array = load ptr, ptr %array.at")
+
+    def load(self, type: str, e: Emitter, index: str) -> None:
+        self.write(e, e.load(self.element("%array", stored_type(type), index), type), index)
+
+    def store(self, type: str, e: Emitter, index: str) -> None:
+        e.store(self.read(e, 0, index, type), self.element("%array", stored_type(type), index))
 
     def expect(self, x: Expect, e: Emitter, index: str) -> None:
         value = self.read(e, 0, index, x.type)

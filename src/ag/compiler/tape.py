@@ -7,6 +7,7 @@ stand on the tape once, with all their slots, so that the time to find out what 
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections import Counter
@@ -16,17 +17,18 @@ from typing import Any
 import numpy as np
 
 from . import entry, instructions
-from .instructions import COPY, END, Expect, Instruction
+from .addresses import type_of
+from .instructions import COPY, END, Expect, Instruction, Load, Store
 from .program import Program
 from .scalars import NotScalar, Scalars
-from .slots import Arena, Layout
+from .slots import Arena, Layout, in_order
 
 # In seconds: what each run costs beyond its arithmetic, what a call costs beyond that of machine code, and what it takes to
 # compile such code, for each result. A program that has lost as much by the tape as that compiling takes is compiled.
 JUMP, CALL, COMPILING = 1e-9, 1e-6, 1.5e-4
 REDUCED = 500  # the same for a program with reductions, whose order of summation is then another one
 SMALLEST = 30  # quantities from which on a tape is made sooner than machine code for the program
-Run = tuple[Any, list[int]]  # an instruction, and the numbers that it computes or reads
+Run = tuple[Any, list[int], int]  # what is done, the numbers that it computes or reads, what is written: a slot or an array
 
 
 def tape(program: Program, compile: Callable[[Program], Any], declined: object) -> Tape | None:
@@ -50,14 +52,28 @@ class Tape:
     def __init__(self, program: Program, scalars: Scalars, compile: Callable[[Program], Any], declined: object) -> None:
         self.program, self.compile, self.declined = program, compile, declined
         made = with_products_in_sums(scalars)
-        slots, self.runs, self.size = scheduled(scalars, made)
-        self.constants = [(slots[n], x) for n, x in scalars.values.items()]
-        self.stream = stream(made, slots, self.runs, self.size)
-        self.entry = entry.entry(instructions.run_address(), 2, "run")
-        self.layout = Layout(program, self.size - len(self.runs[-1][1]))
-        self.arenas: list[Arena] = []
-        results = sum(len(numbers) for _, numbers in self.runs)
-        self.calls_left: float = int(COMPILING * results / (CALL + JUMP * len(self.runs)))
+        layout = self.layout = Layout(program)
+        slots, computing, size = scheduled(scalars, made)
+        results = iter(scalars.outputs)
+        stores, numbers = [], []
+        for k, q in layout.made:
+            found = [next(results) for _ in range(q.size)]
+            if q.shape:
+                stores.append((Store(type_of(q.dtype)), found, k))
+            else:
+                numbers += found
+        loads = [(Load(type_of(q.dtype)), list(range(slot, slot + q.size)), k) for k, slot, q in layout.arrays]
+        self.runs = [*loads, *computing, *stores, (COPY, numbers, size)]
+        self.stream = stream(made, slots, self.runs)
+        constants = [(slots[n], x) for n, x in scalars.values.items()]
+        self.arena = functools.partial(Arena, layout, constants, size, len(numbers))
+        self.arenas = [self.arena()]
+        kinds = [(x.shape, x.dtype) for x in (self.arenas[0].slots, self.stream)]
+        kinds += [(q.shape, q.dtype) for _, _, q in layout.arrays]
+        self.entry = entry.entry(instructions.run_address(), len(kinds) + len(stores), "run", kinds=kinds)
+        self.direct = not layout.numbers
+        total = sum(len(run[1]) for run in self.runs)
+        self.calls_left: float = int(COMPILING * total / (CALL + JUMP * len(self.runs)))
         if scalars.reduces:
             self.calls_left = math.inf  # the results of a function don't change by being asked for often
         self.lock = threading.Lock()
@@ -70,20 +86,41 @@ class Tape:
         return self if self.compiled is None else self.compiled
 
     def __call__(self, arguments: Sequence[Any]) -> Any:
+        """The outputs for arguments of any kind, or ``declined``."""
+        if self.compiled is not None:
+            return self.compiled(arguments)
+        if self.layout.arrays:
+            arrays = [in_order(x) for x in arguments if isinstance(x, np.ndarray) and x.ndim]
+            outputs = self._run(arrays, [x for x in arguments if not np.ndim(x)])
+        else:
+            outputs = self._run((), arguments)
+        return self.declined if outputs is None else outputs
+
+    def directly(self, arguments: Sequence[Any]) -> Any:
+        """The outputs, if the arguments are arrays as they are expected, in row-major order, and the program holds; else None."""
+        return self._run(arguments, ()) if self.compiled is None else self.compiled.directly(arguments)
+
+    def _run(self, arrays: Sequence[Any], numbers: Sequence[Any]) -> Any:
         if self.calls_left <= 0:
-            if self.compiled is not None:
-                return self.compiled(arguments)
             self._begin_compiling()
         self.calls_left -= 1
-        captured = [fetch() for fetch in self.program.captured]
+        if self.program.captured:
+            captured = [fetch() for fetch in self.program.captured]
+            if [(x.shape, x.dtype) for x in captured] != self.layout.captured:
+                return None
+            arrays = [*arrays, *[in_order(x) for x in captured if x.ndim]]
+            numbers = [*numbers, *[x for x in captured if not x.ndim]]
+        outputs = [np.empty(q.shape, q.dtype) for q in self.layout.made_arrays]
         try:
             arena = self.arenas.pop()
         except IndexError:
-            arena = Arena(self.layout, self.size, self.constants)
+            arena = self.arena()
         try:
-            if not arena.take(arguments, captured) or self.entry(arena.slots, self.stream):
-                return self.declined
-            return arena.given()
+            if (numbers and not arena.take(numbers)) or self.entry(arena.slots, self.stream, *arrays, *outputs):
+                return None
+            return outputs if self.layout.simple else arena.given(outputs)
+        except TypeError:
+            return None
         finally:
             self.arenas.append(arena)
 
@@ -118,9 +155,9 @@ def with_products_in_sums(scalars: Scalars) -> list[Any]:
 
 
 def scheduled(scalars: Scalars, made: list[Any]) -> tuple[list[int], list[Run], int]:
-    """The slot of each number, and the runs of equal instructions in an order in which they can be computed.
+    """The slot of each number, runs of equal instructions in an order in which they can be computed, and the number of slots.
 
-    Always the instruction that most results are ready for is next. The last run copies the outputs.
+    Always the instruction that most results are ready for is next. Behind these slots those of the outputs begin.
     """
     needed = bytearray(len(made))
     for n in scalars.outputs + scalars.expected:
@@ -147,7 +184,7 @@ def scheduled(scalars: Scalars, made: list[Any]) -> tuple[list[int], list[Run], 
     while ready:
         instruction = max(ready, key=lambda x: len(ready[x]))
         results = ready.pop(instruction)
-        runs.append((instruction, results))
+        runs.append((instruction, results, size))
         for n in results:
             slots[n] = size
             size += 1
@@ -156,25 +193,26 @@ def scheduled(scalars: Scalars, made: list[Any]) -> tuple[list[int], list[Run], 
                 if not pending[user]:
                     ready.setdefault(made[user][0], []).append(user)
     for type in dict.fromkeys(scalars.types[n] for n in scalars.expected):
-        runs.append((Expect(type), [n for n in scalars.expected if scalars.types[n] == type]))
-    runs.append((COPY, scalars.outputs))
-    return slots, runs, size + len(scalars.outputs)
+        runs.append((Expect(type), [n for n in scalars.expected if scalars.types[n] == type], 0))
+    return slots, runs, size
 
 
-def stream(made: list[Any], slots: list[int], runs: list[Run], size: int) -> np.ndarray:
+def stream(made: list[Any], slots: list[int], runs: list[Run]) -> np.ndarray:
     """The tape as integers."""
     parts: list[int] = []
     starts = []
-    for x, numbers in runs:
+    for x, numbers, place in runs:
         starts.append(len(parts))
-        is_result = isinstance(x, Instruction) and x is not COPY
-        operands = zip(*[made[n][1] for n in numbers], strict=True) if is_result else [numbers]
-        parts += [0, 0, len(numbers), slots[numbers[0]] if is_result else size - len(numbers)]
-        for operand in operands:
+        if isinstance(x, Load):
+            parts += [0, 0, len(numbers), numbers[0], place]
+            continue
+        parts += [0, 0, len(numbers), place]
+        computes = isinstance(x, Instruction) and x is not COPY
+        for operand in zip(*[made[n][1] for n in numbers], strict=True) if computes else [numbers]:
             parts += [slots[n] for n in operand]
     starts.append(len(parts))
     result = np.array([*parts, 0, 0], np.int32)
-    names = [*[x for x, _ in runs], END]
+    names = [*[x for x, _, _ in runs], END]
     found = instructions.addresses(names)
     addresses = np.array([found[x] for x in names], np.uint64).view(np.int32).reshape(-1, 2)
     for k in (0, 1):
