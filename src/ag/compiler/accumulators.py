@@ -42,12 +42,12 @@ class Accumulator:
         self.e.body.append(f"  store {self.e.vector(value.type)} {value.text}, ptr {place}")
 
     def begin(self) -> None:
-        """Nothing joined yet. A sum begins with -0, as -0 + -0 is -0."""
-        start = -0.0 if self.kind == "add" and self.type in FLOATS else identity(self.kind, self.type)
+        """Nothing joined yet."""
+        start = identity(self.kind, self.type)
         self._set(self.plain, self.e.constant(start, self.type))
         for place in (self.high, self.low):
             if place:
-                self._set(place, self.e.constant(-0.0, "double"))
+                self._set(place, self.e.constant(0.0, "double"))
 
     def join(self, value: Value, live: int | None = None) -> None:
         """Join one element in each of the first ``live`` lanes (None: in all)."""
@@ -76,7 +76,7 @@ class Accumulator:
             error = e.add(e.subtract(high, e.subtract(total, moved)), e.subtract(term, moved))
             self._set(self.low, e.add(self._get(self.low, "double"), error))
         self._set(self.high, total)
-        self._set(self.plain, e.constant(-0.0, self.type))
+        self._set(self.plain, e.constant(0.0, self.type))
 
     def result(self, scalar: Emitter) -> Value:
         """The lanes joined to one number."""

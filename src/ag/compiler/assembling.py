@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from . import blas
+from . import blas, sharing
 from .addresses import stored_type, type_of
 from .fusion import Fused, Step, operands_of
 from .kernels import Kernel
@@ -26,6 +26,11 @@ class Arena:
     size: int = 0
     taken: list[tuple[int, int, int]] = field(default_factory=list)  # start, end, last step
 
+    def apart(self, size: int) -> int:
+        """Where ``size`` bytes are that nothing else uses."""
+        self.size += -(-max(size, 1) // ALIGNED) * ALIGNED
+        return self.size - -(-max(size, 1) // ALIGNED) * ALIGNED
+
     def place(self, size: int, first: int, last: int) -> int:
         """Where ``size`` bytes are free from the step ``first`` to ``last``."""
         size = -(-max(size, 1) // ALIGNED) * ALIGNED
@@ -43,9 +48,12 @@ class Arena:
 class Assembler(Writer):
     """The module of a program: the functions of its groups, and ``run``, which calls them."""
 
-    def __init__(self, program: Program, machine: Machine) -> None:
+    # In the place of the size of the table, which is known when all is written.
+    TABLE, TABLE_BYTES = "<slots>", "<bytes of slots>"
+
+    def __init__(self, program: Program, machine: Machine, threads: int = 1) -> None:
         super().__init__()
-        self.program, self.machine = program, machine
+        self.program, self.machine, self.threads = program, machine, threads
         self.functions: list[str] = []
         self.declarations: set[str] = set()
         self.slots = 0  # of the table of addresses
@@ -54,6 +62,11 @@ class Assembler(Writer):
         self.arena = self.block.arena
         self.outputs = self.block.outputs
         self.ir = self._module()
+
+    @property
+    def is_shared(self) -> bool:
+        """Does it use several threads?"""
+        return sharing.DECLARATION in self.declarations
 
     def slot(self) -> int:
         self.slots += 1
@@ -95,8 +108,10 @@ class Assembler(Writer):
         self.emit(f"ret i32 {HELD}")
         self.body.append("declined:")
         self.emit(f"ret i32 {DECLINED}")
-        run = ["define i32 @run(ptr %data) {", f"  %table = alloca [{max(self.slots, 1)} x ptr]", *self.entry, *self.body, "}"]
-        return "\n".join([*sorted(self.declarations), *self.functions, "\n".join(run), ""])
+        slots = max(self.slots, 1)
+        run = ["define i32 @run(ptr %data) {", f"  %table = alloca [{slots} x ptr]", *self.entry, *self.body, "}"]
+        body = "\n".join(run).replace(self.TABLE, str(slots)).replace(self.TABLE_BYTES, str(8 * slots))
+        return "\n".join([*sorted(self.declarations), *self.functions, body, ""])
 
     def _check(self, block: Block, number: int) -> None:
         """Decline, unless the number is 0."""
@@ -121,14 +136,15 @@ class Block:
         made = self._made()
         self.outputs = list(dict.fromkeys(x for x in program.outputs if isinstance(x, int) and x in made))
         self.slots = {number: assembler.slot() for number in [*program.arguments, *made]}
-        self._plan(made)
         self.kernels: dict[int, Kernel] = {}
+        self.places: dict[int, dict[int, list[int]]] = {}  # of a shared kernel, for what the other threads reduce to
         for k, step in enumerate(self.steps):
             if step.group is not None:
                 kernel = Kernel(program, step.group, f"{prefix}{k}", assembler.machine, self.slots.__getitem__)
                 self.kernels[k] = kernel
                 assembler.functions.append(kernel.text())
                 assembler.declarations |= kernel.declarations
+        self._plan(made)
 
     def _made(self) -> list[int]:
         """The quantities that are written to memory, in the order of the steps."""
@@ -159,9 +175,18 @@ class Block:
             last[number] = end
         for number in sorted(made, key=first.__getitem__):
             if number not in self.outputs:
-                q = self.program.quantities[number]
-                size = q.size * q.dtype.itemsize
-                self.offsets[number] = self.arena.place(size, first[number], last[number])
+                self.offsets[number] = self.arena.place(self._bytes(number), first[number], last[number])
+        for k, kernel in self.kernels.items():
+            parts = sharing.parts_of(kernel, self.assembler.threads)
+            if parts > 1:
+                self.places[k] = {
+                    m.item.number: [self.arena.apart(self._bytes(m.item.number)) for _ in range(parts - 1)]
+                    for m in kernel.reduced()
+                }
+
+    def _bytes(self, number: int) -> int:
+        q = self.program.quantities[number]
+        return q.size * q.dtype.itemsize
 
     def emit(self) -> None:
         """The steps, as calls."""
@@ -170,7 +195,11 @@ class Block:
             a.put(self.slots[number], a.moved(a.arena_address, "i8", offset))
         for k, step in enumerate(self.steps):
             if step.group is not None:
-                a.emit(f"call void @{self.kernels[k].name}(ptr %table)")
+                kernel = self.kernels[k]
+                if k in self.places:
+                    sharing.call(kernel, a.threads, a, self.slots, self.places[k])
+                else:
+                    a.emit(f"call void @{kernel.name}(ptr %table, i64 0, i64 {kernel.units})")
             else:
                 self._item(step)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..transforms.arguments import owned
-from . import entry, interpreter, kept, native, tape
+from . import entry, interpreter, kept, native, tape, workers
 from .assembling import HELD, Assembler, Block
 from .lowering import Item
 from .program import Constant, Program
@@ -48,12 +48,15 @@ class Machine:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.assembler = Assembler(program, native.host())
+        self.threads = workers.count()
+        self.assembler = Assembler(program, native.host(), self.threads)
         key = f"{kept.versions()}\n{native.host().text()}\n{self.assembler.ir}"
         code, _ = kept.kept(key, lambda: (native.compile_to_object(self.assembler.ir), {}))
         a = self.assembler
         self.callback = CALLBACK(self._numpy)
         symbols = {**(native.blas() or {}), "numpy": native.function_address(self.callback)}
+        if self.assembler.is_shared:
+            symbols["share"] = workers.share_address(self.threads)
         self.library = native.Library(code, ["run"], symbols)
         self.arenas: list[np.ndarray] = []
         count = len(program.arguments) + len(a.outputs) + 1

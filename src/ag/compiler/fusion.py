@@ -7,6 +7,7 @@ passed, so what needs it is computed in a later stage, in another pass over the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from .lowering import Item, Lowered
@@ -16,6 +17,7 @@ SCRATCH = 32 * 1024  # bytes of a row that are kept between stages in the cache;
 # Functions worth to be kept for a later stage; what is cheaper is computed again.
 HEAVY = ("exp", "log", "sin", "cos", "tan", "sigmoid", "softplus", "erf", "pow", "**", "hypot", "cbrt", "%")
 COSTLY = (*HEAVY, "sqrt", "/")
+LONG = 2**15  # elements: what fewer are reduced to is known to the same group, what more are to later ones
 LARGEST = 300  # items in one group: longer ones take more time to compile than they save
 FULL, ROW, COLUMN, ONE = "full", "row", "column", "one"
 Place = tuple[int | None, ...]  # for each axis the axis of the group's space (None: one long)
@@ -249,7 +251,7 @@ def _reduced(group: Group, used: frozenset[int], axes: frozenset[int]) -> tuple[
         return (ONE, group.split) if group.split is not None and used == group.rows() and axes == used and used else (None, None)
     if group.split is None:
         if axes == big:
-            return ROW, 0
+            return (ROW, 0) if math.prod(group.space) < LONG else (ONE, None)
         split = min(axes, default=0)
         if axes == frozenset(i for i in big if i >= split):
             return ROW, split

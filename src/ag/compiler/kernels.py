@@ -14,11 +14,10 @@ from .emitter import Emitter, Value
 from .fusion import COLUMN, FULL, ONE, ROW, Group, Member, is_heavy
 from .native import Machine
 from .passage import Passage
-from .planning import Access
+from .planning import BLOCK, Access
 from .program import Constant, Program
 from .views import Operand, strides_of
 
-BLOCK = 128  # vectors that are summed plainly; sums of such sums are kept with twice the precision
 UNROLLED = 4  # so few vectors of a row are written out without a loop
 
 
@@ -51,30 +50,50 @@ class Kernel(Passage):
         for m in whole:
             self._begin(m)
         if self.turned:
-            self.nested(self.row_lengths[:-1], lambda indices: self._in_lanes(lambda i: self._row([*indices, i], stages)))
+            outer = self.row_lengths[:-1]
+            self.nested(outer, lambda indices: self._in_lanes(lambda i: self._row([*indices, i], stages), not outer), True)
         else:
-            self.nested(self.row_lengths, lambda indices: self._row(indices, stages))
+            self.nested(self.row_lengths, lambda indices: self._row(indices, stages), True)
         for m in whole:
             self._end(m)
         self.emit("ret void")
-        head = f"define internal void @{self.name}(ptr noalias %table) {{"
-        return "\n".join([head, *self.entry, "  br label %start", "start:", *self.body, "}"])
+        head = f"define internal void @{self.name}(ptr noalias %table, i64 %first, i64 %last) {{"
+        return "\n".join([head, *self.entry, "  br label %start", "start:", *self.body, "}", self._part()])
+
+    def _part(self) -> str:
+        """The function of one of several threads: its share of the outermost loop."""
+        return f"""define internal void @{self.name}.part(ptr %table, i64 %part, i64 %parts) {{
+  %next = add i64 %part, 1
+  %a = mul i64 %part, {self.units}
+  %b = mul i64 %next, {self.units}
+  %first = udiv i64 %a, %parts
+  %last = udiv i64 %b, %parts
+  call void @{self.name}(ptr %table, i64 %first, i64 %last)
+  ret void
+}}"""
+
+    def reduced(self) -> list[Member]:
+        """The members that all rows are reduced to, and that are stored."""
+        return [m for m in self.members if m.item.kind == "reduce" and m.form in (ONE, COLUMN) and id(m) in self.targets]
 
     # ------------------------------------------------------------------ rows
 
-    def _in_lanes(self, do: Callable[[str], None]) -> None:
-        """do(first) for as many elements at once as there are lanes."""
+    def _in_lanes(self, do: Callable[[str], None], shared: bool) -> None:
+        """do(first) for as many elements at once as there are lanes. ``shared``: it is the outermost loop."""
         full, rest = divmod(self.count, self.width)
 
         def at(index: str) -> None:
             self.live = None
             do(self.sum_of("0", [index], [self.width]))
 
-        if full:
-            self.loop(full, at)
-        if rest:
+        def tail() -> None:
             self.live = rest
             do(str(full * self.width))
+
+        if full:
+            self.loop(full, at, shared)
+        if rest:
+            self.at_the_end(tail, shared and full > 1)
 
     def _row(self, indices: list[str], stages: int) -> None:
         """One row: its pointers, its numbers, and a pass over its columns for each stage."""
@@ -223,16 +242,24 @@ class Kernel(Passage):
         if full <= UNROLLED:
             for k in range(full):
                 step(str(k * width), None)
-        elif flushed and full > 2 * BLOCK:
+        elif full >= 2 * BLOCK and (flushed or self.units > 1):
+            shared = not self.row_lengths and self.units > 1
             blocks, left = divmod(full, BLOCK)
 
             def block(index: str) -> None:
                 steps(self.sum_of("0", [index], [BLOCK * width]), BLOCK)
                 flush()
 
-            self.loop(blocks, block)
-            if left:
-                steps(str(blocks * BLOCK * width), left)
+            def tail() -> None:
+                if left:
+                    steps(str(blocks * BLOCK * width), left)
+                if rest:
+                    step(str(full * width), rest)
+                flush()
+
+            self.loop(blocks, block, shared)
+            self.at_the_end(tail, shared)
+            return
         else:
             steps("0", full)
         if rest:
@@ -308,7 +335,7 @@ class Kernel(Passage):
             return
         if number not in self.accumulators:
             e = self.across if self._of_rows(m) else self.vector
-            several = not self.turned and (len(self.column_lengths) > 1 or self.count // self.width > 2 * BLOCK)
+            several = not self.turned and (len(self.column_lengths) > 1 or self.count // self.width >= 2 * BLOCK)
             self.accumulators[number] = Accumulator(e, self.alloca, kind, type, several or m.form == ONE)
         self.accumulators[number].begin()
 

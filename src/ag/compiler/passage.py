@@ -48,14 +48,14 @@ class Passage(Plan):
         self.entry.append(f"  {name} = alloca {type}, align 64")
         return name
 
-    def loop(self, count: int, do: Callable[[str], None], start: str = "0", end: str | None = None) -> None:
-        """do(index) for each index."""
-        if count == 1 and end is None:
+    def loop(self, count: int, do: Callable[[str], None], shared: bool = False) -> None:
+        """do(index) for each index below ``count``; ``shared``: from %first to %last, which a thread is given as its share."""
+        if count == 1:
             do("0")
             return
         counter = self.alloca("i64")
-        head, after = (f"loop{next(self.names)}", f"after{next(self.names)}")
-        self.emit(f"store i64 {start}, ptr {counter}")
+        head, after = f"loop{next(self.names)}", f"after{next(self.names)}"
+        self.emit(f"store i64 {'%first' if shared else 0}, ptr {counter}")
         self.emit(f"br label %{head}")
         self.body.append(f"{head}:")
         index = self.fresh("i")
@@ -64,18 +64,31 @@ class Passage(Plan):
         following, more = self.fresh("i"), self.fresh("c")
         self.emit(f"{following} = add i64 {index}, 1")
         self.emit(f"store i64 {following}, ptr {counter}")
-        self.emit(f"{more} = icmp ult i64 {following}, {end or count}")
+        self.emit(f"{more} = icmp ult i64 {following}, {'%last' if shared else count}")
         self.emit(f"br i1 {more}, label %{head}, label %{after}")
         self.body.append(f"{after}:")
 
-    def nested(self, lengths: list[int], do: Callable[[list[str]], None]) -> None:
-        """do(indices) for all combinations."""
+    def at_the_end(self, do: Callable[[], None], shared: bool) -> None:
+        """do(), in a shared loop by the thread that has the last piece."""
+        if not shared:
+            do()
+            return
+        k, mine = next(self.names), self.fresh("c")
+        self.emit(f"{mine} = icmp eq i64 %last, {self.units}")
+        self.emit(f"br i1 {mine}, label %end{k}, label %done{k}")
+        self.body.append(f"end{k}:")
+        do()
+        self.emit(f"br label %done{k}")
+        self.body.append(f"done{k}:")
+
+    def nested(self, lengths: list[int], do: Callable[[list[str]], None], shared: bool = False) -> None:
+        """do(indices) for all combinations; ``shared``: the outermost loop is."""
 
         def at(k: int, indices: list[str]) -> None:
             if k == len(lengths):
                 do(indices)
             else:
-                self.loop(lengths[k], lambda i: at(k + 1, [*indices, i]))
+                self.loop(lengths[k], lambda i: at(k + 1, [*indices, i]), shared and not k)
 
         at(0, [])
 

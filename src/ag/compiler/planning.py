@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from .addresses import collapsed, type_of
-from .fusion import Group, Member, is_costly, is_heavy
+from .fusion import FULL, ONE, ROW, Group, Member, is_costly, is_heavy
 from .native import Machine
 from .program import Constant, Program, Quantity
 from .views import Gather, Operand, strides_of
 
+BLOCK = 128  # vectors that are summed plainly; sums of such sums are kept with twice the precision
+NANOSECONDS = (0.006, 0.1)  # for a byte of an element: an operation, a function of dozens of instructions
+PER_BYTE = 0.03  # read or written
 SEVERAL = 6  # functions of dozens of instructions in one group
 WASTE = 1.1  # lanes that are idle at the end of a row, as a share
 SHORT = 0.5  # of a register: rows that are shorter are passed through side by side
@@ -72,6 +75,7 @@ class Plan:
         for a in accesses:
             a.lane = ((a.rows if self.turned else a.columns) or [0])[-1]
         self.width = self._width()
+        self.units = self._units()
 
     def _native(self) -> int:
         """How many elements a register holds."""
@@ -97,6 +101,23 @@ class Plan:
         while width > 1 and width // 2 >= self.count:
             width //= 2
         return width
+
+    def _units(self) -> int:
+        """Into how many equal pieces the outermost loop falls, which threads can share; 1 if they can't."""
+        if self.turned:
+            return self.row_lengths[0] if len(self.row_lengths) > 1 else self.count // self.width
+        if self.row_lengths:
+            return self.row_lengths[0]
+        if len(self.column_lengths) == 1 and all(m.form in (FULL, ONE) for m in self.members):
+            return self.count // self.width // BLOCK
+        return 1
+
+    def nanoseconds(self) -> float:
+        """About how long one core takes."""
+        points = math.prod(self.row_lengths) * math.prod(self.column_lengths)
+        work = sum(NANOSECONDS[is_heavy(m.item)] * SIZES[self._types(m)[1]] for m in self.members if m.form != ROW)
+        streams = sum(SIZES[type_of(self.program.quantities[a.operand.base].dtype)] for a in self.accesses.values() if a.varies)
+        return points * (work + streams * PER_BYTE)
 
     def _filled(self, width: int) -> int:
         """How many lanes are passed through, with those of the last vector that are idle."""
