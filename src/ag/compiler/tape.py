@@ -12,13 +12,13 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import entry, instructions
 from .addresses import type_of
-from .instructions import COPY, END, Expect, Instruction, Load, Store
+from .instructions import COPY, END, Expect, Instruction, Load, Step, Store
 from .program import Program
 from .scalars import NotScalar, Scalars
 from .slots import Arena, Layout, in_order
@@ -28,7 +28,14 @@ from .slots import Arena, Layout, in_order
 JUMP, CALL, COMPILING = 1e-9, 1e-6, 1.5e-4
 REDUCED = 500  # the same for a program with reductions, whose order of summation is then another one
 SMALLEST = 30  # quantities from which on a tape is made sooner than machine code for the program
-Run = tuple[Any, list[int], int]  # what is done, the numbers that it computes or reads, what is written: a slot or an array
+
+
+class Run(NamedTuple):
+    """Equal instructions, or a load or store: the numbers that are computed or read, and the slot or array that is written."""
+
+    step: Step
+    numbers: list[int]
+    place: int
 
 
 def tape(program: Program, compile: Callable[[Program], Any], declined: object) -> Tape | None:
@@ -59,11 +66,11 @@ class Tape:
         for k, q in layout.made:
             found = [next(results) for _ in range(q.size)]
             if q.shape:
-                stores.append((Store(type_of(q.dtype)), found, k))
+                stores.append(Run(Store(type_of(q.dtype)), found, k))
             else:
                 numbers += found
-        loads = [(Load(type_of(q.dtype)), list(range(slot, slot + q.size)), k) for k, slot, q in layout.arrays]
-        self.runs = [*loads, *computing, *stores, (COPY, numbers, size)]
+        loads = [Run(Load(type_of(q.dtype)), list(range(slot, slot + q.size)), k) for k, slot, q in layout.arrays]
+        self.runs = [*loads, *computing, *stores, Run(COPY, numbers, size)]
         self.stream = stream(made, slots, self.runs)
         constants = [(slots[n], x) for n, x in scalars.values.items()]
         self.arena = functools.partial(Arena, layout, constants, size, len(numbers))
@@ -72,7 +79,7 @@ class Tape:
         kinds += [(q.shape, q.dtype) for _, _, q in layout.arrays]
         self.entry = entry.entry(instructions.run_address(), len(kinds) + len(stores), "run", kinds=kinds)
         self.direct = not layout.numbers
-        total = sum(len(run[1]) for run in self.runs)
+        total = sum(len(run.numbers) for run in self.runs)
         self.calls_left: float = int(COMPILING * total / (CALL + JUMP * len(self.runs)))
         if scalars.reduces:
             self.calls_left = math.inf  # the results of a function don't change by being asked for often
@@ -184,7 +191,7 @@ def scheduled(scalars: Scalars, made: list[Any]) -> tuple[list[int], list[Run], 
     while ready:
         instruction = max(ready, key=lambda x: len(ready[x]))
         results = ready.pop(instruction)
-        runs.append((instruction, results, size))
+        runs.append(Run(instruction, results, size))
         for n in results:
             slots[n] = size
             size += 1
@@ -193,7 +200,7 @@ def scheduled(scalars: Scalars, made: list[Any]) -> tuple[list[int], list[Run], 
                 if not pending[user]:
                     ready.setdefault(made[user][0], []).append(user)
     for type in dict.fromkeys(scalars.types[n] for n in scalars.expected):
-        runs.append((Expect(type), [n for n in scalars.expected if scalars.types[n] == type], 0))
+        runs.append(Run(Expect(type), [n for n in scalars.expected if scalars.types[n] == type], 0))
     return slots, runs, size
 
 
@@ -212,7 +219,7 @@ def stream(made: list[Any], slots: list[int], runs: list[Run]) -> np.ndarray:
             parts += [slots[n] for n in operand]
     starts.append(len(parts))
     result = np.array([*parts, 0, 0], np.int32)
-    names = [*[x for x, _, _ in runs], END]
+    names = [*[run.step for run in runs], END]
     found = instructions.addresses(names)
     addresses = np.array([found[x] for x in names], np.uint64).view(np.int32).reshape(-1, 2)
     for k in (0, 1):
