@@ -314,7 +314,8 @@ def conjugate(g: Any) -> Any:
 def zero(node: Node) -> Any:
     """The derivative of what does not depend on ``node``."""
     value = node._value
-    return 0.0 if type(value) is float else np.zeros_like(value)[()]
+    is_number = type(value) is float or (type(value) is Traced and value.weak)
+    return 0.0 if is_number else np.zeros_like(value)[()]
 
 
 def _check_float(node: Node) -> None:

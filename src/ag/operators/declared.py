@@ -9,7 +9,7 @@ PLAIN = (
     "result_type", "argwhere", "flatnonzero", "lexsort", "ix_", "ravel_multi_index", "unravel_index", "diag_indices_from",
     "tril_indices_from", "triu_indices_from", "array_equiv", "iscomplex", "iscomplexobj", "isreal", "isrealobj", "isscalar",
     "isfortran", "can_cast", "common_type", "min_scalar_type", "may_share_memory", "shares_memory", "broadcast_shapes",
-    "left_shift", "right_shift", "bitwise_count", "gcd", "lcm",
+    "bitwise_count", "gcd", "lcm",
     "array2string", "array_repr", "array_str", "einsum_path", "isnat", "packbits", "unpackbits",
 )
 __all__ = [name for name in PLAIN if of_numpy(name)]

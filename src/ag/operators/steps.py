@@ -77,6 +77,8 @@ bitwise_and = constant_of("bitwise_and", np.bitwise_and, methods=("__and__", "__
 bitwise_or = constant_of("bitwise_or", np.bitwise_or, methods=("__or__", "__ror__"))
 bitwise_xor = constant_of("bitwise_xor", np.bitwise_xor, methods=("__xor__", "__rxor__"))
 invert = constant_of("invert", np.invert, methods=("__invert__",))
+left_shift = constant_of("left_shift", np.left_shift, methods=("__lshift__", "__rlshift__"))
+right_shift = constant_of("right_shift", np.right_shift, methods=("__rshift__", "__rrshift__"))
 
 
 def _samples_of_round(rng):

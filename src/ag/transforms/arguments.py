@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..batched import Level, live
-from ..capture import capture, numeric
+from ..capture import capture, numeric, recorder
 from ..node import Node, Operand, describe, next_stamp
 from ..operators.batching import lowered, raised
 from ..operators.rules import shape_of
@@ -197,6 +197,8 @@ def owned(results: list[Any], given: list[Any]) -> list[Any]:
     results = list(results)
     for i, c in enumerate(results):
         if isinstance(c, np.ndarray):
+            if recorder.trace is not None and c.size > 1 and not any(c.strides):
+                continue  # one number repeated: recorded as that, and written out by the program
             owner = c if c.base is None else c.base
             if id(owner) in taken or not c.flags.writeable or c.base is not None:
                 results[i] = c.copy()
