@@ -6,8 +6,7 @@ import functools
 from typing import Any
 
 from .emitter import Emitter, Value
-from .lowering import TYPES
-from .views import Gather
+from .views import TYPES, Gather
 
 
 @functools.cache

@@ -81,11 +81,7 @@ class Machine:
         """The outputs for arguments of any kind, or DECLINED."""
         arrays = []
         for x, (_, dtype) in zip(arguments, self.types, strict=False):
-            if type(x) is not np.ndarray:
-                x = np.array(x, dtype)
-            elif not (x.flags.c_contiguous and x.flags.aligned):
-                x = np.ascontiguousarray(x).reshape(x.shape)
-            arrays.append(x)
+            arrays.append(_in_order(x) if type(x) is np.ndarray else np.array(x, dtype))
         outputs = self.directly(arrays)
         return DECLINED if outputs is None else outputs
 
@@ -93,7 +89,7 @@ class Machine:
         """The outputs, if the arguments are arrays as they are expected, in row-major order, and the program holds."""
         outputs = [np.empty(shape, dtype) for shape, dtype in self.made]
         if self.captured:
-            arguments = [*arguments, *[np.ascontiguousarray(fetch()) for fetch in self.captured]]
+            arguments = [*arguments, *[_in_order(fetch()) for fetch in self.captured]]
         try:
             arena = self.arenas.pop()
         except IndexError:
@@ -149,6 +145,13 @@ class Machine:
         q = block.program.quantities[number]
         array = _at(table, block.slots[operand.base], q.shape, q.dtype)
         return array.item() if q.weak else array
+
+
+def _in_order(x: Any) -> np.ndarray:
+    """x as an array in row-major order that machine code can read: x itself, if it is one."""
+    if type(x) is np.ndarray and x.flags.c_contiguous and x.flags.aligned:
+        return x
+    return np.array(x, order="C")  # ascontiguousarray would give a number an axis
 
 
 def _at(table: int, slot: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:

@@ -89,10 +89,10 @@ class Fused:
             home = self.home.get(operand.base)
             if home is not None:
                 group = self.steps[home].group
-                inside = group is not None and operand.base in group.members and operand.axes is not None
+                inside = group is not None and _is_register(group, item, operand)
                 first = max(first, home if inside and group.members[operand.base].form in (FULL, ROW) else home + 1)  # type: ignore[union-attr]
         if item.ordered:
-            first = max(first, self.home.get(item.number, -1) + 1)  # nothing, where the index covers all
+            first = max(first, self.home[item.number] + 1)
         if item.kind in ("map", "reduce"):
             for k in range(first, len(self.steps)):
                 group = self.steps[k].group
@@ -113,7 +113,7 @@ class Fused:
     def _placed(self, item: Item, k: int, group: Group | None) -> None:
         self.home[item.number] = max(k, self.home.get(item.number, 0))
         for operand in operands_of(item):
-            if group is None or operand.axes is None or operand.base not in group.members:
+            if group is None or not _is_register(group, item, operand):
                 self.read.add(operand.base)
 
     def _join(self, group: Group, item: Item, place: Place | None = None) -> bool:
@@ -213,6 +213,11 @@ def operands_of(item: Item) -> list[Operand]:
         found.append(operand)
         rest += [g.index for g in operand.gathers]
     return found
+
+
+def _is_register(group: Group, item: Item, operand: Operand) -> bool:
+    """Is this operand read from a register? What is only an index, never: it may be equal to an operand, and be none."""
+    return any(operand is x for x in _registers(group, item))
 
 
 def _registers(group: Group, item: Item) -> list[Operand]:

@@ -5,7 +5,6 @@ An item is something to be computed: a map (element by element), a reduction, a 
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -15,19 +14,24 @@ import numpy as np
 from .abstract import is_elementwise
 from .elementary import printable
 from .program import Constant, Program, Quantity
-from .views import CASTS, Gather, Operand, Reader, along_axes, basic, flat, gathered_axes, sliced, strides_of
+from .views import (
+    CASTS,
+    Gather,
+    Operand,
+    Reader,
+    along_axes,
+    basic,
+    flat,
+    gathered_axes,
+    is_known,
+    sliced,
+    strides_of,
+)
 
-TYPES = {"float64": "double", "float32": "float", "int64": "i64", "int32": "i32", "bool": "i1"}  # what kernels compute with
 FOLDS = {"sum": "add", "max": "maximum", "min": "minimum", "prod": "multiply"}
 TRUTHS = {"bitwise_and": "logical_and(x, y)", "bitwise_or": "logical_or(x, y)", "bitwise_xor": "logical_xor(x, y)",
           "invert": "logical_not(x)"}  # fmt: skip
 OF_FLOATS = ("x ** y", "x % y", "x // y")  # of integers they go through NumPy, whose rules are their own
-
-
-@functools.cache
-def is_known(dtype: Any) -> bool:
-    """Do kernels compute with it?"""
-    return str(dtype) in TYPES
 
 
 @dataclass
@@ -53,9 +57,7 @@ class Item:
 def kernel_of(q: Quantity, kinds: list[Any]) -> str | None:
     """The kernel expression of an elementwise quantity, if it is computed by a kernel."""
     name = q.op.name
-    if name in CASTS:
-        return "x"
-    kernel = TRUTHS.get(name) if q.dtype == bool else None
+    kernel = "x" if name in CASTS else TRUTHS.get(name) if q.dtype == bool else None
     if kernel is None and is_elementwise(q.op) and isinstance(q.op.kernel, str):
         kernel = q.op.kernel
     if kernel is None or not printable(kernel):
@@ -182,12 +184,10 @@ class Lowered:
         if not basic(template) and not self._is_in_place(q):
             self.items.append(Item(number, "call", q.shape, [*map(self._whole, q.inputs)], quantity=q))
             return
-        zero = self._is_zero(x)
         if isinstance(x, int) and x in self.started:
             self._put_into(number, self.program.quantities[x])
-        elif zero and basic(template):
-            if self._put_among_zeros(number, q, v):
-                return
+        elif self._is_zero(x) and basic(template) and self._put_among_zeros(number, q, v):
+            return
         else:
             self._map(number, q.shape, (x,), "x", into=self.region(number, (...,)))
         if basic(template):
@@ -202,14 +202,22 @@ class Lowered:
         strides = strides_of(q.shape)
         gathers = []
         for k, i in enumerate(found):
-            index = self.reader.operand(i, space[:rank])
-            assert isinstance(index, Operand)
+            index = self._plainly_read(i, space[:rank])
+            assert isinstance(index, Operand) and not index.gathers
             spread = Operand(index.base, index.offset, index.strides + (0,) * (len(space) - rank), None, index.gathers)
             gathers.append(Gather(spread, strides[k], q.shape[k]))
         into = Operand(number, 0, (0,) * rank + strides[count:], None, tuple(gathers))
         if math.prod(space):
-            operand = self.reader.operand(v, space)
+            operand = self._plainly_read(v, space)
             self.items.append(Item(number, "scatter", space, [operand], "x", into=into, adds=True, quantity=q, ordered=True))
+
+    def _plainly_read(self, x: int | Constant, space: tuple[int, ...]) -> Operand | Constant:
+        """x as an operand that reads no index: what is gathered is copied first."""
+        operand = self.reader.operand(x, space)
+        if isinstance(operand, Operand) and operand.gathers:
+            self.reader.copied.add(x)  # type: ignore[arg-type]
+            operand = self.reader.operand(x, space)
+        return operand
 
     def _is_zero(self, x: Any) -> bool:
         """Is it known to be +0 everywhere?"""
@@ -229,7 +237,8 @@ class Lowered:
                 return False
             ranges.append((first, last))
         selected = np.broadcast_to(0, q.shape)[template].shape
-        self._map(number, selected, (v, Constant(0)), "x + y", into=self.region(number, template))
+        inputs, kernel = ((v, Constant(0)), "x + y") if q.op.name == "index_add" else ((v,), "x")
+        self._map(number, selected, inputs, kernel, into=self.region(number, template))
         for a, (first, last) in enumerate(ranges):
             for start, end in ((0, first), (last, q.shape[a])):
                 block = (*(slice(*r) for r in ranges[:a]), slice(start, end))

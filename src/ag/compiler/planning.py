@@ -164,7 +164,7 @@ def types_of(kernel: str, dtype: Any, operands: list[Quantity | Constant]) -> tu
     own = type_of(dtype)
     if kernel == "x" or own != "i1":
         types = [own] * len(operands)
-        if kernel.startswith("y if x"):
+        if kernel == "y if x else z":
             types[0] = "i1"
         return types, own
     kinds = [x.value if isinstance(x, Constant) else x.dtype.type(0).item() if x.weak else x.dtype for x in operands]

@@ -13,10 +13,10 @@ import numpy as np
 from .addresses import type_of
 from .emitter import FLOATS
 from .instructions import DTYPES, Instruction
-from .lowering import is_known, kernel_of
+from .lowering import kernel_of
 from .planning import types_of
 from .program import Constant, Program, Quantity
-from .views import CASTS, basic
+from .views import CASTS, basic, is_known
 
 LARGEST = 4096  # elements of an array
 PER_QUANTITY = 8  # elements that are computed, at most, for each quantity: else the program is one of arrays

@@ -8,7 +8,7 @@ from typing import Any
 from .addresses import stored_type, type_of, wrapped
 from .emitter import Emitter
 from .lowering import Item
-from .program import Program
+from .program import Constant, Program
 from .views import Operand
 from .writing_code import Writer, nested
 
@@ -17,16 +17,17 @@ def scatter(name: str, program: Program, item: Item, slot: Callable[[int], int],
     """The function that adds the operand of the item into its target, along the last axis by vectors where both lie so."""
     w = Writer()
     (source,), into = item.operands, item.into
-    assert isinstance(source, Operand) and into is not None
+    assert into is not None
     space = item.space
-    lined = len(space) > 0 and source.strides[-1] == into.strides[-1] == 1 and not source.gathers
-    lined = lined and not any(g.index.strides[-1] for g in into.gathers)
+    lined = len(space) > 0 and into.strides[-1] == 1 and not any(g.index.strides[-1] for g in into.gathers)
+    lined = lined and (isinstance(source, Constant) or source.strides[-1] == 1)
     type = type_of(program.quantities[item.number].dtype)
     width = module.machine.vector_bytes // (8 if type in ("double", "i64") else 4) if lined else 1
     scalar = Emitter(1, module.machine.features, w.body, module.declarations, w.names)
     vector = Emitter(width, module.machine.features, w.body, module.declarations, w.names)
     bases = {}
-    for base in dict.fromkeys([source.base, into.base, *(g.index.base for g in (*into.gathers, *source.gathers))]):
+    everything = [into, *(g.index for g in into.gathers), *([source] if isinstance(source, Operand) else [])]
+    for base in dict.fromkeys(operand.base for operand in everything):
         place, bases[base] = w.fresh(), w.fresh()
         w.entry += [f"  {place} = getelementptr ptr, ptr %table, i64 {slot(base)}", f"  {bases[base]} = load ptr, ptr {place}"]
 
@@ -34,37 +35,39 @@ def scatter(name: str, program: Program, item: Item, slot: Callable[[int], int],
         kind = stored_type(type_of(program.quantities[operand.base].dtype))
         return w.moved(w.moved(bases[operand.base], kind, operand.offset), kind, offset)
 
-    everything = [source, into, *(g.index for g in (*source.gathers, *into.gathers))]
+    def add(e: Emitter, target: str, value: str, live: int | None) -> None:
+        """The next elements of the source, or its number, added to those of the target."""
+        if isinstance(source, Constant):
+            added = e.constant(source.value, type)
+        else:
+            added = e.cast(e.load(value, type_of(program.quantities[source.base].dtype), live), type)
+        e.store(e.add(e.load(target, type, live), added), target, live)
 
     def one(offsets: list[str]) -> None:
-        places = [at(operand, offset) for operand, offset in zip(everything, offsets, strict=True)]
-        indices = iter(places[2:])
-        addresses = []
-        for operand, place in ((source, places[0]), (into, places[1])):
-            for gather in operand.gathers:
-                index = scalar.load(next(indices), type_of(program.quantities[gather.index.base].dtype))
-                place = w.moved(place, type, wrapped(scalar, index, gather).text)
-            addresses.append(place)
+        target, *rest = [at(operand, offset) for operand, offset in zip(everything, offsets, strict=True)]
+        for gather, place in zip(into.gathers, rest, strict=False):
+            index = scalar.load(place, type_of(program.quantities[gather.index.base].dtype))
+            target = w.moved(target, stored_type(type), wrapped(scalar, index, gather).text)
+        value = rest[-1]  # of a constant it is not looked at
         if not lined:
-            _add(scalar, type, addresses, None, type_of(program.quantities[source.base].dtype))
+            add(scalar, target, value, None)
             return
-        full, rest = divmod(space[-1], width)
+        full, left = divmod(space[-1], width)
 
-        def line(shift: list[str]) -> None:
-            _add(vector, type, [w.moved(x, type, shift[0]) for x in addresses], None, type)
+        def shifted(address: str, operand: Any, shift: int | str) -> str:
+            return w.moved(address, stored_type(type_of(program.quantities[operand.base].dtype)), shift)
+
+        def line(shift: int | str, live: int | None) -> None:
+            moved = value if isinstance(source, Constant) else shifted(value, source, shift)
+            add(vector, shifted(target, into, shift), moved, live)
 
         if full:
-            nested(w, (full,), ((width,),), line)
-        if rest:
-            _add(vector, type, [w.moved(x, type, full * width) for x in addresses], rest, type)
+            nested(w, (full,), ((width,),), lambda shift: line(shift[0], None))
+        if left:
+            line(full * width, left)
 
     lengths = space[:-1] if lined else space
     nested(w, lengths, tuple(o.strides[: len(lengths)] for o in everything), one)
     w.emit("ret void")
     return "\n".join([f"define internal void @{name}(ptr %table) {{", *w.entry, *w.body, "}"])
 
-
-def _add(e: Emitter, type: str, addresses: list[str], live: int | None, given: str) -> None:
-    source, target = addresses
-    value = e.cast(e.load(source, given, live), type)
-    e.store(e.add(e.load(target, type, live), value), target, live)

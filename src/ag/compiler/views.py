@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
 from .program import Constant, Program, Quantity
 
+TYPES = {"float64": "double", "float32": "float", "int64": "i64", "int32": "i32", "bool": "i1"}  # what kernels compute with
 CASTS = ("astype", "as_tensor", "as_scalar", "argument", "positive")
+
+
+@functools.cache
+def is_known(dtype: Any) -> bool:
+    """Do kernels compute with it?"""
+    return str(dtype) in TYPES
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ def is_view(q: Quantity) -> bool:
     if name in ("reshape", "permute_dims", "broadcast_to", "flip"):
         return type(q.inputs[0]) is int
     if name == "getitem":
-        return q.size > 0 and type(q.inputs[0]) is int and (basic(q.params["template"]) or gathered_axes(q) is not None)
+        return type(q.inputs[0]) is int and (basic(q.params["template"]) or gathered_axes(q) is not None)
     return name in CASTS
 
 
@@ -81,7 +89,9 @@ class Reader:
     def follows(self, number: int) -> bool:
         """Is it a view that is read through?"""
         q = self.program.quantities[number]
-        if q.op is None or number in self.copied or not is_view(q):
+        if q.op is None or number in self.copied or not q.size or not is_view(q):
+            return False
+        if not all(is_known(self.program.quantities[x].dtype) for x in q.inputs if type(x) is int):
             return False
         return q.op.name not in CASTS or self.is_same(q)
 
