@@ -132,6 +132,8 @@ class Compiled:
         latest = self.latest
         if latest is not None and not kwargs and self.watched.changed() is None:  # type: ignore[union-attr]
             result = latest.run.directly(args)
+            if result is executable.DECLINED:
+                return self._by_function(args, kwargs)
             if result is not None:
                 return latest.finished(result)
         ends: list[Any] = []
@@ -144,12 +146,14 @@ class Compiled:
         if entry.direct and not kwargs and not self.static_argnums and len(args) == len(ends):
             self.latest = entry
         result = entry(ends)
-        if result is executable.DECLINED:
-            if debug.depth:
-                text = f"ag.jit: {self.name} was computed without the compiler, as its program does not hold here"
-                warnings.warn(text, stacklevel=2)
-            return self.function(*args, **kwargs)
-        return result
+        return self._by_function(args, kwargs) if result is executable.DECLINED else result
+
+    def _by_function(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result without the compiler, where its program does not hold."""
+        if debug.depth:
+            text = f"ag.jit: {self.name} was computed without the compiler, as its program does not hold here"
+            warnings.warn(text, stacklevel=3)
+        return self.function(*args, **kwargs)
 
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any], ends: list[Any]) -> Any:
         static = self.static_argnums

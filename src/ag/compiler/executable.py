@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..transforms.arguments import owned
-from . import entry, interpreter, kept, native, tape, workers
+from . import donation, entry, interpreter, kept, native, tape, workers
 from .assembling import HELD, Assembler, Block
 from .lowering import Item
 from .program import Constant, Program
@@ -21,7 +21,7 @@ CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p)
 def prepare(program: Program, donated: list[int]) -> Callable[[Sequence[Any]], Any]:
     """A function from the arguments to the outputs, or DECLINED."""
     if native.available() and native.blas() is not None:
-        return tape.tape(program, Machine, DECLINED) or Machine(program)
+        return (None if donated else tape.tape(program, Machine, DECLINED)) or Machine(program, donated)
     return by_numpy(program)
 
 
@@ -46,10 +46,12 @@ def by_numpy(program: Program) -> Callable[[Sequence[Any]], Any]:
 class Machine:
     """A program as machine code."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, donated: Sequence[int] = ()) -> None:
         self.program = program
         self.threads = workers.count()
         self.assembler = Assembler(program, native.host(), self.threads)
+        given = donation.given_up(program, self.assembler.block, list(donated))
+        self.given = [given.get(n) for n in self.assembler.outputs] if given else []
         key = f"{kept.versions()}\n{native.host().text()}\n{self.assembler.ir}"
         code, _ = kept.kept(key, lambda: (native.compile_to_object(self.assembler.ir), {}))
         a = self.assembler
@@ -85,11 +87,13 @@ class Machine:
         outputs = self.directly(arrays)
         return DECLINED if outputs is None else outputs
 
-    def directly(self, arguments: Sequence[Any]) -> list[Any] | None:
-        """The outputs, if the arguments are arrays as they are expected, in row-major order, and the program holds."""
+    def directly(self, arguments: Sequence[Any]) -> Any:
+        """The outputs or DECLINED; None if the arguments are not arrays as they are expected, in row-major order."""
         outputs = [np.empty(shape, dtype) for shape, dtype in self.made]
         if self.captured:
             arguments = [*arguments, *[_in_order(fetch()) for fetch in self.captured]]
+        if self.given:
+            outputs = [y if p is None else donation.taken(arguments, p, y) for y, p in zip(outputs, self.given, strict=True)]
         try:
             arena = self.arenas.pop()
         except IndexError:
@@ -101,7 +105,7 @@ class Machine:
         finally:
             self.arenas.append(arena)
         if status != HELD:
-            return None
+            return None if status == entry.UNEXPECTED else DECLINED
         if self.simple:
             return outputs
         return [self._taken(r, kind, arguments, outputs) for r, kind in zip(self.results, self.kinds, strict=True)]
