@@ -260,7 +260,7 @@ def test_long_programs_may_reduce():
         a, b = np.max(parts, 0), np.sum(parts, axis=(0, 1))
         for i in range(300):
             b = b * 0.5 + np.min(a[i % 5 : i % 5 + 3])
-        return b, np.prod(parts[1:3], axis=0, keepdims=True)[:, :4], np.sum(x[:1] * -0.0)
+        return b, np.prod(parts[1:3], axis=0, keepdims=True)[:, :4], np.sum(x[:1] * -0.0), parts @ x, x @ x, parts[:3] @ parts[:, :2]
 
     x = np.linspace(1, 2, 10)
     compiled = on_tape(f, x)
@@ -280,7 +280,9 @@ def test_arrays_are_left_to_machine_code():
     assert type(runner(compiled, x)) is executable.Machine
     np.testing.assert_allclose(compiled(x), f(x), 1e-13)
     with pytest.raises(NotScalar):
-        Scalars(ag.jit(lambda x: x @ x).entry(x).program)
+        Scalars(ag.jit(lambda x: x @ x).entry(np.ones((30, 30))).program)
+    with pytest.raises(NotScalar):
+        Scalars(ag.jit(np.cumsum).entry(x).program)
 
 
 def test_what_does_not_hold_is_computed_without_the_tape():

@@ -137,6 +137,8 @@ class Scalars:
             return result if q.shape else int(result)
         if name in KERNELS and self._dtype(q.inputs[0]) == q.dtype:
             return self._reduced(q)
+        if name == "matmul":
+            return self._product(q)
         raise NotScalar(q)
 
     def _reduced(self, q: Quantity) -> Any:
@@ -144,16 +146,28 @@ class Scalars:
         type, array = type_of(q.dtype), np.asarray(self._array(q.inputs[0], q.dtype))
         axes = sorted(a % array.ndim for a in q.params["axis"])
         x = np.moveaxis(array, axes, range(len(axes))).reshape(-1, *[n for a, n in enumerate(array.shape) if a not in axes])
-        instruction = Instruction(KERNELS[q.op.name], (type, type), (type, type), type)
+        x = self._folded(_of_two(KERNELS[q.op.name], type), x)
+        if q.op.name == "sum":  # which begins with 0
+            x = self._combined(_of_two("x + y", type), x, np.full(x.shape, self.constant(0, type)))
+        return x.reshape(q.shape) if q.shape else int(x)
+
+    def _folded(self, instruction: Instruction, x: Any) -> Any:
+        """The parts of x along its first axis joined by an instruction, half with half."""
         if len(x) > 1:
             self.reduces = True
         while len(x) > 1:
             half = len(x) // 2
             x = np.concatenate([self._combined(instruction, x[:half], x[half : 2 * half]), x[2 * half :]])
-        x = x[0]
-        if q.op.name == "sum":  # which begins with 0
-            x = self._combined(instruction, x, np.full(x.shape, self.constant(0, type)))
-        return x.reshape(q.shape) if q.shape else int(x)
+        return x[0]
+
+    def _product(self, q: Quantity) -> Any:
+        """A product of small matrices or vectors."""
+        type = type_of(q.dtype)
+        x, y = (np.asarray(self._array(i, q.dtype)) for i in q.inputs)
+        x, y = x if x.ndim > 1 else x[None], y if y.ndim > 1 else y[:, None]
+        terms = self._combined(_of_two("x * y", type), x[..., :, :, None], y[..., None, :, :])
+        result = self._folded(_of_two("x + y", type), np.moveaxis(terms, -2, 0))
+        return result.reshape(q.shape) if q.shape else int(result.item())
 
     def _dtype(self, x: int | Constant) -> Any:
         return self.program.quantities[x].dtype if isinstance(x, int) else np.asarray(x.value).dtype
@@ -200,6 +214,8 @@ class Scalars:
         arrays = np.broadcast_arrays(*inputs)
         if instruction.kernel == "x + y":
             return self._sums(instruction, *arrays)
+        if len(self.made) + arrays[0].size > self.limit:
+            raise NotScalar(f"more than {self.limit} numbers")
         results = [self._result(instruction, x) for x in zip(*[a.ravel().tolist() for a in arrays], strict=True)]
         return np.array(results).reshape(arrays[0].shape)
 
@@ -215,6 +231,10 @@ class Scalars:
         for i in zip(*np.nonzero(rest), strict=True):
             result[i] = self._result(instruction, (int(a[i]), int(b[i])))
         return result
+
+
+def _of_two(kernel: str, type: str) -> Instruction:
+    return Instruction(kernel, (type, type), (type, type), type)
 
 
 def _has_zero(q: Quantity) -> bool:
@@ -241,8 +261,7 @@ def _index_set(s: Scalars, q: Quantity, inputs: list[Any]) -> Any:
 
 def _index_add(s: Scalars, q: Quantity, inputs: list[Any]) -> Any:
     result, template = np.array(inputs[0]), _template(q)
-    type = type_of(q.dtype)
-    result[template] = s._combined(Instruction("x + y", (type, type), (type, type), type), result[template], inputs[1])
+    result[template] = s._combined(_of_two("x + y", type_of(q.dtype)), result[template], inputs[1])
     return result
 
 
