@@ -211,7 +211,7 @@ def test_captured_arrays_and_constants_are_listed(shown):
 def test_passes_are_shown_with_their_programs(shown):
     text = shown.text("passes")
     for step in shown.passes:
-        assert (f"after {step.name}" in text) == step.changed
+        assert (f"after {step.name}:" in text) == step.changed
     last = [step for step in shown.passes if step.changed][-1]
     assert [str(q.op and q.op.name) for q in last.program.quantities] == [str(q.op and q.op.name) for q in shown.compiled.quantities]
 

@@ -34,6 +34,8 @@ class Pass:
     meaning: str
     program: Program
     changed: bool
+    new: set[int]  # the quantities that were not in the program before
+    gone: int  # how many that were are no more
 
 
 class ShownStep:
@@ -124,12 +126,14 @@ class Shown:
         ]
 
     def _passes(self) -> Iterator[Pass]:
-        before = str(self.recorded)
+        known: dict[Any, int] = {}
+        before, kinds = str(self.recorded), set(_kinds(self.recorded, known))
         for name, program in passes.stages(self.recorded):
-            text = str(program)
+            text, own = str(program), _kinds(program, known)
             meaning = (passes.PASSES[name].__doc__ or "").strip().splitlines()[0].replace("`", "")
-            yield Pass(name, meaning, program, text != before)
-            before = text
+            new = {n for n, kind in enumerate(own) if kind not in kinds}
+            yield Pass(name, meaning, program, text != before, new, len(kinds - set(own)))
+            before, kinds = text, set(own)
 
     @property
     def ir(self) -> str:
@@ -216,15 +220,16 @@ class Shown:
         yield "computed"
         yield from (f"  {line}" for line in self.listing(self.recorded))
 
-    def listing(self, program: Program) -> Iterator[str]:
-        """A program, with the user's expression and line beside each quantity."""
+    def listing(self, program: Program, new: set[int] | None = None) -> Iterator[str]:
+        """A program, with the user's expression and line beside each quantity; a + before those that are ``new``."""
         rows: list[tuple[str, ...]] = []
         last = None
         for number, q in enumerate(program.quantities):
             if q.op is not None:
                 first, *rest = f"{program.name(number)}: {typed(q)} = {program.call(q)}".split("\n")
                 said = (self.note(q), self.place(q))
-                rows += [(first, *(said if said != last else ('"' if said[0] else "", '"'))), *((line, "", "") for line in rest)]
+                mark = "" if new is None else "+ " if number in new else "  "
+                rows += [(mark + first, *(said if said != last else ('"' if said[0] else "", '"'))), *((line, "", "") for line in rest)]
                 last = said
         yield from aligned(rows)
         if program.expected:
@@ -236,8 +241,9 @@ class Shown:
         for step in self.passes:
             if step.changed:
                 yield ""
-                yield f"after {step.name}"
-                yield from (f"  {line}" for line in self.listing(step.program))
+                new = sum(step.program.quantities[n].op is not None for n in step.new)
+                yield f"after {step.name}: {new} new (+), {step.gone} gone"
+                yield from (f"  {line}" for line in self.listing(step.program, step.new))
 
     def _pass_counts(self) -> Iterator[str]:
         rows = [("recorded", str(computed(self.recorded)), "")]
@@ -299,6 +305,16 @@ TITLES = {
     "program": "The program as it was recorded", "passes": "The passes", "steps": "The steps", "kernels": "The kernels",
     "ir": "The code in LLVM's text", "assembly": "The machine code",
 }  # fmt: skip
+
+
+def _kinds(program: Program, known: dict[Any, int]) -> list[int]:
+    """For each quantity a number that is the same in all programs that compute it alike."""
+    kinds: list[int] = []
+    for n, q in enumerate(program.quantities):
+        inputs = tuple([kinds[x] if type(x) is int else x for x in q.inputs])
+        key = ("given", program.arguments.index(n)) if q.op is None else q.of(inputs).key()
+        kinds.append(known.setdefault(key, len(known)))
+    return kinds
 
 
 def computed(program: Program) -> int:

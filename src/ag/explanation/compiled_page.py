@@ -78,7 +78,7 @@ def _program(shown: Shown, _: str) -> str:
     return f'<div class="scroll">{_listing(shown, shown.recorded)}</div>{constants}'
 
 
-def _listing(shown: Shown, program: Program) -> str:
+def _listing(shown: Shown, program: Program, new: Iterable[int] = ()) -> str:
     rows = []
     kinds = {name: kind for name, _, kind in shown.arguments()}
     for n in program.arguments:
@@ -98,7 +98,8 @@ def _listing(shown: Shown, program: Program) -> str:
         last = note, place
         made = " made" if q.place == shown.caller else ""
         rows.append(
-            f'<tr><td class="quantity">{_name(program, n, "own")}</td><td class="type"><code>{typed(q)}</code></td>'
+            f'<tr{" class=new" if n in new else ""}><td class="quantity">{_name(program, n, "own")}</td>'
+            f'<td class="type"><code>{typed(q)}</code></td>'
             f'<td><code>{_call(program, q)}</code></td><td class="source{same}"><code>{escape(note)}</code></td>'
             f'<td class="place{made}">{escape(place)}</td></tr>'
         )
@@ -142,7 +143,7 @@ def _pass(shown: Shown, p: Pass, share: float) -> str:
         f'<summary><b>{escape(p.name)}</b><span class="count">{computed(p.program)}</span>{bar(share)}'
         f'<span class="meaning">{escape(p.meaning)}</span></summary>'
     )
-    return f'<details class="pass">{head}<div class="scroll">{_listing(shown, p.program)}</div></details>'
+    return f'<details class="pass">{head}<div class="scroll">{_listing(shown, p.program, p.new)}</div></details>'
 
 
 def bar(share: float, kind: str = "") -> str:
