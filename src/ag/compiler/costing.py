@@ -61,7 +61,9 @@ class Cost:
         least = sum(quantities[n].size * quantities[n].dtype.itemsize for n in [*program.arguments, *results])
         floats = {str(q.dtype) for q in quantities if q.dtype.kind in "fc" and not q.weak}
         dtype = "float32" if floats and floats <= {"float32", "complex64"} else "float64"
-        threads = (native.blas_threads() or 1) if any(s.kind == "BLAS" for s in shown.steps) else 1
+        threads = max([s.threads or 1 for s in shown.steps], default=1)
+        if any(s.kind == "BLAS" for s in shown.steps):
+            threads = max(threads, native.blas_threads() or 1)
         known = native.available()
         peak_flops = machine_peaks.flops(dtype, threads) if known else None
         peak_bandwidth = machine_peaks.bandwidth(machine_peaks.size_class(least), threads) if known else None

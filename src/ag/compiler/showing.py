@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..files import write_by_ending
-from . import counting, native, passes
+from . import counting, native, passes, sharing
 from .assembling import Assembler
 from .executable import Machine
 from .fusion import Step
 from .kernel_text import KernelText, Names, scattered
-from .planning import Plan
+from .kernels import Kernel
 from .program import Constant, Program, typed
 from .tape import Tape
 
@@ -41,8 +41,11 @@ class Pass:
 class ShownStep:
     """One step of a program: a group of quantities that are computed together, a product, or a call of NumPy."""
 
-    def __init__(self, program: Program, step: Step, kernel: Plan | None, name: str, notes: dict[int, str]) -> None:
+    def __init__(
+        self, program: Program, step: Step, kernel: Kernel | None, name: str, notes: dict[int, str], threads: int
+    ) -> None:
         self.program, self.step, self.kernel, self.name = program, step, kernel, name
+        self.threads = sharing.parts_of(kernel, threads) if kernel else None  # which share its outermost loop
         self.work = counting.work_of(program, step, kernel)
         self.names = Names(program)
         item = step.item
@@ -119,10 +122,10 @@ class Shown:
         is_native = isinstance(self.run, Machine)
         self.assembler: Assembler = self.run.assembler if is_native else Assembler(entry.program, self.machine)
         self.passes = list(self._passes())
-        block = self.assembler.block
+        block, threads = self.assembler.block, self.assembler.threads
         notes = {n: self.note(q) for n, q in enumerate(self.compiled.quantities)}
         self.steps = [
-            ShownStep(self.compiled, step, block.kernels.get(k), f"k{k}", notes) for k, step in enumerate(block.steps)
+            ShownStep(self.compiled, step, block.kernels.get(k), f"k{k}", notes, threads) for k, step in enumerate(block.steps)
         ]
 
     def _passes(self) -> Iterator[Pass]:
@@ -229,7 +232,8 @@ class Shown:
                 first, *rest = f"{program.name(number)}: {typed(q)} = {program.call(q)}".split("\n")
                 said = (self.note(q), self.place(q))
                 mark = "" if new is None else "+ " if number in new else "  "
-                rows += [(mark + first, *(said if said != last else ('"' if said[0] else "", '"'))), *((line, "", "") for line in rest)]
+                shown = said if said != last else ('"' if said[0] else "", '"')
+                rows += [(mark + first, *shown), *((line, "", "") for line in rest)]
                 last = said
         yield from aligned(rows)
         if program.expected:
@@ -253,7 +257,7 @@ class Shown:
         yield from aligned([("pass", "quantities", ""), *rows], right=(1,))
 
     def _steps_text(self) -> Iterator[str]:
-        yield from aligned([STEP_HEAD, *map(self.step_row, self.steps)], right=(3, 4, 5, 6, 7))
+        yield from aligned([STEP_HEAD, *map(self.step_row, self.steps)], right=(3, 4, 5, 6, 7, 8))
         for s in self.steps:
             numbers = ", ".join(dict.fromkeys(self.compiled.name(n) for n in s.numbers))
             yield f"{s.name} computes {numbers}"
@@ -261,9 +265,9 @@ class Shown:
     def step_row(self, s: ShownStep) -> tuple[str, ...]:
         """A step as a row of the table."""
         operations = "?" if s.work.operations is None else amount(s.work.operations)
-        lanes, stages = ("" if n is None else str(n) for n in (s.lanes, s.stages))
+        lanes, stages, threads = ("" if n is None else str(n) for n in (s.lanes, s.stages, s.threads))
         read, written = amount(s.work.read, "B"), amount(s.work.written, "B")
-        return s.name, s.kind, s.space, lanes, stages, read, written, operations, s.functions
+        return s.name, s.kind, s.space, lanes, stages, threads, read, written, operations, s.functions
 
     def _kernels_text(self) -> Iterator[str]:
         for k, s in enumerate(self.steps):
@@ -300,7 +304,7 @@ class Shown:
         write_by_ending(path, {".html": self.html, ".txt": lambda: self.text() + "\n"})
 
 
-STEP_HEAD = "step", "by", "space", "lanes", "stages", "read", "written", "operations", "functions"
+STEP_HEAD = "step", "by", "space", "lanes", "stages", "threads", "read", "written", "operations", "functions"
 TITLES = {
     "program": "The program as it was recorded", "passes": "The passes", "steps": "The steps", "kernels": "The kernels",
     "ir": "The code in LLVM's text", "assembly": "The machine code",

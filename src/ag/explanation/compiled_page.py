@@ -153,8 +153,8 @@ def bar(share: float, kind: str = "") -> str:
 
 # ---------------------------------------------------------------------- steps and kernels
 
-HEADS = ("step", "", "space", "lanes", "stages", "read", "written", "", "operations", "", "functions")
-NUMBERS = (3, 4, 5, 6, 8)
+HEADS = ("step", "", "space", "lanes", "stages", "threads", "read", "written", "", "operations", "", "functions")
+NUMBERS = (3, 4, 5, 6, 7, 9)
 
 
 def _steps(shown: Shown, _: str) -> str:
@@ -163,16 +163,16 @@ def _steps(shown: Shown, _: str) -> str:
     head = "".join(f'<th scope="col"{_right(i)}>{name}</th>' for i, name in enumerate(HEADS))
     rows = []
     for s in shown.steps:
-        name, kind, space, lanes, stages, read, written, count, functions = shown.step_row(s)
+        name, kind, space, lanes, stages, threads, read, written, count, functions = shown.step_row(s)
         cells = [
             f'<a href="#{name}">{name}</a>', f'<span class="kind {kind}">{kind}</span>', space.replace(" x ", " × "),
-            lanes, stages, read, written, bar(s.work.moved / moved), count,
+            lanes, stages, threads, read, written, bar(s.work.moved / moved), count,
             bar((s.work.operations or 0) / operations, "negative"),
         ]  # fmt: skip
         rows.append(f"<tr>{_row(cells)}<td class=functions>{functions}</td></tr>")
     works = [s.work for s in shown.steps]
     total = [
-        "", "", "", "", "all", amount(sum(w.read for w in works), "B"), amount(sum(w.written for w in works), "B"), "",
+        "", "", "", "", "", "all", amount(sum(w.read for w in works), "B"), amount(sum(w.written for w in works), "B"), "",
         amount(sum(w.operations or 0 for w in works)), "", "",
     ]  # fmt: skip
     return (
@@ -182,7 +182,7 @@ def _steps(shown: Shown, _: str) -> str:
 
 
 def _right(i: int) -> str:
-    return ' class="n"' if i in NUMBERS else ' class="share"' if i in (7, 9) else ""
+    return ' class="n"' if i in NUMBERS else ' class="share"' if i in (8, 10) else ""
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -196,6 +196,7 @@ def _kernels(shown: Shown, _: str) -> str:
 def _kernel(s: ShownStep) -> str:
     said = [s.space.replace(" x ", " × ")]
     said += [f"{s.lanes} lanes"] if s.lanes else []
+    said += [f"shared by {s.threads} threads"] if s.threads and s.threads > 1 else []
     said += [f"{s.stages} passages of each row"] if s.stages and s.stages > 1 else []
     caption = f"<figcaption><b>{s.name}</b>{', '.join(said)}</figcaption>"
     return f'<figure id="{s.name}">{caption}<pre>{coloured(s.text)}</pre></figure>'
