@@ -54,7 +54,7 @@ class Cost:
         program = shown.compiled
         ends: list[Any] = []
         compiled._key(args, kwargs, ends)
-        declined = compiled.entry(*args, **kwargs)(ends) is DECLINED
+        declined = compiled.entry(*args, **kwargs)(_copied(ends)) is DECLINED  # copied, as it may take the memory of arguments
         times, runs = _times(compiled, args, kwargs)
         quantities = program.quantities
         results = {x for x in program.outputs if isinstance(x, int)} - set(program.arguments)
