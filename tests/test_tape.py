@@ -13,6 +13,7 @@ pytest.importorskip("llvmlite")
 import ag
 from ag.compiler import executable, instructions, passes, tape
 from ag.compiler.abstract import is_elementwise
+from ag.compiler.compiled import uncollected
 from ag.compiler.elementary import printable
 from ag.compiler.scalars import NotScalar, Scalars
 from ag.operators import everything
@@ -377,3 +378,15 @@ def test_long_programs_are_recorded_and_run():
     compiled = on_tape(f, x)
     assert compiled(x) == f(x)
     assert len(passes.optimized(compiled.entry(x).traced).quantities) > 20_000
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_left_as_it_was(enabled):
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with pytest.raises(KeyError), uncollected():
+            assert not gc.isenabled()
+            raise KeyError
+        assert gc.isenabled() == enabled
+    finally:
+        gc.enable()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -67,6 +69,18 @@ def _numbers(given: int | Sequence[int]) -> tuple[int, ...]:
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Nothing is searched for circles meanwhile: a compiler makes many small things and no circles, and would wait for that."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class Entry:
@@ -220,7 +234,8 @@ class Compiled:
             reason = f"{changed} is bound to something else" if changed else "other shapes, dtypes or static values were given"
             warnings.warn(f"ag.jit compiles {self.name} again: {reason}", stacklevel=3)
         traced, result, places, donated = self._traced(args, kwargs, ends)
-        entry = Entry(passes.optimized(traced), traced, result, places, donated)
+        with uncollected():
+            entry = Entry(passes.optimized(traced), traced, result, places, donated)
         entry.caller = user_place()
         while len(self.entries) >= BOUND:
             del self.entries[next(iter(self.entries))]
