@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 pytest.importorskip("llvmlite")
 
 import ag
-from ag.compiler import executable, instructions, passes, tape
+from ag.compiler import executable, instructions, native, passes, tape
 from ag.compiler.abstract import is_elementwise
 from ag.compiler.compiled import uncollected
 from ag.compiler.elementary import printable
@@ -156,10 +156,32 @@ def test_every_instruction(dtype):
                 np.testing.assert_array_equal(found[: exact.size], exact, name)
 
 
-def test_code_is_written_for_wide_and_narrow_registers():
-    text, names = instructions.module([instructions._simple("x + y", 2), instructions.Instruction("exp(x)", ("double",), ("double",), "double")])
+SOME = [
+    *instructions.COMMON, *[instructions.Load(type) for type in instructions.DTYPES], *[instructions.Store(type) for type in instructions.DTYPES],
+    instructions.Instruction("exp(x)", ("double",), ("double",), "double"), instructions.Instruction("sin(x)", ("float",), ("float",), "float"),
+    instructions.Instruction("less(x, y)", ("double", "double"), ("double", "double"), "i1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("triple,cpu,features,jump", [
+    ("x86_64-linux-gnu", "x86-64-v3", ["avx", "avx2", "fma"], "jmpq"), ("x86_64-linux-gnu", "x86-64", [], "jmpq"),
+    ("aarch64-linux-gnu", "", ["neon"], "br"),
+])  # fmt: skip
+def test_code_for_other_machines(triple, cpu, features, jump):
+    """It is assembled, and each instruction ends with a jump to the next, not with a call."""
+    machine = native.Machine(triple, cpu, frozenset(features))
+    text, names = instructions.module(list(dict.fromkeys(SOME)), machine)
+    assembly = native.assembly(text, triple, cpu, features)
+    assert all(f"{name}:" in assembly for name in names)
+    jumps = [line.split() for line in assembly.splitlines()]
+    assert sum(line[:1] == [jump] and len(line) == 2 and line[1][0] in "*x" for line in jumps) >= len(names) - 2
+
+
+def test_costly_functions_are_computed_side_by_side():
+    exp = instructions.Instruction("exp(x)", ("double",), ("double",), "double")
+    text, names = instructions.module([instructions._simple("x + y", 2), exp], native.host())
     assert list(names) == ["step0", "step1"]
-    assert "musttail" in text and "insertelement" in text.split("@step1")[1] and "insertelement" not in text.split("@step1")[0]
+    assert "insertelement" in text.split("@step1")[1] and "insertelement" not in text.split("@step1")[0]
 
 
 # ---------------------------------------------------------------------- whole programs

@@ -94,21 +94,22 @@ def run_address() -> int:
 
 
 def _compile(new: Iterable[Step]) -> None:
-    ir, names = module(new)
-    code, _ = kept.kept(f"{kept.versions()}\n{native.host().text()}\n{ir}", lambda: (native.compile_to_object(ir), {}))
+    machine = native.host()
+    ir, names = module(new, machine)
+    code, _ = kept.kept(f"{kept.versions()}\n{machine.text()}\n{ir}", lambda: (native.compile_to_object(ir, machine), {}))
     library = native.Library(code, names)
     _libraries.append(library)
     _addresses.update((x, library.address(name)) for name, x in names.items())
 
 
-def module(instructions: Iterable[Step]) -> tuple[str, dict[str, Step]]:
+def module(instructions: Iterable[Step], machine: native.Machine) -> tuple[str, dict[str, Step]]:
     """The text of their functions, and what each name stands for."""
     declarations: set[str] = set()
     names: dict[str, Step] = {}
     functions = []
     for k, x in enumerate(instructions):
         names[f"step{k}"] = x
-        functions.append(f"define i32 @step{k}(ptr %v, ptr %tape, ptr %data) {{\n{_text(x, declarations)}\n}}")
+        functions.append(f"define i32 @step{k}(ptr %v, ptr %tape, ptr %data) {{\n{_text(x, declarations, machine)}\n}}")
         if x == END:
             names["run"] = "run"
             functions.append(RUN)
@@ -125,43 +126,43 @@ RUN = f"""define i32 @run(ptr %data) {{
 }}"""
 
 
-def _text(x: Step, declarations: set[str]) -> str:
+def _text(x: Step, declarations: set[str], machine: native.Machine) -> str:
     """The body of a function: a loop over the results, and the jump to what comes next on the tape."""
     if x == END:
         return "  ret i32 0"
     assert not isinstance(x, str)
     if isinstance(x, Load):
-        w = _Body(declarations, 0, 1)
+        w = _Body(machine, declarations, 0, 1)
         w.array("from0")
         w.loop(1, lambda e, index: w.load(x.type, e, index))
         return w.text()
-    w = _Body(declarations, len(x.stored) if isinstance(x, Instruction) else 1)
+    w = _Body(machine, declarations, len(x.stored) if isinstance(x, Instruction) else 1)
     if isinstance(x, Store):
         w.array("to.at")
         w.loop(1, lambda e, index: w.store(x.type, e, index))
     elif isinstance(x, Expect):
         w.loop(1, lambda e, index: w.expect(x, e, index))
     else:
-        wide = _lanes(x)
+        wide = _lanes(x, machine)
         if wide > 1:
             w.loop(wide, lambda e, index: w.compute(x, e, index))
         w.loop(1, lambda e, index: w.compute(x, e, index))
     return w.text()
 
 
-def _lanes(x: Instruction) -> int:
+def _lanes(x: Instruction, machine: native.Machine) -> int:
     """How many results are computed at once: several where that takes long, and nothing else would overlap."""
     if not any(word in x.kernel for word in COSTLY):
         return 1
     size = max(BITS[type] for type in (*x.types, x.result)) // 8
-    return max(native.host().vector_bytes // size, 1) if size else 1  # truths alone, as logical_and has them
+    return max(machine.vector_bytes // size, 1) if size else 1  # truths alone, as logical_and has them
 
 
 class _Body:
     """The body of the function of an instruction, as it is written."""
 
-    def __init__(self, declarations: set[str], operands: int, words: int = 0) -> None:
-        self.declarations = declarations
+    def __init__(self, machine: native.Machine, declarations: set[str], operands: int, words: int = 0) -> None:
+        self.machine, self.declarations = machine, declarations
         self.names = itertools.count()
         self.body: list[str] = []
         self.done = "0"  # results so far
@@ -186,7 +187,7 @@ class _Body:
 
     def loop(self, width: int, do: object) -> None:
         """do(emitter, index) as long as ``width`` results are left."""
-        e = Emitter(width, native.host().features, self.body, self.declarations, self.names)
+        e = Emitter(width, self.machine.features, self.body, self.declarations, self.names)
         k = next(self.names)
         start, end = self.done, f"end{k}"
         self.emit(f"br label %begin{k}")
