@@ -25,7 +25,7 @@ from .slots import Arena, Layout, in_order
 
 # In seconds: what each run costs beyond its arithmetic, what a call costs beyond that of machine code, and what it takes to
 # compile such code, for each result. A program that has lost as much by the tape as that compiling takes is compiled.
-JUMP, CALL, COMPILING = 1e-9, 1e-6, 1.5e-4
+JUMP, CALL, COMPILING = 2e-9, 2e-7, 1.2e-4
 REDUCED = 500  # the same for a program with reductions, whose order of summation is then another one
 SMALLEST = 30  # quantities from which on a tape is made sooner than machine code for the program
 
