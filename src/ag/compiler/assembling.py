@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from . import blas, sharing
+from . import blas, sharing, skinny
 from .addresses import stored_type, type_of
 from .fusion import Fused, Step, operands_of
 from .kernels import Kernel
@@ -234,6 +234,15 @@ class Block:
             a.moved(a.get(self.slots[left.base]), type, left.offset), a.moved(a.get(self.slots[right.base]), type, right.offset),
             a.get(self.slots[item.number]),
         ]
+
+        name = f"product{len(a.functions)}"
+        function = skinny.kernel(name, product, type, a)
+        if function is not None:
+            a.functions.append(function)
+            size = skinny.scratch(product, item.quantity.dtype.itemsize)
+            pointers.append(a.moved(a.arena_address, "i8", self.arena.apart(size)))
+            a.emit(f"call void @{name}({', '.join(f'ptr {x}' for x in pointers)})")
+            return
 
         def one(offsets: list[str]) -> None:
             places = [a.moved(p, type, o) for p, o in zip(pointers, offsets, strict=True)]

@@ -1,0 +1,98 @@
+"""Kernels that several threads share."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import ag
+from ag.compiler import workers
+from ag.transforms.containers import leaves
+
+pytest.importorskip("llvmlite")
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads are for Linux")
+
+
+def layer_norm(x, w):
+    mean = x.mean(-1, keepdims=True)
+    spread = np.sqrt(((x - mean) ** 2).mean(-1, keepdims=True) + 1e-5)
+    return np.sum(((x - mean) / spread * w) ** 2)
+
+
+def batch_norm(x, w):
+    return np.sum(((x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5) * w) ** 3)
+
+
+def nearest(x, w):
+    return np.min(((x[:, None, :5] - w[:15].reshape(3, 5)) ** 2).sum(-1), axis=1).sum()
+
+
+def logistic(x, w):
+    return np.sum(np.log1p(np.exp(-x)) * w)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("f", [layer_norm, batch_norm, nearest, logistic])
+def test_every_number_of_threads_gives_the_same(f, dtype, monkeypatch):
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(3001, 131)).astype(dtype), rng.normal(size=131).astype(dtype)
+    both = ag.value_and_grad(f, (0, 1))
+    exact = leaves(both(x.astype(float), w.astype(float)))
+    shared = []
+    for threads in (1, 2, 3, 5):
+        monkeypatch.setenv("AG_THREADS", str(threads))
+        compiled = ag.jit(both)
+        results = leaves(compiled(x, w))
+        for again, first in zip(leaves(compiled(x, w)), results, strict=True):
+            np.testing.assert_array_equal(again, first)  # the same to the bit, call for call
+        for y, z in zip(results, exact, strict=True):
+            np.testing.assert_allclose(y, z, rtol=0, atol=(1e-4 if dtype == np.float32 else 1e-11) * np.abs(z).max())
+        shared.append(compiled.entry(x, w).run.assembler.is_shared)
+    assert shared == [False, True, True, True]
+
+
+def test_small_programs_are_not_shared(monkeypatch):
+    monkeypatch.setenv("AG_THREADS", "2")
+    f = ag.jit(lambda x: np.exp(x).sum())
+    f(np.ones(100))
+    assert not f.entry(np.ones(100)).run.assembler.is_shared
+
+
+def test_python_threads_and_children(monkeypatch):
+    monkeypatch.setenv("AG_THREADS", "2")
+    x = np.random.default_rng(0).normal(size=(2000, 500))
+    f = ag.jit(lambda x: np.tanh(x).sum())
+    expected = f(x)
+    assert f.entry(x).run.assembler.is_shared
+    results = []
+    callers = [threading.Thread(target=lambda: results.extend(f(x) for _ in range(5))) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert results == [expected] * 15
+    child = os.fork()
+    if not child:  # where no worker lives
+        os._exit(int(f(x) != expected))
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_how_many_threads(monkeypatch):
+    monkeypatch.setenv("AG_THREADS", "3")
+    assert workers.count() == 3
+    monkeypatch.setenv("AG_THREADS", "many")
+    with pytest.raises(ValueError, match="AG_THREADS is a number of threads"):
+        workers.count()
+    monkeypatch.delenv("AG_THREADS")
+    assert 1 <= workers.count() <= workers.MOST
+
+
+def test_a_process_ends_though_workers_sleep():
+    program = "import ag, numpy as np; print(ag.jit(lambda x: np.tanh(x).sum())(np.zeros((2000, 500))))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "AG_THREADS": "2"}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == "0.0\n", done.stderr
