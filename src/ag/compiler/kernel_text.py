@@ -64,6 +64,7 @@ class KernelText:
         self.columns = _numbered("column", len(plan.column_lengths))
         self.lane = ""  # the variable that counts lanes, in the innermost loop
         self.spread: dict[int, bool] = {}  # of the values that are known here: is there one in each lane?
+        self.computed: set[int] = set()
         self.row_values: dict[int, bool] = {}  # the same, of what is one number for each row
 
     def text(self) -> str:
@@ -78,6 +79,10 @@ class KernelText:
             self._begin(m)
         stages = max(m.stage for m in self.members) + 1
         self._loops(self.rows, plan.row_lengths, plan.turned, lambda: self._row(stages))
+        if self.lines[-1].endswith(":"):
+            self.depth += len(self.lines) - 1
+            self._line("pass", "nothing that is read")
+            self.depth = 1
         for m in self._whole():
             target = plan.targets.get(id(m))
             if m.form == ONE and target is not None:
@@ -125,9 +130,9 @@ class KernelText:
                 elif m.stage == stage and self._of_rows(m):
                     self.spread = dict(self.row_values)
                     self._join(m)
-            work = [m for m in self.members if m.stage == stage and self._in_columns(m)]
+            work = self._used([m for m in self.members if m.stage == stage and self._in_columns(m)])
             if work:
-                self._pass(work, stage, stages)
+                self._pass(work)
 
     def _row_result(self, m: Member) -> None:
         number = m.item.number
@@ -146,7 +151,18 @@ class KernelText:
 
     # ------------------------------------------------------------------ columns
 
-    def _pass(self, work: list[Member], stage: int, stages: int) -> None:
+    def _used(self, work: list[Member]) -> list[Member]:
+        """The members that a pass reduces, stores or needs for that; others are computed where a later pass needs them."""
+        found: list[Member] = []
+        needed: set[int] = set()
+        for m in reversed(work):
+            number = m.item.number
+            if m.item.kind == "reduce" or id(m) in self.plan.targets or number in {*self.group.scratch, *needed}:
+                found.append(m)
+                needed.update(o.base for o in m.item.operands if isinstance(o, Operand) and self.plan._register(o) is not None)
+        return found[::-1]
+
+    def _pass(self, work: list[Member]) -> None:
         sums = [m for m in work if m.item.kind == "reduce" and m.form == ROW]
         for m in sums:
             self._begin(m)
@@ -191,7 +207,7 @@ class KernelText:
                 self.spread[number] = bool(self.lane)
             else:
                 self._earlier(source, work, done)
-                self._computed(source, done, "again")
+                self._computed(source, done, "again" if source.item.number in self.computed else "")
             done.add(number)
 
     def _scratch(self, number: int) -> str:
@@ -217,6 +233,7 @@ class KernelText:
         if self.lane and not in_lanes:
             text = f"spread({text}, {self.lane})"
         self.spread[number] = bool(self.lane)
+        self.computed.add(number)
         done.add(number)
         self._line(f"{self.names.value(number)} = {text}", ", ".join(filter(None, (self.notes.get(number, ""), note))))
 
