@@ -55,7 +55,7 @@ def run(shown, arguments):
             exec(step.text, namespace)
             with np.errstate(all="ignore"):
                 namespace[step.name](*[memory[number] for number in step.arrays])
-        elif step.kind == "BLAS":
+        elif step.step.item.product is not None:
             memory[step.step.item.number] = product(step.step.item, memory).ravel()
         else:
             called(program, step.step.item, memory)

@@ -128,6 +128,12 @@ def test_a_product_of_matrices_is_counted():
     assert (step.work.operations, step.work.read, step.work.written) == (2 * 30 * 40 * 50, 8 * (30 * 40 + 40 * 50), 8 * 30 * 50)
 
 
+def test_a_product_with_few_columns_has_a_kernel():
+    (step,) = steps(lambda x, y: x @ y, np.ones((50, 100)), np.ones((100, 3)))
+    assert step.kind == ("BLAS" if native.host().vector_bytes < 32 else "product")
+    assert (step.work.operations, step.work.read, step.work.written) == (2 * 50 * 100 * 3, 8 * (5000 + 300), 8 * 150)
+
+
 def test_softmax_is_counted():
     """Of each element: a difference, an exponential, a term of a sum, a quotient; the maximum is none."""
     (step,) = steps(softmax, np.ones((20, 30)))

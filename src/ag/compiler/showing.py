@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..files import write_by_ending
-from . import counting, native, passes, sharing
+from . import counting, native, passes, sharing, skinny
 from .assembling import Assembler
 from .executable import Machine
 from .fusion import Step
@@ -42,16 +42,16 @@ class ShownStep:
     """One step of a program: a group of quantities that are computed together, a product, or a call of NumPy."""
 
     def __init__(
-        self, program: Program, step: Step, kernel: Kernel | None, name: str, notes: dict[int, str], threads: int
+        self, program: Program, step: Step, kernel: Kernel | None, name: str, notes: dict[int, str], assembler: Assembler
     ) -> None:
         self.program, self.step, self.kernel, self.name = program, step, kernel, name
-        self.threads = sharing.parts_of(kernel, threads) if kernel else None  # which share its outermost loop
+        self.threads = sharing.parts_of(kernel, assembler.threads) if kernel else None  # which share its outermost loop
         self.work = counting.work_of(program, step, kernel)
         self.names = Names(program)
         item = step.item
         self.numbers = [m.item.number for m in kernel.members] if kernel else [item.number]  # type: ignore[union-attr]
         self.made = list(dict.fromkeys([*self._stored()])) if kernel else self.numbers
-        self.kind = "kernel" if kernel else {"product": "BLAS", "scatter": "kernel", "call": "NumPy"}.get(item.kind, item.kind)  # type: ignore[union-attr]
+        self.kind = "kernel" if kernel else self._kind(assembler)
         self.arrays: list[int] = []
         if kernel is not None:
             self.arrays = list(dict.fromkeys(a.operand.base for a in kernel.accesses.values()))
@@ -60,6 +60,14 @@ class ShownStep:
             self.text, self.arrays = scattered(program, item, name)
         else:
             self.text = self._call()
+
+    def _kind(self, assembler: Assembler) -> str:
+        """What computes it: a kernel, a kernel for products, BLAS or NumPy."""
+        item = self.step.item
+        assert item is not None
+        if item.product is not None:
+            return "BLAS" if skinny.way_of(item.product, assembler.machine) is None else "product"
+        return {"scatter": "kernel", "call": "NumPy"}.get(item.kind, item.kind)
 
     def _stored(self) -> Iterator[int]:
         assert self.kernel is not None
@@ -73,11 +81,12 @@ class ShownStep:
         call = f"m{item.number} = {self.program.call(item.quantity)}"
         p = item.product
         if p is None:
-            return f"{call}  # NumPy"
+            return f"{call}  # {self.kind}"
         lead = f"{' x '.join(map(str, p.lead))} times " if p.lead else ""
         read = [w for w, layout in (("left", p.left), ("right", p.right)) if layout.transposed]
         turned = f", the {' and the '.join(read)} one transposed" if read else ""
-        return f"{call}  # BLAS: {lead}{p.rows} x {p.inner} x {p.columns}{turned}"
+        said = "a kernel for few columns" if self.kind == "product" else "BLAS"
+        return f"{call}  # {said}: {lead}{p.rows} x {p.inner} x {p.columns}{turned}"
 
     @property
     def space(self) -> str:
@@ -122,10 +131,11 @@ class Shown:
         is_native = isinstance(self.run, Machine)
         self.assembler: Assembler = self.run.assembler if is_native else Assembler(entry.program, self.machine)
         self.passes = list(self._passes())
-        block, threads = self.assembler.block, self.assembler.threads
+        block = self.assembler.block
         notes = {n: self.note(q) for n, q in enumerate(self.compiled.quantities)}
         self.steps = [
-            ShownStep(self.compiled, step, block.kernels.get(k), f"k{k}", notes, threads) for k, step in enumerate(block.steps)
+            ShownStep(self.compiled, step, block.kernels.get(k), f"k{k}", notes, self.assembler)
+            for k, step in enumerate(block.steps)
         ]
 
     def _passes(self) -> Iterator[Pass]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .blas import Product
 from .emitter import Emitter, Value
+from .native import Machine
 from .writing_code import Writer, nested
 
 FEW = 12  # columns, at most
@@ -21,15 +22,24 @@ REGISTERS = 24  # for sums
 
 def kernel(name: str, product: Product, type: str, module: Any) -> str | None:
     """The function (left, right, result, scratch) of a skinny product; None where a BLAS does it."""
+    way = way_of(product, module.machine)
+    if way is None:
+        return None
+    skinny = _Skinny(name, product, type, module)
+    return skinny.dots() if way == "dots" else skinny.outers(way == "outers, turned")
+
+
+def way_of(product: Product, machine: Machine) -> str | None:
+    """Which kernel does it: "dots", "outers", or "outers, turned", where the columns are the few; None where a BLAS does it."""
     p = product
-    if p.lead or module.machine.vector_bytes < 32 or not module.machine.features & {"fma", "avx512f"}:
+    if p.lead or machine.vector_bytes < 32 or not machine.features & {"fma", "avx512f"}:
         return None
     if 2 <= p.columns <= FEW and not p.left.transposed and LONG <= p.inner <= LONGEST and p.rows >= 4:
-        return _Skinny(name, p, type, module).dots()
+        return "dots"
     if 2 <= p.rows <= FEW and not p.right.transposed and p.columns >= LONG and p.inner >= 4:
-        return _Skinny(name, p, type, module).outers(False)
+        return "outers"
     if 2 <= p.columns <= FEW and p.left.transposed and p.rows >= LONG and p.inner >= 4:
-        return _Skinny(name, p, type, module).outers(True)
+        return "outers, turned"
     return None
 
 
