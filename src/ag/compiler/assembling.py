@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from . import blas, sharing, skinny
 from .addresses import stored_type, type_of
+from .cumulating import running_sums
 from .fusion import Fused, Step, operands_of
 from .kernels import Kernel
 from .lowering import Item, Lowered
@@ -208,8 +209,8 @@ class Block:
         assert item is not None
         if item.kind == "product":
             self._product(item)
-        elif item.kind == "scatter":
-            self._scatter(item)
+        elif item.kind in ("scatter", "cumulate"):
+            self._written_out(item)
         else:
             self._numpy(item)
 
@@ -251,9 +252,10 @@ class Block:
 
         nested(a, product.lead, product.steps, one)
 
-    def _scatter(self, item: Item) -> None:
-        """Elements that are added where indices say, one after another."""
+    def _written_out(self, item: Item) -> None:
+        """An item with a function of its own."""
         a = self.assembler
-        name = f"scatter{len(a.functions)}"
-        a.functions.append(scatter(name, self.program, item, self.slots.__getitem__, a))
+        name = f"{item.kind}{len(a.functions)}"
+        write = scatter if item.kind == "scatter" else running_sums
+        a.functions.append(write(name, self.program, item, self.slots.__getitem__, a))
         a.emit(f"call void @{name}(ptr %table)")

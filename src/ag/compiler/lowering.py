@@ -6,7 +6,7 @@ An item is something to be computed: a map (element by element), a reduction, a 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from .views import (
 FOLDS = {"sum": "add", "max": "maximum", "min": "minimum", "prod": "multiply"}
 TRUTHS = {"bitwise_and": "logical_and(x, y)", "bitwise_or": "logical_or(x, y)", "bitwise_xor": "logical_xor(x, y)",
           "invert": "logical_not(x)"}  # fmt: skip
+POWERS = {3: "x * x * x", 4: "(x * x) * (x * x)"}  # which are as accurate as any power, and as special
 OF_FLOATS = ("x ** y", "x % y", "x // y")  # of integers they go through NumPy, whose rules are their own
 
 
@@ -60,6 +61,8 @@ def kernel_of(q: Quantity, kinds: list[Any]) -> str | None:
     kernel = "x" if name in CASTS else TRUTHS.get(name) if q.dtype == bool else None
     if kernel is None and is_elementwise(q.op) and isinstance(q.op.kernel, str):
         kernel = q.op.kernel
+        if name == "pow" and type(q.inputs[1]) is Constant and q.dtype.kind == "f":
+            kernel = POWERS.get(q.inputs[1].value, kernel)
     if kernel is None or not printable(kernel):
         return None
     if q.dtype.kind in "iu" and any(part in kernel for part in OF_FLOATS):
@@ -254,6 +257,18 @@ class Lowered:
         item = product_of(self, number, q)
         self.items.append(item or Item(number, "call", q.shape, [*map(self._whole, q.inputs)], quantity=q))
 
+    def _cumulated(self, number: int, q: Quantity) -> None:
+        """Running sums along an axis of floats or integers."""
+        source = self.program.quantities[q.inputs[0]] if isinstance(q.inputs[0], int) else None
+        if source is None or source.dtype != q.dtype or q.dtype == bool or not q.size:
+            self.items.append(Item(number, "call", q.shape, [*map(self._whole, q.inputs)], quantity=q))
+            return
+        operand = self.reader.operand(q.inputs[0], q.shape)
+        if not isinstance(operand, Operand) or operand.gathers:
+            operand = Operand(self.reader.alias(q.inputs[0]), 0, strides_of(q.shape), None)  # type: ignore[arg-type]
+        axis = q.params["axis"] % len(q.shape)
+        self.items.append(Item(number, "cumulate", q.shape, [replace(operand, axes=None)], reduced=(axis,), quantity=q))
+
     # ------------------------------------------------------------------ views that must be in memory
 
     def _copy_views(self) -> None:
@@ -279,5 +294,5 @@ class Lowered:
 
 PARTS = {
     "concat": Lowered._joined, "stack": Lowered._joined, "pad": Lowered._padded,
-    "index_add": Lowered._put, "index_set": Lowered._put, "matmul": Lowered._product,
+    "index_add": Lowered._put, "index_set": Lowered._put, "matmul": Lowered._product, "cumulative_sum": Lowered._cumulated,
 }  # fmt: skip
