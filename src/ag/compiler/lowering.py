@@ -265,7 +265,7 @@ class Lowered:
             return
         operand = self.reader.operand(q.inputs[0], q.shape)
         if not isinstance(operand, Operand) or operand.gathers:
-            operand = Operand(self.reader.alias(q.inputs[0]), 0, strides_of(q.shape), None)  # type: ignore[arg-type]
+            operand = Operand(self.reader.alias(q.inputs[0]), 0, strides_of(q.shape), None)
         axis = q.params["axis"] % len(q.shape)
         self.items.append(Item(number, "cumulate", q.shape, [replace(operand, axes=None)], reduced=(axis,), quantity=q))
 
