@@ -49,7 +49,8 @@ class EighResult(NamedTuple):
 def differences(v):
     """vⱼ - vᵢ, and 0 for what is equal but for rounding."""
     value = np.abs(value_of(v))
-    tolerance = value.shape[-1] * np.finfo(float_of(value)).eps * np.max(value, -1, keepdims=True, initial=0)[..., None]
+    largest = np.max(value, -1, keepdims=True)[..., None] if value.size else 0.0
+    tolerance = value.shape[-1] * np.finfo(float_of(value)).eps * largest
     d = v[..., None, :] - v[..., :, None]
     return where(np.abs(value_of(d)) <= tolerance, 0.0, d)
 

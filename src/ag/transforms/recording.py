@@ -9,12 +9,13 @@ import numpy as np
 
 from ..adjoint import Adjoints, conjugate, pull, seed, zero
 from ..batched import physical
-from ..capture import debug, ordinary
+from ..capture import debug, ordinary, recorder
 from ..node import Node, Operand, describe, transforming
 from ..operators.batching import lowered, raised
 from ..operators.rules import fit, is_complex, shape_of
 from ..reach import Reach
 from ..tangents import push
+from ..traced import Traced
 from .arguments import Fresh, owned, plain, released, split
 from .containers import leaves, mapped, rebuilt, same_shape
 
@@ -128,6 +129,8 @@ def cotangents(seeds: Adjoints, reach: Reach, targets: list[Node]) -> list[Any]:
     results = [zero(leaf) if adjoints.get(leaf) is None else adjoints[leaf] for leaf in targets]
     if record:
         return [c if isinstance(c, Operand) else leaf.like(c) for c, leaf in zip(results, targets, strict=True)]
+    if recorder.trace is not None:  # where a number is picked it is recorded as an array
+        results = [fit(c, leaf) if type(leaf._value) is Traced else c for c, leaf in zip(results, targets, strict=True)]
     return owned(results, [])
 
 
