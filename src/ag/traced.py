@@ -51,6 +51,16 @@ class Traced(Operand):
         return self.size * self.dtype.itemsize
 
     @property
+    def real(self) -> Any:
+        """The real part, as of an array."""
+        return np.real(self)
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part, as of an array."""
+        return np.imag(self)
+
+    @property
     def value(self) -> Traced:
         """Itself: a program has no derivative of its own."""
         return self

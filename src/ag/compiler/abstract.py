@@ -55,15 +55,20 @@ def _key(x: Any) -> Any:
 
 def _kind(op: Any, inputs: list[Any]) -> tuple[Any, bool]:
     """The dtype of an elementwise result: it does not depend on shapes, but for 0-d arrays, which count as arrays."""
-    key = (op, tuple([(x.dtype, x.weak) if type(x) is Quantity else type(x.value) for x in inputs]))
+    key = (op, tuple([(x.dtype, x.weak) if type(x) is Quantity else (type(x.value), _like(x.value)) for x in inputs]))
     found = _known.get(key)
     if found is None:
-        given = [stand_in(x) if type(x) is Quantity else type(x.value)(1) for x in inputs]
+        given = [stand_in(x) if type(x) is Quantity else _like(x.value) for x in inputs]
         weak = op.scalar is not None and all(type(x) in (float, int, bool) for x in given)
         with np.errstate(all="ignore"):
             result = np.asarray(op.forward(*given))
         found = _known[key] = result.dtype, weak
     return found
+
+
+def _like(x: Any) -> Any:
+    """1 as a number of the same type; an integer that does not fit every type of integers, as it is."""
+    return x if type(x) is int and not 0 <= x < 2**7 else type(x)(1)
 
 
 def _evaluated(op: Any, inputs: list[Any], params: dict[str, Any]) -> Type:

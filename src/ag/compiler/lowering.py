@@ -58,7 +58,9 @@ class Item:
 def kernel_of(q: Quantity, kinds: list[Any]) -> str | None:
     """The kernel expression of an elementwise quantity, if it is computed by a kernel."""
     name = q.op.name
-    kernel = "x" if name in CASTS else TRUTHS.get(name) if q.dtype == bool else None
+    kernel = "x" if name in CASTS else None
+    if q.dtype == bool and name in TRUTHS and len(q.inputs) == TRUTHS[name].count(",") + 1:  # a number is no input of these rows
+        kernel = TRUTHS[name]
     if kernel is None and is_elementwise(q.op) and isinstance(q.op.kernel, str):
         kernel = q.op.kernel
         if name == "pow" and type(q.inputs[1]) is Constant and q.dtype.kind == "f":

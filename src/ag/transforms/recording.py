@@ -114,7 +114,7 @@ class Recorded:
             if t is None:
                 return zero(end) if isinstance(end, Node) else mapped(lambda x: np.zeros(shape_of(x))[()], end)
             if isinstance(t, Operand):
-                return raised(t, levels)
+                return raised(fit(t, root), levels)
             return float(t) if type(root._value) is float else raised(np.asarray(t, root._value.dtype)[()], levels)
 
         return rebuilt(self.output, owned(list(map(tangent, self.roots, self.ends)), given))
