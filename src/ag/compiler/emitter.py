@@ -100,6 +100,9 @@ class Emitter:
         align = BITS[stored] // 8
         if lanes is None or lanes == self.width:
             value = self.line(f"load {self.vector(stored)}, ptr {pointer}, align {align}", stored)
+        elif lanes == 1:
+            first = self.line(f"load {stored}, ptr {pointer}, align {align}", stored)
+            value = self.line(f"insertelement {self.vector(stored)} zeroinitializer, {stored} {first.text}, i64 0", stored)
         else:
             arguments = ("ptr", pointer), ("i32", str(align)), self._mask(lanes), (self.vector(stored), "zeroinitializer")
             text = self.call(f"llvm.masked.load.{self.mangled(stored)}.p0", self.vector(stored), *arguments)
@@ -112,6 +115,9 @@ class Emitter:
         type, align = self.vector(value.type), BITS[value.type] // 8
         if lanes is None or lanes == self.width:
             self.body.append(f"  store {type} {value.text}, ptr {pointer}, align {align}")
+        elif lanes == 1:  # for x86 LLVM makes a store of the wide element of a masked one that follows a truncation
+            first = self.line(f"extractelement {type} {value.text}, i64 0", value.type)
+            self.body.append(f"  store {value.type} {first.text}, ptr {pointer}, align {align}")
         else:
             arguments = (type, value.text), ("ptr", pointer), ("i32", str(align)), self._mask(lanes)
             self.body.append("  " + self.call(f"llvm.masked.store.{self.mangled(value.type)}.p0", "void", *arguments))
