@@ -73,8 +73,8 @@ def _finite(adjoints: Adjoints) -> bool:
     numbers = 0.0
     for g in adjoints.values():
         g = physical(value_of(g))
-        if type(g) is Traced:
-            continue  # which is asked when the program runs
+        if isinstance(g, Operand):
+            continue  # traced, which is asked when the program runs
         if type(g) is float:
             numbers += g
         elif g is not None and g is not absent and not np.isfinite(g).all():

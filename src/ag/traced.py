@@ -107,7 +107,7 @@ class Traced(Operand):
 
     def __index__(self) -> int:
         self._unknown(
-            "An integer", "index with it (x[i], np.take(a, i, axis=0)), write ag.fori_loop in place of range(n), or name the "
+            "An integer", "index with it (x[i], ag.take(a, i, axis=0)), write ag.fori_loop in place of range(n), or name the "
             "argument in static_argnums, as shapes and Python's loops need it",
         )
 
@@ -119,7 +119,7 @@ class Traced(Operand):
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         self._unknown(
-            "The array behind x", "write np.stack([x, y]) for np.array([x, y]), np.take(a, x, axis=0) for a[x], and functions of "
+            "The array behind x", "write np.stack([x, y]) for np.array([x, y]), ag.take(a, x, axis=0) for a[x], and functions of "
             "NumPy or ag that record (np.exp(x)) for others",
         )
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from . import blas, sharing, skinny
 from .addresses import stored_type, type_of
 from .cumulating import running_sums
 from .fusion import Fused, Step, operands_of
 from .kernels import Kernel
+from .looping import is_stack, loop_of
 from .lowering import Item, Lowered
 from .native import Machine
 from .program import Program
@@ -58,6 +62,7 @@ class Assembler(Writer):
         self.functions: list[str] = []
         self.declarations: set[str] = set()
         self.slots = 0  # of the table of addresses
+        self.stacks: list[int] = []  # slots of memory that is got and freed by the program
         self.calls: list[tuple[Block, Item]] = []  # items that NumPy computes
         self.block = Block(self, program, "k")
         self.arena = self.block.arena
@@ -68,6 +73,11 @@ class Assembler(Writer):
     def is_shared(self) -> bool:
         """Does it use several threads?"""
         return sharing.DECLARATION in self.declarations
+
+    @property
+    def may_decline(self) -> bool:
+        """Can it turn out that the program does not hold?"""
+        return any("label %declined" in line for line in self.body)
 
     def slot(self) -> int:
         self.slots += 1
@@ -86,6 +96,46 @@ class Assembler(Writer):
         self.emit(f"{address} = load ptr, ptr {place}")
         return address
 
+    def at(self, address: str, index: str, size: int) -> str:
+        """The address of an element of this size."""
+        offset = self.fresh()
+        self.emit(f"{offset} = mul i64 {index}, {size}")
+        return self.moved(address, "i8", offset)
+
+    def copy(self, target: str, source: str, size: int) -> None:
+        """Copy bytes."""
+        if size in (1, 2, 4, 8, 16):
+            value = self.fresh()
+            self.emit(f"{value} = load i{8 * size}, ptr {source}, align 1")
+            self.emit(f"store i{8 * size} {value}, ptr {target}, align 1")
+        elif size:
+            self.emit(f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size}, i1 false)")
+
+    def constant(self, value: Any) -> str:
+        """The address of a number."""
+        content = np.asarray(value).tobytes()
+        name = f"@constant{len(self.functions)}"
+        text = "".join(f"\\{byte:02X}" for byte in content)
+        self.functions.append(f'{name} = private constant [{len(content)} x i8] c"{text}", align 16')
+        return name
+
+    def stack(self, slot: int, count: str, size: int) -> None:
+        """New memory for ``count`` elements; what was in the slot is freed. Declines, if there is none."""
+        self.stacks.append(slot)
+        self.declarations |= {"declare ptr @malloc(i64)", "declare void @free(ptr)", "declare i64 @llvm.smax.i64(i64, i64)"}
+        self.emit(f"call void @free(ptr {self.get(slot)})")
+        self.put(slot, "null")
+        least, bytes, more, pointer, none = (self.fresh() for _ in range(5))
+        label = f"got{next(self.names)}"
+        self.emit(f"{least} = call i64 @llvm.smax.i64(i64 {count}, i64 0)")
+        self.emit(f"{bytes} = mul i64 {least}, {size}")
+        self.emit(f"{more} = add i64 {bytes}, 1")
+        self.emit(f"{pointer} = call ptr @malloc(i64 {more})")
+        self.put(slot, pointer)
+        self.emit(f"{none} = icmp eq ptr {pointer}, null")
+        self.emit(f"br i1 {none}, label %declined, label %{label}")
+        self.body.append(f"{label}:")
+
     def _given(self, place: int) -> str:
         """The address of one of the arrays that the function is called with."""
         pointer, address = self.fresh(), self.fresh()
@@ -103,20 +153,29 @@ class Assembler(Writer):
             self.put(block.slots[number], self._given(count + place))
         count += len(self.outputs)
         self.arena_address = self._given(count)
+        block.place(0)
         block.emit()
         for number in self.program.expected:
-            self._check(block, number)
-        self.emit(f"ret i32 {HELD}")
+            self.check(block, number)
+        self._end(HELD)
         self.body.append("declined:")
-        self.emit(f"ret i32 {DECLINED}")
+        self._end(DECLINED)
+        for slot in dict.fromkeys(self.stacks):  # so that they can be freed, whatever has run
+            null = self.fresh()
+            self.entry += [f"  {null} = getelementptr ptr, ptr %table, i64 {slot}", f"  store ptr null, ptr {null}"]
         slots = max(self.slots, 1)
         run = ["define i32 @run(ptr %data) {", f"  %table = alloca [{slots} x ptr]", *self.entry, *self.body, "}"]
         body = "\n".join(run).replace(self.TABLE, str(slots)).replace(self.TABLE_BYTES, str(8 * slots))
         return "\n".join([*sorted(self.declarations), *self.functions, body, ""])
 
-    def _check(self, block: Block, number: int) -> None:
+    def _end(self, status: int) -> None:
+        for slot in dict.fromkeys(self.stacks):
+            self.emit(f"call void @free(ptr {self.get(slot)})")
+        self.emit(f"ret i32 {status}")
+
+    def check(self, block: Block, number: int) -> None:
         """Decline, unless the number is 0."""
-        type = type_of(self.program.quantities[number].dtype)
+        type = type_of(block.program.quantities[number].dtype)
         value, ok, label = self.fresh(), self.fresh(), f"held{next(self.names)}"
         self.emit(f"{value} = load {stored_type(type)}, ptr {self.get(block.slots[number])}")
         compare = f"fcmp oeq {type}" if type in ("double", "float") else f"icmp eq {stored_type(type)}"
@@ -137,6 +196,12 @@ class Block:
         made = self._made()
         self.outputs = list(dict.fromkeys(x for x in program.outputs if isinstance(x, int) and x in made))
         self.slots = {number: assembler.slot() for number in [*program.arguments, *made]}
+        self.loops = {
+            k: loop_of(assembler, self, step.item, lambda body, n, k=k: Block(assembler, body, f"{prefix}{k}_{n}_"))  # type: ignore[misc]
+            for k, step in enumerate(self.steps) if step.item is not None and step.item.kind == "loop"
+        }
+        self.rooms: dict[int, int] = {}  # of each loop its place in the arena
+        self.base = 0  # of the block's own memory in the arena
         self.kernels: dict[int, Kernel] = {}
         self.places: dict[int, dict[int, list[int]]] = {}  # of a shared kernel, for what the other threads reduce to
         for k, step in enumerate(self.steps):
@@ -152,7 +217,7 @@ class Block:
         made: dict[int, None] = {}
         for step in self.steps:
             if step.item is not None:
-                made[step.item.number] = None
+                made.update(dict.fromkeys(step.item.made()))
             else:
                 assert step.group is not None
                 for number in step.group.stored:
@@ -169,14 +234,17 @@ class Block:
         for k, step in enumerate(self.steps):
             items = [step.item] if step.item is not None else [m.item for m in step.group.all()]  # type: ignore[union-attr]
             for item in items:
-                first.setdefault(item.number, k)
-                for number in [item.number, *(o.base for o in operands_of(item))]:
+                for number in item.made():
+                    first.setdefault(number, k)
+                for number in [*item.made(), *(o.base for o in operands_of(item))]:
                     last[number] = k
         for number in self.program.results():
             last[number] = end
         for number in sorted(made, key=first.__getitem__):
-            if number not in self.outputs:
+            if number not in self.outputs and not is_stack(self.program.quantities[number].dtype):
                 self.offsets[number] = self.arena.place(self._bytes(number), first[number], last[number])
+        for k, loop in self.loops.items():
+            self.rooms[k] = self.arena.apart(loop.size)
         for k, kernel in self.kernels.items():
             parts = sharing.parts_of(kernel, self.assembler.threads)
             if parts > 1:
@@ -189,16 +257,26 @@ class Block:
         q = self.program.quantities[number]
         return q.size * q.dtype.itemsize
 
+    def place(self, base: int) -> None:
+        """Write in the table where all is that stays where it is. ``base``: of its memory in the arena."""
+        a = self.assembler
+        self.base = base
+        for number, offset in self.offsets.items():
+            a.put(self.slots[number], a.moved(a.arena_address, "i8", base + offset))
+        for k, loop in self.loops.items():
+            loop.place(base + self.rooms[k])
+
     def emit(self) -> None:
         """The steps, as calls."""
         a = self.assembler
-        for number, offset in self.offsets.items():
-            a.put(self.slots[number], a.moved(a.arena_address, "i8", offset))
         for k, step in enumerate(self.steps):
-            if step.group is not None:
+            if k in self.loops:
+                self.loops[k].emit()
+            elif step.group is not None:
                 kernel = self.kernels[k]
                 if k in self.places:
-                    sharing.call(kernel, a.threads, a, self.slots, self.places[k])
+                    places = {number: [self.base + offset for offset in own] for number, own in self.places[k].items()}
+                    sharing.call(kernel, a.threads, a, self.slots, places)
                 else:
                     a.emit(f"call void @{kernel.name}(ptr %table, i64 0, i64 {kernel.units})")
             else:

@@ -111,7 +111,8 @@ class Fused:
         self._placed(item, len(self.steps) - 1, None)
 
     def _placed(self, item: Item, k: int, group: Group | None) -> None:
-        self.home[item.number] = max(k, self.home.get(item.number, 0))
+        for number in item.made():
+            self.home[number] = max(k, self.home.get(number, 0))
         for operand in operands_of(item):
             if group is None or not _is_register(group, item, operand):
                 self.read.add(operand.base)

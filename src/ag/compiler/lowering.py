@@ -6,13 +6,14 @@ An item is something to be computed: a map (element by element), a reduction, a 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from .abstract import is_elementwise
 from .elementary import printable
+from .loops import LOOPS, RESULT
 from .program import Constant, Program, Quantity
 from .views import (
     CASTS,
@@ -24,6 +25,7 @@ from .views import (
     flat,
     gathered_axes,
     is_known,
+    pointed,
     sliced,
     strides_of,
 )
@@ -50,6 +52,11 @@ class Item:
     quantity: Any = None
     product: Any = None
     ordered: bool = False  # after all else that is written in the same quantity
+    results: dict[int, int] = field(default_factory=dict)  # of a loop: the quantity that each of its results is
+
+    def made(self) -> list[int]:
+        """The quantities that it computes, or a part of them."""
+        return list(self.results.values()) if self.kind == "loop" else [self.number]
 
 
 # ---------------------------------------------------------------------- items
@@ -58,7 +65,7 @@ class Item:
 def kernel_of(q: Quantity, kinds: list[Any]) -> str | None:
     """The kernel expression of an elementwise quantity, if it is computed by a kernel."""
     name = q.op.name
-    kernel = "x" if name in CASTS else None
+    kernel = "x" if name in CASTS or (name in FOLDS and not q.params["axis"]) else None
     if q.dtype == bool and name in TRUTHS and len(q.inputs) == TRUTHS[name].count(",") + 1:  # a number is no input of these rows
         kernel = TRUTHS[name]
     if kernel is None and is_elementwise(q.op) and isinstance(q.op.kernel, str):
@@ -79,6 +86,10 @@ class Lowered:
         self.program = program
         self.reader = Reader(program)
         self.items: list[Item] = []
+        self.results: dict[int, dict[int, int]] = {}  # of each loop
+        for number, q in enumerate(program.quantities):
+            if q.op is RESULT:
+                self.results.setdefault(q.inputs[0], {})[q.params["k"]] = number
         self.consumers = self._only_consumers()
         self.started: set[int] = set()  # what is written where its one consumer stands
         for number, q in enumerate(program.quantities):
@@ -106,6 +117,12 @@ class Lowered:
 
     def _lower(self, number: int, q: Quantity) -> None:
         name, kinds = q.op.name, self._kinds(q)
+        if q.op is RESULT:  # which its loop writes
+            return
+        if q.op in LOOPS:
+            operands = [*map(self._whole, q.inputs)]
+            self.items.append(Item(number, "loop", (), operands, quantity=q, results=self.results.get(number, {})))
+            return
         known = all(map(is_known, kinds))
         kernel = kernel_of(q, kinds)
         if kernel is not None and q.size:
@@ -181,12 +198,16 @@ class Lowered:
 
     def _is_in_place(self, q: Quantity) -> bool:
         """Can it be computed in the memory of what is computed from it?"""
-        return q.op.name == "index_add" and (basic(q.params["template"]) or gathered_axes(q) is not None)
+        return q.op.name == "index_add" and (self._is_region(q) or gathered_axes(q) is not None)
+
+    def _is_region(self, q: Quantity) -> bool:
+        """Does the index select a part that slices could select, too, were its numbers known?"""
+        return basic(q.params["template"]) or self.reader.points(q)
 
     def _put_into(self, number: int, q: Quantity) -> None:
         x, v, *found = q.inputs
         template = q.params["template"]
-        if not basic(template) and not self._is_in_place(q):
+        if not self._is_region(q) and not self._is_in_place(q):
             self.items.append(Item(number, "call", q.shape, [*map(self._whole, q.inputs)], quantity=q))
             return
         if isinstance(x, int) and x in self.started:
@@ -195,11 +216,13 @@ class Lowered:
             return
         else:
             self._map(number, q.shape, (x,), "x", into=self.region(number, (...,)))
-        if basic(template):
-            selected = np.broadcast_to(0, q.shape)[template].shape
+        if self._is_region(q):
+            selected = np.broadcast_to(0, q.shape)[pointed(template)].shape
             if math.prod(selected):
-                adds = q.op.name == "index_add"
-                self._map(number, selected, (v,), "x", into=self.region(number, template), adds=adds, ordered=True)
+                into = self.region(number, pointed(template))
+                if found:
+                    into = replace(into, gathers=self.reader.pointers(q, len(selected), q.shape))
+                self._map(number, selected, (v,), "x", into=into, adds=q.op.name == "index_add", ordered=True)
             return
         count = gathered_axes(q) or 0
         space = np.broadcast_shapes(*map(self._shape, found)) + q.shape[count:]

@@ -12,6 +12,7 @@ from ..operators.rules import shape_of
 from ..operators.steps import greater_equal, less, logical_or
 from ..operators.table import TABLE
 from ..traced import Traced
+from .loops import LOOPS, RESULT, pruned
 from .products import PRODUCTS, is_changed
 from .program import Constant, Program, Quantity
 from .rewriter import Rules, rewritten
@@ -112,13 +113,29 @@ def products(program: Program) -> Program:
 
 
 def without_dead_code(program: Program) -> Program:
-    """Only what a result depends on."""
-    needed = program.needed()
+    """Only what a result depends on; loops without the results that nobody reads."""
+    needed = set(program.results())
+    used: dict[int, list[int]] = {}  # of each loop the results that are read
+    loops: dict[int, tuple[Quantity, dict[int, int]]] = {}
+    for number in range(len(program.quantities) - 1, -1, -1):
+        q = program.quantities[number]
+        if number not in needed:
+            continue
+        if q.op is RESULT:
+            used.setdefault(q.inputs[0], []).append(q.params["k"])
+        elif q.op in LOOPS:
+            q, _ = loops[number] = pruned(q, sorted(set(used[number])), without_dead_code)
+        needed.update(x for x in q.inputs if type(x) is int)
     new = Program()
     moved: dict[int, int] = {}
     for number, q in enumerate(program.quantities):
         if q.op is None or number in needed:
             moved[number] = len(new.quantities)
+            if number in loops:
+                q = loops[number][0]
+            elif q.op is RESULT:
+                k = loops[q.inputs[0]][1][q.params["k"]]
+                q = Quantity(q.op, q.inputs, {"k": k}, q.shape, q.dtype, q.weak, q.place, q.name)
             new.quantities.append(q.of(tuple([moved[x] if type(x) is int else x for x in q.inputs])))
     new.captured = list(program.captured)
     new.arguments = [moved[x] for x in program.arguments]

@@ -9,6 +9,7 @@ from typing import Any
 from .program import Constant, Program, Quantity
 
 TYPES = {"float64": "double", "float32": "float", "int64": "i64", "int32": "i32", "bool": "i1"}  # what kernels compute with
+INDEXING = ("getitem", "index_add", "index_set")
 CASTS = ("astype", "as_tensor", "as_scalar", "argument", "positive")
 
 
@@ -75,6 +76,17 @@ def gathered_axes(q: Quantity) -> int | None:
     return count if all(part is Ellipsis or part == slice(None) for part in template[count:]) else None
 
 
+def found_in(q: Quantity) -> tuple[Any, ...]:
+    """The index arrays among the inputs of an indexing quantity."""
+    count = sum(type(part) is str for part in q.params["template"]) if q.op.name in INDEXING else 0
+    return q.inputs[len(q.inputs) - count :]
+
+
+def pointed(template: Any) -> Any:
+    """A template with 0 in place of its arrays."""
+    return tuple([0 if type(part) is str else part for part in template])
+
+
 class Reader:
     """Finds out how quantities are read, through all views."""
 
@@ -89,11 +101,24 @@ class Reader:
     def follows(self, number: int) -> bool:
         """Is it a view that is read through?"""
         q = self.program.quantities[number]
-        if q.op is None or number in self.copied or not q.size or not is_view(q):
+        if q.op is None or number in self.copied or not q.size or not (is_view(q) or (q.op.name == "getitem" and self.points(q))):
             return False
         if not all(is_known(self.program.quantities[x].dtype) for x in q.inputs if type(x) is int):
             return False
         return q.op.name not in CASTS or self.is_same(q)
+
+    def points(self, q: Quantity) -> bool:
+        """Is it an index whose arrays are one number each, beside slices?"""
+        found = found_in(q)
+        kinds = [self.program.quantities[x] for x in found if isinstance(x, int)]
+        single = bool(found) and len(kinds) == len(found) and all(not i.shape and i.dtype.kind in "iu" for i in kinds)
+        return single and type(q.inputs[0]) is int
+
+    def pointers(self, q: Quantity, rank: int, shape: tuple[int, ...]) -> tuple[Gather, ...]:
+        """The arrays of such an index into memory of this shape, in row-major order."""
+        axes = [a for a, part in enumerate(along_axes(q.params["template"], shape)) if type(part) is str]
+        strides = strides_of(shape)
+        return tuple([Gather(self._read(x, [], rank, ()), strides[a], shape[a]) for x, a in zip(found_in(q), axes, strict=True)])
 
     def operand(self, x: int | Constant, space: tuple[int, ...]) -> Operand | Constant:
         """x, broadcast to the space, as an operand."""
@@ -160,6 +185,9 @@ class Reader:
         source = self.program.quantities[q.inputs[0]]
         base = self.alias(q.inputs[0])
         strides = strides_of(source.shape)
+        if self.points(q):
+            below = sliced(pointed(q.params["template"]), index, source.shape)
+            return Operand(base, *flat(below, strides, rank), None, self.pointers(q, rank, source.shape))
         arrays = [self.program.quantities[x] for x in q.inputs[1:]]
         rank_of_index = max(len(a.shape) for a in arrays)
         gathers = []

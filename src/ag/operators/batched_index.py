@@ -13,8 +13,9 @@ import numpy as np
 
 from ..batched import Batched
 from ..node import Operand
+from ..traced import is_traced
 from .batching import Lead, full, padded
-from .rules import broadcast, reshaped, shape_of, value_of
+from .rules import FUNCTIONS, broadcast, reshaped, shape_of, value_of
 
 HERE = "array"  # stands in a template for an index array
 
@@ -49,7 +50,8 @@ def places(lead: Lead, shape: tuple[int, ...], found: Any, template: Template) -
     hidden = len(lead)
     start = _place_of_arrays(parts, len(shape))
     index = tuple(value_of(padded(x, ndim)) if type(x) is Batched else x for x in parts)
-    result = np.moveaxis(numbers[index], range(start, start + hidden), range(hidden))
+    taken = FUNCTIONS["getitem"](numbers, index) if is_traced(*index) else numbers[index]
+    result = np.moveaxis(taken, range(start, start + hidden), range(hidden))
     return np.broadcast_to(result, lead + result.shape[hidden:])
 
 
@@ -65,6 +67,8 @@ def _place_of_arrays(parts: list[Any], ndim: int) -> int:
 
 def names_twice(shape: tuple[int, ...], found: Any, template: Template) -> bool:
     """Does an index name an element twice (in one example)?"""
+    if not any(map(shape_of, found)):
+        return False  # of numbers, which name one place
     batched = [x for x in found if type(x) is Batched]
     lead = tuple(level.size for level in batched[0].levels) if batched else ()
     lines = np.sort(places(lead, shape, found, template).reshape(*lead, -1), axis=-1)
@@ -79,12 +83,19 @@ def _of_all(lead: Lead, size: int, where: Any, hidden: bool) -> Any:
     return where + starts.reshape(lead + (1,) * (where.ndim - len(lead)))
 
 
+def _is_recorded(found: Any) -> bool:
+    """Is the index one place, the same for all examples, that is not known yet?"""
+    return is_traced(*found) and not any(map(shape_of, found)) and not any(type(i) is Batched for i in found)
+
+
 def take_batch(op: Any, lead: Lead, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """x[index] of each example."""
     x, *found = inputs
     template = params["template"]
     if not found:
         return op.apply((x.physical,), {"template": (slice(None),) * len(lead) + template})
+    if _is_recorded(found):
+        return op.apply((full(x, lead), *found), {"template": (slice(None),) * len(lead) + template})
     size = math.prod(shape_of(x))
     where = places(lead, shape_of(x), found, template)
     if not any(type(i) is Batched for i in found):
@@ -104,6 +115,8 @@ def put_batch(op: Any, lead: Lead, inputs: tuple[Any, ...], params: dict[str, An
     v = padded(v, len(selected))
     if not found:
         return op.apply((full(x, lead), v), {"template": (slice(None),) * len(lead) + template})
+    if _is_recorded(found):
+        return op.apply((full(x, lead), v, *found), {"template": (slice(None),) * len(lead) + template})
     hidden = any(type(i) is Batched for i in found)
     where = _of_all(lead, math.prod(shape), places(lead, shape, found, template), hidden)
     flat = reshaped(full(x, lead), (math.prod(lead) * math.prod(shape),))

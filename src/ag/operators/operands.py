@@ -46,8 +46,8 @@ def as_known(x: Any) -> Any:
 def zeros_like(x: Any) -> Any:
     """Plain zeros of the shape and dtype of a node, an array or a number."""
     value = value_of(x)
-    if recorder.trace is not None and len(shape_of(value)):
-        return zeros(value.shape, value.dtype)
+    if recorder.trace is not None and hasattr(value, "dtype"):
+        return zeros(value.shape, value.dtype) if value.shape else value.dtype.type(0)
     return np.zeros_like(value)
 
 

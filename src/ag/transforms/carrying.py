@@ -58,7 +58,7 @@ class Kept:
                     f"its shape and dtype: {how}"
                 )
             result.append(x)
-        if active is True or np.all(physical(active)):
+        if active is True or (not is_traced(physical(active)) and np.all(physical(active))):
             return result
         return [x if x is old else where(active, x, old) for x, old in zip(result, ends, strict=True)]
 

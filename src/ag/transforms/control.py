@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..batched import Batched, physical
+from ..batched import Batched, live, physical
+from ..capture import recorder
 from ..node import Operand, describe
 from ..operators.elementwise import minimum, where
 from ..operators.joining import stack
+from ..operators.reductions import max as largest
 from ..operators.rules import shape_of
 from ..operators.steps import less, logical_and, not_equal
 from ..traced import is_traced
@@ -23,6 +25,7 @@ from .arguments import function_of, plain
 from .carrying import Kept, kind_of, named, number_of, sealed
 from .containers import leaves, mapped, outline, paths, rebuilt, same_shape
 
+UNROLLED = 2  # so few steps of a loop that is recorded are written out
 FAN = 16  # into so many pieces a node is cut at once
 
 
@@ -134,6 +137,8 @@ def _scanned(
             carry.after(after, carry.ends, 0)
         form = Kept(y, "ag.scan", "y")
         return carry.ends, rebuilt(y, [np.zeros((0, *shape), dtype) for shape, dtype in form.kinds])
+    if recorder.trace is not None and n > UNROLLED:
+        return _recorded_scan(f, carry, xs, parts, n, reverse)
     slices = [list(_slices(sealed(part), n)) for part in parts]
     ends, rows, kept = carry.ends, [], None
     for i in reversed(range(n)) if reverse else range(n):
@@ -147,26 +152,61 @@ def _scanned(
     return ends, rebuilt(kept.tree, [_stacked(list(column)) for column in zip(*rows, strict=True)])
 
 
+def _recorded_scan(
+    f: Callable[[Any, Any], Any], carry: Kept, xs: Any, parts: list[Any], n: int, reverse: bool
+) -> tuple[list[Any], Any]:
+    """The same while a function is recorded, as one loop."""
+    forms: list[Kept] = []
+
+    def step(ends: list[Any], slices: list[Any]) -> tuple[list[Any], list[Any]]:
+        after, y = _pair(f(carry.seen(ends), rebuilt(xs, slices)))
+        forms.append(Kept(y, "ag.scan", "y"))
+        return carry.after(after, ends, 0), forms[0].after(y, forms[0].ends, 0)
+
+    ends, ys = recorder.trace.scan(step, carry.ends, parts, n, reverse)
+    return ends, rebuilt(forms[0].tree, ys)
+
+
 def _counted(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], carry: Kept) -> list[Any]:
     """The ends of the last x."""
     ends = carry.ends
     lower, upper = _bound(lower, "lower"), _bound(upper, "upper")
     differing = isinstance(lower, Batched) or isinstance(upper, Batched)
-    for step in range(int(np.max(physical(upper - lower), initial=0))):
-        i = lower + step
+
+    def after(i: Any, ends: list[Any], step: int = 0) -> list[Any]:
         active = less(i, upper) if differing else True
         if isinstance(lower, Batched):
             i = minimum(i, upper - 1)  # of those that are finished: an index that still is one
-        ends = carry.after(body_fun(i, carry.seen(ends)), ends, step, active)
+        return carry.after(body_fun(i, carry.seen(ends)), ends, step, active)
+
+    count = physical(upper - lower)
+    if not is_traced(count):
+        count = int(np.max(count, initial=0))
+    elif count.shape:
+        count = largest(count)
+    if recorder.trace is not None and (is_traced(count) or count > UNROLLED):
+        return recorder.trace.count(lambda i, ends: after(lower + i, ends), ends, count)
+    for step in range(count):
+        ends = after(lower + step, ends, step)
     return ends
 
 
 def _repeated(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], carry: Kept) -> list[Any]:
     """The ends of the last x."""
     ends, step, active = carry.ends, 0, True
+
+    def goes(ends: list[Any]) -> Any:
+        return _truth(cond_fun(carry.seen(ends)), "ag.while_loop", "what cond_fun returned")
+
+    if recorder.trace is not None:
+
+        def after(ends: list[Any]) -> list[Any]:
+            going = goes(ends) if live.levels else True
+            return carry.after(body_fun(carry.seen(ends)), ends, 0, going if isinstance(going, Batched) else True)
+
+        return recorder.trace.repeat(goes, after, ends)
     while True:
-        going = _truth(cond_fun(carry.seen(ends)), "ag.while_loop", "what cond_fun returned")
-        _known(going, "ag.while_loop", "how long the loop runs")
+        going = goes(ends)
         active = going if active is True else logical_and(active, going)
         if not np.any(physical(active)):
             return ends
@@ -177,25 +217,50 @@ def _repeated(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], ca
 def _branched(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], operands: tuple[Any, ...]) -> Any:
     """The result of the one, of the other, or of each where it is meant."""
     pred = _truth(pred, "ag.cond", "pred")
+    if is_traced(pred):
+        return _recorded_branch(pred, true_fun, false_fun, operands)
     if not isinstance(pred, Batched):
         return true_fun(*operands) if pred else false_fun(*operands)
     yes, no = true_fun(*operands), false_fun(*operands)
+    return rebuilt(yes, [a if a is b else where(pred, a, b) for a, b in zip(*_alike(yes, no), strict=True)])
+
+
+def _recorded_branch(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], operands: tuple[Any, ...]) -> Any:
+    """The same while a function is recorded and pred is not known: both are recorded, and one is run."""
+    trees: list[Any] = []
+
+    def tried() -> None:
+        yes, no = true_fun(*operands), false_fun(*operands)
+        _alike(yes, no)
+        trees.extend((yes, no))
+
+    def ends(f: Callable[..., Any], other: Any) -> list[Any]:
+        result = f(*operands)
+        given = zip(leaves(result, like=trees[0]), leaves(other, like=trees[0]), paths(trees[0], "result"), strict=True)
+        return [number_of(x, path, "ag.cond", getattr(y, "dtype", None)) for x, y, path in given]
+
+    recorder.trace.forgotten(tried)
+    return rebuilt(trees[0], recorder.trace.branch(pred, lambda: ends(true_fun, trees[1]), lambda: ends(false_fun, trees[0])))
+
+
+def _alike(yes: Any, no: Any) -> tuple[list[Any], list[Any]]:
+    """The leaves of two results of `cond`, with the same shapes and dtypes."""
+    when = "under ag.jit, and where pred differs between the examples of ag.vmap"
     if not same_shape(yes, no):
         raise TypeError(
-            f"ag.cond: true_fun returned {outline(yes)} and false_fun {outline(no)}: where pred differs between the examples "
-            f"of ag.vmap, both must return the same containers"
+            f"ag.cond: true_fun returned {outline(yes)} and false_fun {outline(no)}: {when}, both must return the same containers"
         )
-    chosen = []
+    pairs = []
     for x, y, path in zip(leaves(yes), leaves(no, like=yes), paths(yes, "result"), strict=True):
         a = number_of(x, path, "ag.cond", getattr(y, "dtype", None))
         b = number_of(y, path, "ag.cond", getattr(x, "dtype", None))
         if kind_of(a) != kind_of(b):
             raise TypeError(
-                f"ag.cond: {path} of true_fun is {named(*kind_of(a))}, of false_fun {named(*kind_of(b))}: where pred differs "
-                f"between the examples of ag.vmap, both must be alike: use ag.broadcast_to and astype"
+                f"ag.cond: {path} of true_fun is {named(*kind_of(a))}, of false_fun {named(*kind_of(b))}: {when}, both must be "
+                f"alike: use ag.broadcast_to and astype"
             )
-        chosen.append(a if a is b else where(pred, a, b))
-    return rebuilt(yes, chosen)
+        pairs.append((a, b))
+    return [a for a, _ in pairs], [b for _, b in pairs]
 
 
 # ---------------------------------------------------------------------- what is given
@@ -242,21 +307,21 @@ def _stacked(column: list[Any]) -> Any:
 
 
 def _bound(x: Any, name: str) -> Any:
-    """A bound of fori_loop: a Python integer, or one for each example."""
+    """A bound of fori_loop: a Python integer, or one for each example, or one that is recorded."""
     n = plain(x)
-    _known(n, "ag.fori_loop", name)
-    if not isinstance(n, Batched):
+    known = not isinstance(n, Batched) and not is_traced(n)
+    if known:
         n = np.asarray(n)
     if n.dtype.kind not in "iu" or n.shape:
         raise TypeError(f"ag.fori_loop: {name} is one integer, got {describe(x)}: write int(n) or n.astype(int) if it is meant")
-    return n if isinstance(n, Batched) else int(n)
+    return int(n) if known else n
 
 
 def _truth(x: Any, who: str, name: str) -> Any:
-    """x as True or False; as a mask, if it differs between the examples."""
+    """x as True or False; as a mask, if it differs between the examples or is recorded."""
     value = plain(x)
-    if not isinstance(value, Batched):
-        _known(value, who, name)
+    known = not isinstance(value, Batched) and not is_traced(value)
+    if known:
         value = np.asarray(value)
     if value.dtype.kind not in "biuf":
         raise TypeError(f"{who}: {name} is {describe(x)}, which is neither true nor false: write a comparison")
@@ -265,15 +330,6 @@ def _truth(x: Any, who: str, name: str) -> Any:
             f"{who}: {name} has the shape {value.shape}, and one truth value is needed: write .all() or .any() of it, or "
             f"ag.where(condition, a, b) for a choice in each element"
         )
-    if not isinstance(value, Batched):
+    if known:
         return bool(value)
     return value if value.dtype.kind == "b" else not_equal(value, 0)
-
-
-def _known(x: Any, who: str, name: str) -> None:
-    """Raises TypeError for what has no number while a function is compiled."""
-    if is_traced(physical(x)):
-        raise TypeError(
-            f"{who}: {name} is not known while ag.jit records the function: write ag.where(condition, a, b) of both results, or "
-            f"name the arguments that decide it in static_argnums, if they take few values"
-        )

@@ -58,24 +58,42 @@ class Recorded:
         self, root: Any, cotangent: Any, mask: Any, captured: list[Node], record: bool
     ) -> list[tuple[Any, Any]]:
         """The same from one of several outputs, each with its mask, if that of the output is given: see `pull`."""
+        masks: Adjoints = {} if mask is None else {root: mask}
+        found = self.carried_back_together([(root, cotangent)], captured, record, masks)
+        return [(c, masks.get(x)) for c, x in zip(found, (*self.arguments.nodes, *captured), strict=True)]
+
+    def carried_back_together(
+        self, given: list[tuple[Any, Any]], captured: list[Node], record: bool, masks: Adjoints | None = None
+    ) -> list[Any]:
+        """The same from pairs of an output and its cotangent (None: no dependence)."""
         reach = self.arguments.reach(self.roots, captured)
-        if not isinstance(root, Node) or root not in reach:
-            return [(None, None)] * (len(self.arguments.nodes) + len(captured))
+        # A rule is given what a pass carries, the conjugate of what a pass begins and ends with.
+        seeds: Adjoints = {}
+        for root, cotangent in given:
+            if cotangent is not None and isinstance(root, Node) and root in reach:
+                c = conjugate(cotangent)
+                seeds[root] = seeds[root] + c if root in seeds else c
+        targets = (*self.arguments.nodes, *captured)
+        if not seeds:
+            return [None] * len(targets)
         if captured:  # below the leaves there may be nodes that were captured as well: that is another way to them
             mine = set(self.arguments.nodes)
             reach.order = [node for node in reach.order if node not in mine]
-        # A rule is given what a pass carries, the conjugate of what a pass begins and ends with.
-        masks: Adjoints = {} if mask is None else {root: mask}
-        adjoints = pull({root: conjugate(cotangent)}, reach, record, masks)
-        results = [(adjoints.get(x), masks.get(x)) for x in (*self.arguments.nodes, *captured)]
-        return [(c if c is None else conjugate(c), found) for c, found in results]
+        adjoints = pull(seeds, reach, record, masks)
+        results = [adjoints.get(x) for x in targets]
+        return [c if c is None else conjugate(c) for c in results]
 
     def carried_forward(self, tangents: list[Any], captured: list[Node], record: bool) -> Any:
         """The tangent of the one output from those of the leaves and of captured nodes (None: no dependence)."""
-        (root,) = self.roots
+        (tangent,) = self.carried_forward_together(tangents, captured, record)
+        return tangent
+
+    def carried_forward_together(self, tangents: list[Any], captured: list[Node], record: bool) -> list[Any]:
+        """The same for all outputs."""
         pairs = zip((*self.arguments.nodes, *captured), tangents, strict=True)
         start = {x: t for x, t in pairs if t is not None}
-        return push(start, self.arguments.reach(self.roots, captured), record).get(root)
+        carried = push(start, self.arguments.reach(self.roots, captured), record)
+        return [carried.get(root) if isinstance(root, Node) else None for root in self.roots]
 
     def pullback(self, cotangent: Any) -> tuple[Any, ...]:
         """ȳ ↦ ȳᵀ · ∂f/∂x: one cotangent for each argument."""
