@@ -81,7 +81,8 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     Arguments: ``cond_fun``, a function of x that gives one truth value; ``body_fun``, a function x -> x; ``init_val``, numbers,
     arrays or containers of them, which keep their containers, shapes and dtypes (see `scan`).
 
-    The derivative is that of the steps that were made; how many there are is a constant. Under ``vmap`` the loop runs until no
+    The derivative is that of the steps that were made; how many there are is a constant. For reverse mode what each step
+    begins with is kept, as much as n times x; under ``jit`` the loop is run twice for that. Under ``vmap`` the loop runs until no
     example goes on. One that is finished keeps its x, and the body is still computed for it: there it may give inf or nan (and
     NumPy's warning), which does no harm to x nor to its derivatives, but it must not raise.
 
