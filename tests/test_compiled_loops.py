@@ -387,3 +387,17 @@ def test_memory_of_loops_is_freed():
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     same(found, expected)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # one call keeps 2,000 KB
+
+
+def test_loops_are_shown_and_counted():
+    """The kernels of bodies are printed, and what they do counts once for each step."""
+    if not native.available():
+        pytest.skip("llvmlite is missing")
+    f = ag.jit(lambda x: ag.fori_loop(0, 50, lambda i, x: np.sin(x) * x + i, x))
+    shown, x = f.show(np.ones(4)), np.ones(4)
+    assert "scan(0, x, length=50" in str(shown) and "def k0_0_0(" in str(shown)
+    once = ag.jit(lambda x: np.sin(x) * x + 3.0)
+    assert f.cost(x).operations == pytest.approx(50 * once.cost(x).operations, rel=0.05)
+    assert f.cost(x).functions == {"sin": 200}
+    g = ag.jit(lambda x: ag.while_loop(lambda x: np.sum(x) < 9, lambda x: x + 1, x))
+    assert g.cost(x).uncounted == ["k0"] and "def k0_1_0(" in str(g.show(x))

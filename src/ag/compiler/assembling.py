@@ -12,7 +12,7 @@ from .addresses import stored_type, type_of
 from .cumulating import running_sums
 from .fusion import Fused, Step, operands_of
 from .kernels import Kernel
-from .looping import is_stack, loop_of
+from .looping import Choice, Steps, is_stack, loop_of
 from .lowering import Item, Lowered
 from .native import Machine
 from .program import Program
@@ -62,6 +62,7 @@ class Assembler(Writer):
         self.functions: list[str] = []
         self.declarations: set[str] = set()
         self.slots = 0  # of the table of addresses
+        self.loops: list[Steps | Choice] = []  # of all blocks
         self.stacks: list[int] = []  # slots of memory that is got and freed by the program
         self.calls: list[tuple[Block, Item]] = []  # items that NumPy computes
         self.block = Block(self, program, "k")
@@ -200,6 +201,7 @@ class Block:
             k: loop_of(assembler, self, step.item, lambda body, n, k=k: Block(assembler, body, f"{prefix}{k}_{n}_"))  # type: ignore[misc]
             for k, step in enumerate(self.steps) if step.item is not None and step.item.kind == "loop"
         }
+        assembler.loops += self.loops.values()
         self.rooms: dict[int, int] = {}  # of each loop its place in the arena
         self.base = 0  # of the block's own memory in the arena
         self.kernels: dict[int, Kernel] = {}

@@ -26,7 +26,8 @@ class Cost:
     """What a call costs.
 
     ``operations``: floating-point operations (a fused multiply-add is two, an elementary function what its code has), without
-    those of ``uncounted``, the steps that NumPy computes; ``functions``: how often each elementary function is computed.
+    those of ``uncounted``, the steps that NumPy computes, branches, and loops of unknown length; ``functions``: how often each
+    elementary function is computed.
     ``least_bytes``: arguments, captured arrays and results, each once; ``moved_bytes``: what all steps read and write.
     ``seconds``: the median of ``runs`` calls. ``peak_flops`` and ``peak_bandwidth``: of this machine with ``threads`` threads in
     ``dtype``, measured (None without llvmlite); ``overhead``: the seconds that the smallest call takes.
@@ -117,7 +118,7 @@ class Cost:
     def rows(self) -> list[tuple[str, ...]]:
         """What it says, as a table: what, how much, and of what."""
         functions = ", ".join(f"{name} {amount(count)}" for name, count in self.functions.items())
-        uncounted = f"without {', '.join(self.uncounted)}, which NumPy computes" if self.uncounted else ""
+        uncounted = f"without {', '.join(self.uncounted)}, computed by NumPy, or not known how often" if self.uncounted else ""
         found: list[tuple[str, ...]] = [
             ("operations", amount(self.operations), "; ".join(filter(None, (functions, uncounted)))),
             ("bytes", amount(self.least_bytes, "B"), f"in and out, once; the steps move {amount(self.moved_bytes, 'B')}"),

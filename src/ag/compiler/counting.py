@@ -31,7 +31,7 @@ PLAIN = ("abs", "maximum", "minimum", "sqrt", "sign", "copysign", "floor", "ceil
 
 @dataclass
 class Work:
-    """Operations (None: nobody knows, as NumPy computes it), calls of elementary functions by name, bytes read and written."""
+    """Operations (None: nobody knows, as in NumPy), calls of elementary functions by name, bytes read and written."""
 
     operations: int | None = 0
     functions: Counter[str] = field(default_factory=Counter)
@@ -87,6 +87,16 @@ def work_of(program: Program, step: Step, plan: Plan | None) -> Work:
         size = q.dtype.itemsize * count
         return Work(count if type_of(q.dtype) in FLOATS else 0, Counter(), read + size, size)
     return Work(None, Counter(), read, size_of(q))
+
+
+def repeated(times: int, works: list[Work]) -> Work:
+    """The work of a loop with so many steps, each of which does all of this."""
+    counts = [w.operations for w in works]
+    functions: Counter[str] = Counter()
+    for w in works:
+        functions.update({name: times * count for name, count in w.functions.items()})
+    operations = None if None in counts else times * sum(n for n in counts if n is not None)
+    return Work(operations, functions, times * sum(w.read for w in works), times * sum(w.written for w in works))
 
 
 def _of_group(plan: Plan) -> Work:

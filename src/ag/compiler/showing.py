@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,24 +42,30 @@ class ShownStep:
     """One step of a program: a group of quantities that are computed together, a product, or a call of NumPy."""
 
     def __init__(
-        self, program: Program, step: Step, kernel: Kernel | None, name: str, notes: dict[int, str], assembler: Assembler
+        self, program: Program, step: Step, kernel: Kernel | None, name: str, notes_of: Callable[[Program], dict[int, str]],
+        assembler: Assembler,
     ) -> None:
         self.program, self.step, self.kernel, self.name = program, step, kernel, name
         self.threads = sharing.parts_of(kernel, assembler.threads) if kernel else None  # which share its outermost loop
-        self.work = counting.work_of(program, step, kernel)
         self.names = Names(program)
         item = step.item
+        loop = next((x for x in assembler.loops if x.item is item), None)
+        self.inner = [] if loop is None else list(_steps_of(loop, notes_of, name, assembler))  # of the bodies of a loop
+        times = None if loop is None else loop.params.get("length")
+        self.work: counting.Work = counting.work_of(program, step, kernel)
+        if times is not None:
+            self.work = counting.repeated(times, [s.work for s in self.inner])
         self.numbers = [m.item.number for m in kernel.members] if kernel else [item.number]  # type: ignore[union-attr]
         self.made = list(dict.fromkeys([*self._stored()])) if kernel else self.numbers
         self.kind = "kernel" if kernel else self._kind(assembler)
         self.arrays: list[int] = []
         if kernel is not None:
             self.arrays = list(dict.fromkeys(a.operand.base for a in kernel.accesses.values()))
-            self.text = KernelText(kernel, name, notes).text()
+            self.text = KernelText(kernel, name, notes_of(program)).text()
         elif item.kind == "scatter":  # type: ignore[union-attr]
             self.text, self.arrays = scattered(program, item, name)
         else:
-            self.text = self._call()
+            self.text = "\n\n".join([self._call(), *(s.text for s in self.inner)])
 
     def _kind(self, assembler: Assembler) -> str:
         """What computes it: a kernel, a kernel for products, BLAS or NumPy."""
@@ -81,7 +87,8 @@ class ShownStep:
         call = f"m{item.number} = {self.program.call(item.quantity)}"
         p = item.product
         if p is None:
-            return f"{call}  # {self.kind}"
+            first, _, rest = call.partition("\n")
+            return f"{first}  # {self.kind}" + (f"\n{rest}" if rest else "")
         lead = f"{' x '.join(map(str, p.lead))} times " if p.lead else ""
         read = [w for w, layout in (("left", p.left), ("right", p.right)) if layout.transposed]
         turned = f", the {' and the '.join(read)} one transposed" if read else ""
@@ -115,6 +122,15 @@ class ShownStep:
         return ", ".join(f"{name} {amount(count)}" for name, count in self.work.functions.items())
 
 
+def _steps_of(
+    loop: Any, notes_of: Callable[[Program], dict[int, str]], name: str, assembler: Assembler
+) -> Iterator[ShownStep]:
+    """The steps of the bodies of a loop, which are named as their functions are."""
+    for n, block in enumerate(loop.blocks):
+        for k, step in enumerate(block.steps):
+            yield ShownStep(block.program, step, block.kernels.get(k), f"{name}_{n}_{k}", notes_of, assembler)
+
+
 class Shown:
     """A compiled function in readable form. ``print`` it, look at it in a notebook, or ``save`` it as a page."""
 
@@ -132,9 +148,8 @@ class Shown:
         self.assembler: Assembler = self.run.assembler if is_native else Assembler(entry.program, self.machine)
         self.passes = list(self._passes())
         block = self.assembler.block
-        notes = {n: self.note(q) for n, q in enumerate(self.compiled.quantities)}
         self.steps = [
-            ShownStep(self.compiled, step, block.kernels.get(k), f"k{k}", notes, self.assembler)
+            ShownStep(self.compiled, step, block.kernels.get(k), f"k{k}", self.notes_of, self.assembler)
             for k, step in enumerate(block.steps)
         ]
 
@@ -174,6 +189,10 @@ class Shown:
         return f"NumPy: {native.NEEDS}. The steps, kernels and IR below are what would be compiled for a machine with AVX2"
 
     # ------------------------------------------------------------------ what is said of quantities
+
+    def notes_of(self, program: Program) -> dict[int, str]:
+        """For each quantity the user's expression that made it."""
+        return {n: self.note(q) for n, q in enumerate(program.quantities)}
 
     def note(self, q: Any) -> str:
         """The user's expression that made a quantity; nothing for what a transform made."""
