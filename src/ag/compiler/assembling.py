@@ -12,6 +12,7 @@ from .addresses import stored_type, type_of
 from .cumulating import running_sums
 from .fusion import Fused, Step, operands_of
 from .kernels import Kernel
+from .literals import array_of
 from .looping import Choice, Steps, is_stack, loop_of
 from .lowering import Item, Lowered
 from .native import Machine
@@ -203,7 +204,11 @@ class Block:
         }
         assembler.loops += self.loops.values()
         self.rooms: dict[int, int] = {}  # of each loop its place in the arena
+        items = [step.item for step in self.steps if step.item is not None]
+        self.literals = {item.number: array_of(item.quantity) for item in items if item.kind == "literal"}
         self.base = 0  # of the block's own memory in the arena
+        self.skinny: dict[int, tuple[str, int]] = {}  # of a product its own function, and its memory
+        self.in_place: set[Any] = set()  # sums of products that stand where the argument does to which they are added
         self.kernels: dict[int, Kernel] = {}
         self.places: dict[int, dict[int, list[int]]] = {}  # of a shared kernel, for what the other threads reduce to
         for k, step in enumerate(self.steps):
@@ -243,10 +248,13 @@ class Block:
         for number in self.program.results():
             last[number] = end
         for number in sorted(made, key=first.__getitem__):
-            if number not in self.outputs and not is_stack(self.program.quantities[number].dtype):
+            if number not in self.outputs and number not in self.literals and not is_stack(self.program.quantities[number].dtype):
                 self.offsets[number] = self.arena.place(self._bytes(number), first[number], last[number])
         for k, loop in self.loops.items():
             self.rooms[k] = self.arena.apart(loop.size)
+        for step in self.steps:
+            if step.item is not None and step.item.kind == "product":
+                self._plan_skinny(step.item)
         for k, kernel in self.kernels.items():
             parts = sharing.parts_of(kernel, self.assembler.threads)
             if parts > 1:
@@ -254,6 +262,15 @@ class Block:
                     m.item.number: [self.arena.apart(self._bytes(m.item.number)) for _ in range(parts - 1)]
                     for m in kernel.reduced()
                 }
+
+    def _plan_skinny(self, item: Item) -> None:
+        """The function and the memory of a product that is none for a BLAS."""
+        a, type = self.assembler, type_of(item.quantity.dtype)
+        name = f"product{len(a.functions)}"
+        function = skinny.kernel(name, item.product, type, a) if len(item.operands) == 2 else None
+        if function is not None:
+            a.functions.append(function)
+            self.skinny[item.number] = name, self.arena.apart(skinny.scratch(item.product, item.quantity.dtype.itemsize))
 
     def _bytes(self, number: int) -> int:
         q = self.program.quantities[number]
@@ -265,6 +282,8 @@ class Block:
         self.base = base
         for number, offset in self.offsets.items():
             a.put(self.slots[number], a.moved(a.arena_address, "i8", base + offset))
+        for number, array in self.literals.items():
+            a.put(self.slots[number], a.constant(array))
         for k, loop in self.loops.items():
             loop.place(base + self.rooms[k])
 
@@ -287,6 +306,8 @@ class Block:
     def _item(self, step: Step) -> None:
         item = step.item
         assert item is not None
+        if item.kind == "literal":
+            return
         if item.kind == "product":
             self._product(item)
         elif item.kind in ("scatter", "cumulate"):
@@ -309,25 +330,24 @@ class Block:
         a = self.assembler
         product = item.product
         type = type_of(item.quantity.dtype)
-        left, right = item.operands
+        left, right, *begun = item.operands
         assert isinstance(left, Operand) and isinstance(right, Operand)
         pointers = [
             a.moved(a.get(self.slots[left.base]), type, left.offset), a.moved(a.get(self.slots[right.base]), type, right.offset),
             a.get(self.slots[item.number]),
         ]
-
-        name = f"product{len(a.functions)}"
-        function = skinny.kernel(name, product, type, a)
-        if function is not None:
-            a.functions.append(function)
-            size = skinny.scratch(product, item.quantity.dtype.itemsize)
-            pointers.append(a.moved(a.arena_address, "i8", self.arena.apart(size)))
+        if item.number in self.skinny:
+            name, offset = self.skinny[item.number]
+            pointers.append(a.moved(a.arena_address, "i8", self.base + offset))
             a.emit(f"call void @{name}({', '.join(f'ptr {x}' for x in pointers)})")
             return
+        if begun and item.number not in self.in_place:
+            assert isinstance(begun[0], Operand)
+            a.copy(pointers[2], a.get(self.slots[begun[0].base]), self._bytes(item.number))
 
         def one(offsets: list[str]) -> None:
             places = [a.moved(p, type, o) for p, o in zip(pointers, offsets, strict=True)]
-            a.emit(blas.call(product, type, places))
+            a.emit(blas.call(product, type, places, bool(begun)))
             a.declarations |= blas.DECLARATIONS
 
         nested(a, product.lead, product.steps, one)

@@ -98,21 +98,22 @@ def _layout(shape: tuple[int, int], strides: tuple[int, ...]) -> Layout | None:
     return None
 
 
-def call(product: Product, type: str, pointers: list[str]) -> str:
-    """The call for one pair of matrices."""
+def call(product: Product, type: str, pointers: list[str], adds: bool = False) -> str:
+    """The call for one pair of matrices; ``adds``: to what stands in the place of the result."""
     p = product
     a, b, c = pointers
+    beta = f"{type} {float(adds)}"
     name = "s" if type == "float" else "d"
     if p.columns == 1 and p.rows > 1:
-        arguments = _vector(p.left, (p.rows, p.inner), a, b, _step(p.right), c, type, False)
+        arguments = _vector(p.left, (p.rows, p.inner), a, b, _step(p.right), c, type, False, beta)
         return f"call void @cblas_{name}gemv({arguments})"
     if p.rows == 1 and p.columns > 1:
-        arguments = _vector(p.right, (p.inner, p.columns), b, a, _step(p.left, True), c, type, True)
+        arguments = _vector(p.right, (p.inner, p.columns), b, a, _step(p.left, True), c, type, True, beta)
         return f"call void @cblas_{name}gemv({arguments})"
     given = (
         f"i32 {ROW_MAJOR}", f"i32 {TRANSPOSED if p.left.transposed else AS_IT_IS}",
         f"i32 {TRANSPOSED if p.right.transposed else AS_IT_IS}", f"i64 {p.rows}", f"i64 {p.columns}", f"i64 {p.inner}",
-        f"{type} 1.0", f"ptr {a}", f"i64 {p.left.line}", f"ptr {b}", f"i64 {p.right.line}", f"{type} 0.0", f"ptr {c}",
+        f"{type} 1.0", f"ptr {a}", f"i64 {p.left.line}", f"ptr {b}", f"i64 {p.right.line}", beta, f"ptr {c}",
         f"i64 {p.columns}",
     )
     return f"call void @cblas_{name}gemm({', '.join(given)})"
@@ -125,14 +126,15 @@ def _step(layout: Layout, row: bool = False) -> int:
 
 
 def _vector(
-    layout: Layout, shape: tuple[int, int], matrix: str, vector: str, step: int, result: str, type: str, from_left: bool
+    layout: Layout, shape: tuple[int, int], matrix: str, vector: str, step: int, result: str, type: str, from_left: bool,
+    beta: str,
 ) -> str:
     """The arguments for a matrix times a vector; ``from_left``: for the vector times the matrix."""
     m, n = (shape[1], shape[0]) if layout.transposed else shape
     turned = TRANSPOSED if layout.transposed != from_left else AS_IT_IS
     return ", ".join((
         f"i32 {ROW_MAJOR}", f"i32 {turned}", f"i64 {m}", f"i64 {n}", f"{type} 1.0", f"ptr {matrix}", f"i64 {layout.line}",
-        f"ptr {vector}", f"i64 {step}", f"{type} 0.0", f"ptr {result}", "i64 1",
+        f"ptr {vector}", f"i64 {step}", beta, f"ptr {result}", "i64 1",
     ))  # fmt: skip
 
 

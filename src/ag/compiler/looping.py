@@ -105,9 +105,14 @@ class Steps(Loop):
         for x in program.outputs:
             self.direct.append(x in self.body.outputs and x not in claimed)
             claimed.add(x)
+        accumulated = self.body.fused.lowered.accumulated
+        self.summed = [
+            self.direct[k] and accumulated.get(program.outputs[k]) == program.arguments[k] for k in range(self.carries)
+        ]
+        self.body.in_place |= {program.outputs[k] for k in range(self.carries) if self.summed[k]}
         # Of each part of the carry the slots of two places: of the result, and another.
         self.ends = [self._end(k) for k in range(self.carries)]
-        self.others = [self._memory(0 if self._stays(k) else self.sizes[k]) for k in range(self.carries)]
+        self.others = [self._memory(0 if self._stays(k) or self.summed[k] else self.sizes[k]) for k in range(self.carries)]
         # ... and of the place where the next is written.
         self.next = [self._written(k) if self.direct[k] else assembler.slot() for k in range(self.carries)]
         if not self.is_scan:
@@ -129,7 +134,7 @@ class Steps(Loop):
         return self.body.slots[x]
 
     def _exchanged(self, k: int) -> bool:
-        return self.sizes[k] > SMALL and not self._stays(k)
+        return self.sizes[k] > SMALL and not self._stays(k) and not self.summed[k]
 
     def emit(self) -> None:
         """The loop."""
@@ -204,7 +209,7 @@ class Steps(Loop):
                 old, new = a.get(body.slots[arguments[k]]), a.get(self.next[k])
                 self._see(k, new)
                 a.put(self.next[k], old)
-            else:
+            elif not self.summed[k]:
                 a.copy(a.get(self.ends[k]), a.get(self.next[k]), self.sizes[k])
 
     def _see(self, k: int, address: str) -> None:
@@ -217,7 +222,7 @@ class Steps(Loop):
         if self._stays(k):
             self._see(k, init)
             return
-        here, there = a.get(self.ends[k]), a.get(self.others[k])
+        here, there = a.get(self.ends[k]), a.get(self.ends[k] if self.summed[k] else self.others[k])
         if self._exchanged(k) and self.known is not None and self.known % 2:
             here, there = there, here  # so that the last is in the place of the result
         a.copy(here, init, self.sizes[k])

@@ -13,6 +13,7 @@ import numpy as np
 
 from .abstract import is_elementwise
 from .elementary import printable
+from .literals import LITERAL
 from .loops import LOOPS, RESULT
 from .program import Constant, Program, Quantity
 from .views import (
@@ -92,6 +93,8 @@ class Lowered:
                 self.results.setdefault(q.inputs[0], {})[q.params["k"]] = number
         self.consumers = self._only_consumers()
         self.started: set[int] = set()  # what is written where its one consumer stands
+        self.added = self._added_products()  # by the product
+        self.accumulated: dict[Any, int] = dict(self.added.values())
         for number, q in enumerate(program.quantities):
             if q.op is not None and not self.reader.follows(number):
                 self._lower(number, q)
@@ -110,6 +113,26 @@ class Lowered:
             found[number] = [only]
         return found
 
+    def _added_products(self) -> dict[int, tuple[int, int]]:
+        """Products that are only added to an argument, as a loop carries a sum of products: the sum, and the argument.
+
+        A BLAS adds to what is there, so that the argument is passed through once.
+        """
+        program = self.program
+        users, results = program.consumers(), program.results()
+        found: dict[int, tuple[int, int]] = {}
+        for number, q in enumerate(program.quantities):
+            if q.op is None or q.op.name != "add" or results.count(number) != 1 or users[number]:
+                continue
+            for p, c in (q.inputs, q.inputs[::-1]):
+                if c not in program.arguments or type(p) is not int or users[c] != [number] or c in results or p in results:
+                    continue
+                x, own = program.quantities[p], program.quantities[c]
+                alike = (x.shape, x.dtype) == (own.shape, own.dtype) == (q.shape, q.dtype)
+                if alike and x.op is not None and x.op.name == "matmul" and users[p] == [number] and len(q.shape) == 2:
+                    found[p] = number, c
+        return found
+
     def _kinds(self, q: Quantity) -> list[Any]:
         return [q.dtype, *[
             self.program.quantities[x].dtype if isinstance(x, int) else np.asarray(x.value).dtype for x in q.inputs
@@ -117,7 +140,10 @@ class Lowered:
 
     def _lower(self, number: int, q: Quantity) -> None:
         name, kinds = q.op.name, self._kinds(q)
-        if q.op is RESULT:  # which its loop writes
+        if q.op is LITERAL and number not in self.program.results():
+            self.items.append(Item(number, "literal", (), [], quantity=q))
+            return
+        if q.op is RESULT or number in self.accumulated:  # which its loop writes, or its product
             return
         if q.op in LOOPS:
             operands = [*map(self._whole, q.inputs)]
@@ -280,7 +306,19 @@ class Lowered:
         from .blas import product_of
 
         item = product_of(self, number, q)
+        if item is not None and number in self.added:
+            item.number, argument = self.added[number]
+            item.operands.append(Operand(argument, 0, (), None))
+            self.items.append(item)
+            return
+        if number in self.added:
+            self._not_added(number)
         self.items.append(item or Item(number, "call", q.shape, [*map(self._whole, q.inputs)], quantity=q))
+
+    def _not_added(self, number: int) -> None:
+        """The product is computed elsewhere: the sum is an ordinary one."""
+        only, _ = self.added.pop(number)
+        del self.accumulated[only]
 
     def _cumulated(self, number: int, q: Quantity) -> None:
         """Running sums along an axis of floats or integers."""

@@ -12,6 +12,7 @@ from ..operators.rules import shape_of
 from ..operators.steps import greater_equal, less, logical_or
 from ..operators.table import TABLE
 from ..traced import Traced
+from .literals import array_of
 from .loops import LOOPS, RESULT, pruned
 from .products import PRODUCTS, is_changed
 from .program import Constant, Program, Quantity
@@ -59,8 +60,14 @@ def _bounded(q: Quantity, given: list[Any]) -> None:
         n = next(lengths)
         if type(part) is str:
             index = next(rest)
-            if isinstance(index, Traced) and index.dtype.kind in "iu":
+            if isinstance(index, Traced) and index.dtype.kind in "iu" and not _lies_within(index, n):
                 recorder.trace.expect_zero(total(logical_or(less(index, -n), greater_equal(index, n))))
+
+
+def _lies_within(index: Traced, n: int) -> bool:
+    """Is it known that the indices do?"""
+    known = array_of(index.trace.program.quantities[index.number])
+    return known is not None and bool(((known >= -n) & (known < n)).all())
 
 
 def replayed(
@@ -70,6 +77,7 @@ def replayed(
     if not any(concerns(program, q) for q in program.quantities):
         return program
     trace = Trace()
+    trace.replays = True
     new = trace.program
     moved: list[int | Constant] = []
 

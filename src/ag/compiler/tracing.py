@@ -14,6 +14,7 @@ from ..operators.table import TABLE
 from ..source import user_frame
 from ..traced import Traced
 from .abstract import abstract
+from .literals import literal
 from .program import Constant, Program, Quantity
 
 
@@ -29,6 +30,7 @@ class Trace:
         self.free: dict[Any, Traced] = {}  # captured arrays by identity, and quantities of the parent by number
         self.kept: list[Any] = []  # what must live as long as its identity is asked for
         self.finished = False
+        self.replays = False  # is it a program that is recorded again? Then what enters are arrays of rows, which nobody changes
         self.unmasked: bool = parent is not None and parent.unmasked  # was a pass recorded without its masks?
         self.place: Any = None  # of what is recorded; if there is none, where the user stands
 
@@ -53,6 +55,8 @@ class Trace:
         """An array that the function did not get as an argument: an argument that is fetched at each call."""
         if self.parent is not None:
             return self.from_parent(self.parent.captured(array, fetch))
+        if self.replays and fetch is None:
+            return self.added(literal(numeric(array)))
         known = self.free.get(id(array))
         if known is None:
             numeric(array)

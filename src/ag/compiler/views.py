@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
+from .literals import counts
 from .program import Constant, Program, Quantity
 
 TYPES = {"float64": "double", "float32": "float", "int64": "i64", "int32": "i32", "bool": "i1"}  # what kernels compute with
@@ -190,12 +191,17 @@ class Reader:
             return Operand(base, *flat(below, strides, rank), None, self.pointers(q, rank, source.shape))
         arrays = [self.program.quantities[x] for x in q.inputs[1:]]
         rank_of_index = max(len(a.shape) for a in arrays)
+        offset, total = flat(index[rank_of_index:], strides[count:], rank)
         gathers = []
         for k, (x, a) in enumerate(zip(q.inputs[1:], arrays, strict=True)):
             own = index[rank_of_index - len(a.shape) : rank_of_index]
             own = [({}, 0) if n == 1 else i for i, n in zip(own, a.shape, strict=True)]
+            if counts(a) and a.size <= source.shape[k]:  # an index that is the place itself
+                first, along = flat(own, strides_of(a.shape), rank)
+                offset += first * strides[k]
+                total = tuple([t + step * strides[k] for t, step in zip(total, along, strict=True)])
+                continue
             gathers.append(Gather(self._read(x, own, rank, ()), strides[k], source.shape[k]))
-        offset, total = flat(index[rank_of_index:], strides[count:], rank)
         return Operand(base, offset, total, None, tuple(gathers))
 
 
