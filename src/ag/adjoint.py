@@ -22,6 +22,7 @@ from .batched import physical
 from .capture import debug, ordinary, recorder
 from .node import OFFSETS, Node, Operand, describe, next_stamp, relocate, running
 from .operators.calls import ARITHMETIC
+from .operators.operands import is_number
 from .operators.parts import conj
 from .operators.rules import ANSWER, MINUS, OTHER, PLUS, Linear, Step, computed, fit, is_complex, recorded, shape_of, value_of
 from .operators.shaping import astype
@@ -314,8 +315,7 @@ def conjugate(g: Any) -> Any:
 def zero(node: Node) -> Any:
     """The derivative of what does not depend on ``node``."""
     value = node._value
-    is_number = type(value) is float or (type(value) is Traced and value.weak)
-    return 0.0 if is_number else np.zeros_like(value)[()]
+    return 0.0 if is_number(value) else np.zeros_like(value)[()]
 
 
 def _check_float(node: Node) -> None:

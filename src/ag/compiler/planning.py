@@ -13,7 +13,7 @@ from .native import Machine
 from .program import Constant, Program, Quantity
 from .views import Gather, Operand, strides_of
 
-BLOCK = 128  # vectors that are summed plainly; sums of such sums are kept with twice the precision
+BLOCK = 32  # vectors that are summed plainly; sums of such sums are kept with twice the precision
 NANOSECONDS = (0.006, 0.1)  # for a byte of an element: an operation, a function of dozens of instructions
 PER_BYTE = 0.03  # read or written
 SEVERAL = 6  # functions of dozens of instructions in one group

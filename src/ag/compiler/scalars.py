@@ -267,7 +267,7 @@ def _index_add(s: Scalars, q: Quantity, inputs: list[Any]) -> Any:
 
 # What only moves elements is done by NumPy, with their numbers in place of their values.
 PLACES: dict[str, Any] = {
-    "getitem": lambda s, q, x: x[0][_template(q)],
+    "getitem": lambda s, q, x: np.asarray(x[0])[_template(q)],
     "reshape": lambda s, q, x: np.reshape(x[0], q.shape),
     "permute_dims": lambda s, q, x: np.transpose(x[0], q.params["axes"]),
     "broadcast_to": lambda s, q, x: np.broadcast_to(x[0], q.shape),

@@ -71,14 +71,14 @@ def fit(c: Any, x: Any) -> Any:
     number = value_of(x)
     if type(c) is complex:
         c = np.complex128(c)
-    if _is_number(number):
-        return c if _is_number(value_of(c)) else FUNCTIONS["as_scalar"](real_like(c, float))
+    if is_number(number):
+        return c if is_number(value_of(c)) else FUNCTIONS["as_scalar"](real_like(c, float))
     if type(value_of(c)) is float:
         return FUNCTIONS["as_tensor"](c, number.dtype)
     return c if c.dtype == number.dtype else FUNCTIONS["astype"](real_like(c, number.dtype), number.dtype)
 
 
-def _is_number(x: Any) -> bool:
+def is_number(x: Any) -> bool:
     """Is x a float of Python, or will it be one?"""
     return type(x) is float or (type(x) is Traced and x.weak)
 

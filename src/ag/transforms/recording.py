@@ -12,6 +12,7 @@ from ..batched import physical
 from ..capture import debug, ordinary, recorder
 from ..node import Node, Operand, describe, transforming
 from ..operators.batching import lowered, raised
+from ..operators.operands import is_number
 from ..operators.rules import fit, is_complex, shape_of
 from ..reach import Reach
 from ..tangents import push
@@ -133,7 +134,7 @@ class Recorded:
                 return zero(end) if isinstance(end, Node) else mapped(lambda x: np.zeros(shape_of(x))[()], end)
             if isinstance(t, Operand):
                 return raised(fit(t, root), levels)
-            return float(t) if type(root._value) is float else raised(np.asarray(t, root._value.dtype)[()], levels)
+            return float(t) if is_number(root._value) else raised(np.asarray(t, root._value.dtype)[()], levels)
 
         return rebuilt(self.output, owned(list(map(tangent, self.roots, self.ends)), given))
 
@@ -159,4 +160,4 @@ def _tangent(t: Any, leaf: Node) -> Any:
     if given.dtype.kind not in ("fiubc" if is_complex(leaf) else "fiub"):
         kind = "complex" if is_complex(leaf) else "real"
         raise TypeError(f"a tangent of {describe(leaf)} holds {kind} numbers, got dtype {given.dtype}")
-    return float(given) if type(leaf._value) is float else given.astype(leaf._value.dtype)
+    return float(given) if is_number(leaf._value) else given.astype(leaf._value.dtype)
