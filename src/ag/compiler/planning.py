@@ -87,7 +87,10 @@ class Plan:
         if not self.row_lengths:
             return False
         row = math.prod(self.column_lengths)
-        return row <= self._native() * SHORT and row <= LONGEST and self.row_lengths[-1] > row
+        if row > LONGEST or self.row_lengths[-1] <= row:
+            return False
+        crossed = any(a.rows[-1] == 1 and a.columns and a.columns[-1] != 1 for a in self.accesses.values())
+        return crossed or row <= self._native() * SHORT
 
     def _width(self) -> int:
         """How many lanes vectors have: several registers wide, so that independent work hides the latency of each step."""

@@ -16,7 +16,8 @@ from .writing_code import Writer, nested
 FEW = 12  # columns, at most
 LONG = 64  # elements that are summed, or that lie behind each other, at least
 LONGEST = 8192  # elements that are summed in the lanes of one register
-CHUNK = 256  # rows that are summed in a register before they are added to the result
+AHEAD = 2  # groups of rows
+CHUNK = 128  # rows that are summed in a register before they are added to the result
 REGISTERS = 24  # for sums
 
 
@@ -83,6 +84,10 @@ class _Skinny:
     def _set(self, place: str, value: Value) -> None:
         self.w.emit(f"store {self.vector.vector(self.type)} {value.text}, ptr {place}")
 
+    def _ahead(self, address: str) -> None:
+        """What will be read soon."""
+        self.w.emit("  " + self.vector.call("llvm.prefetch.p0", "void", ("ptr", address), ("i32", "0"), ("i32", "3"), ("i32", "1")))
+
     def _finished(self) -> str:
         self.w.emit("ret void")
         head = f"define internal void @{self.name}(ptr %left, ptr %right, ptr %result, ptr %scratch) {{"
@@ -114,6 +119,8 @@ class _Skinny:
             def step(at: str, live: int | None) -> None:
                 starts = [self._place("%left", (first, p.left.line), (str(r), p.left.line), (at, 1)) for r in range(count)]
                 parts = [self.vector.load(x, self.type, live) for x in starts]
+                for x in starts:  # memory is asked for the rows that come next
+                    self._ahead(w.moved(x, self.type, AHEAD * at_once * p.left.line))
                 for j in range(few):
                     column = self.vector.load(self._place(columns, (str(j), line), (at, 1)), self.type, live)
                     for r in range(count):
@@ -159,6 +166,8 @@ class _Skinny:
                     self.vector.load(self._place(base, *steps, (str(k * self.width), 1)), self.type, live)
                     for k, live in enumerate(lanes)
                 ]
+                for k in range(len(lanes)):  # memory is asked for the columns that come next
+                    self._ahead(self._place(base, *steps, (str(len(lanes) * self.width + k * self.width), 1)))
                 for j in range(few):
                     number = self.scalar.load(self._place(small, (start, inner), (index, inner), (str(j), across)), self.type)
                     factor = self.vector.splat(number)
