@@ -86,7 +86,8 @@ class _Skinny:
 
     def _ahead(self, address: str) -> None:
         """What will be read soon."""
-        self.w.emit("  " + self.vector.call("llvm.prefetch.p0", "void", ("ptr", address), ("i32", "0"), ("i32", "3"), ("i32", "1")))
+        how = ("i32", "0"), ("i32", "3"), ("i32", "1")  # to be read, kept close, no instruction
+        self.w.emit(self.vector.call("llvm.prefetch.p0", "void", ("ptr", address), *how))
 
     def _finished(self) -> str:
         self.w.emit("ret void")
