@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
 
 import ag
 import kernel_runner
@@ -71,6 +72,9 @@ PROGRAMS = {
     "sums over the first of three axes": (lambda x: (x.sum(axis=0), np.exp(x)), normal(4, 3, 50)),
     "sums of what rows are reduced to": (lambda x: (np.exp(x.sum(axis=1)), x.sum(axis=1).sum()), normal(50, 60)),
     "the same of very short rows": (lambda x: (np.exp(x.sum(axis=1)), np.exp(x.sum(axis=1)).sum()), normal(500, 2)),
+    "a sum of one number for each row, beside longer rows": (
+        lambda x, r: (np.exp(x - x.max(axis=1, keepdims=True)), r.sum()), normal(33, 7), normal(33, 1),
+    ),
     "a number repeated and summed": (
         lambda x: np.sum(np.broadcast_to(x.sum(axis=1, keepdims=True), (5, 60)), axis=1), normal(5, 60),
     ),
@@ -106,6 +110,49 @@ def test_the_text_of_kernels_computes_the_same(name):
         assert x.shape == np.shape(y) and x.dtype == np.asarray(y).dtype
         eps = np.finfo(x.dtype).eps if x.dtype.kind == "f" else 0
         np.testing.assert_allclose(np.asarray(y, float), np.asarray(x, float), rtol=64 * eps, atol=64 * eps * np.abs(x).max())
+
+
+PIECES = [  # of bounded numbers bounded numbers are made, so that no rounding is magnified
+    lambda x, y: np.tanh(x) + y, lambda x, y: np.sin(x) * np.cos(y), lambda x, y: x - y, lambda x, y: np.exp(-np.abs(x)) * y,
+    lambda x, y: np.maximum(x, y), lambda x, y: ag.where(x > y, np.sqrt(np.abs(x)), -y), lambda x, y: x / (1.0 + y * y),
+    lambda x, y: x - x.max(axis=-1, keepdims=True), lambda x, y: x - x.mean(axis=-1, keepdims=True), lambda x, y: x.mean(axis=0),
+    lambda x, y: x.mean(axis=-1), lambda x, y: x + np.tanh(y.sum()), lambda x, y: x.min(axis=0, keepdims=True), lambda x, y: x.max() - y,
+    lambda x, y: softmax(x), lambda x, y: x.T, lambda x, y: x[::-1], lambda x, y: x[..., :2], lambda x, y: x[1:], lambda x, y: x[0],
+    lambda x, y: x[..., None] * y, lambda x, y: np.concatenate([x, y]), lambda x, y: np.stack([x, np.tanh(y)]), lambda x, y: np.pad(x, 1),
+    lambda x, y: x[INDICES % len(x)] + 0.5, lambda x, y: np.tanh(x @ y), lambda x, y: np.tanh(x.T @ y), lambda x, y: x.reshape(-1),
+    lambda x, y: (x > 0).sum(axis=-1) * 0.25, lambda x, y: np.broadcast_to(x, (2, *x.shape)) * 0.5,
+]  # fmt: skip
+CHOICES = st.lists(st.tuples(*[st.integers(0, 1000)] * 3), min_size=2, max_size=9)
+GIVEN = [normal(33, 7), normal(7), normal(33, 1), normal(20, 2), normal(64, 65)]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(choices=CHOICES, dtype=st.sampled_from((np.float64, np.float32)))
+def test_the_text_of_random_programs_computes_the_same(choices, dtype):
+    given = [x.astype(dtype) for x in GIVEN]
+
+    def f(*arrays):
+        found = [*arrays]
+        for which, i, j in choices:
+            x, y = found[-1 - i % len(found)], found[-1 - j % len(found)]
+            try:
+                result = PIECES[which % len(PIECES)](x, y)
+            except (ValueError, TypeError, IndexError):
+                continue
+            if result.size < 20_000 and 0 < result.ndim < 4:
+                found.append(result)
+        return tuple(found[len(arrays) :])
+
+    compiled = ag.jit(f)
+    results = compiled(*given)
+    found = kernel_runner.run(compiled.show(*given), given)
+    eager = f(*given)
+    assert len(results) == len(found) == len(eager)
+    for x, y, z in zip(results, found, eager, strict=True):
+        assert x.shape == np.shape(y) == z.shape and x.dtype == np.asarray(y).dtype == z.dtype
+        close = 1e4 * np.finfo(dtype).eps
+        np.testing.assert_allclose(y, x, rtol=close, atol=close)
+        np.testing.assert_allclose(z, x, rtol=close, atol=close)
 
 
 # ---------------------------------------------------------------------- what is counted

@@ -142,9 +142,7 @@ class KernelText:
             self._line(f"{self._at(target, self._row_indices())} = {self.names.value(number)}")
 
     def _of_rows(self, m: Member) -> bool:
-        operand = m.item.operands[0] if m.item.kind == "reduce" else None
-        source = self.plan._register(operand) if isinstance(operand, Operand) else None
-        return m.form == ONE and source is not None and source.form == ROW
+        return m.item.kind == "reduce" and m.form == ONE and {a for a in m.place if a is not None} != self.group.big
 
     def _in_columns(self, m: Member) -> bool:
         return m.form == FULL if m.item.kind == "map" else not self._of_rows(m)
