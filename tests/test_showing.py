@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 import ag
 import kernel_runner
-from ag.compiler import costing, counting, machine_peaks, native, showing
+from ag.compiler import amounts, costing, counting, machine_peaks, native, showing
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="needs llvmlite")
 RNG = np.random.default_rng(7)
@@ -89,6 +89,7 @@ PROGRAMS = {
     "a convolution": (lambda x, w: sum(x[i : i + 90] * w[i] for i in range(10)), normal(100), normal(10)),
     "integers and truths": (lambda x, i: (x * i, i + 1, (x > 0).sum(), (x > 0) & (x < 1)), normal(30), np.arange(30)),
     "NumPy inside": (lambda x: np.linalg.inv(x) + np.exp(x), normal(4, 4)),
+    "running sums": (lambda x: (np.cumsum(x, axis=0), np.cumsum(x, axis=1), np.cumsum(x[::-1, 2])), normal(5, 6)),
     "products": (lambda x: np.prod(x, axis=1), normal(5, 6)),
     "any": (lambda x: np.any(x > 2, axis=1), normal(50, 20)),
     "many functions": (lambda x: np.exp(x) + np.sin(x) + np.cos(x) * np.tanh(x) + np.arctan(x) + np.log1p(np.exp(x)), normal(99)),
@@ -319,6 +320,45 @@ def test_a_program_of_single_numbers_has_a_tape():
     np.testing.assert_allclose(kernel_runner.run(shown, [0.5, 0.25])[0], f(0.5, 0.25), rtol=1e-13)
 
 
+def repeated(x, A):
+    def step(c, _):
+        c = np.tanh(A @ c)
+        return c, c.sum()
+
+    c, sums = ag.scan(step, x, None, 10)
+    return c.sum() + sums.sum()
+
+
+def test_loops_are_shown_with_their_steps():
+    shown = ag.jit(repeated).show(np.ones(4), np.eye(4))
+    (loop,) = [s for s in shown.steps if s.inner]
+    product, kernel = loop.inner[0]
+    assert loop.kind == "loop" and loop.space == "10 steps" and "for step in range(10):" in loop.text
+    assert loop.work.functions == {"tanh": 40}
+    assert product.work.operations == 2 * 4 * 4
+    assert loop.work.operations == 10 * (product.work.operations + kernel.work.operations)
+    assert f"    {kernel.called()}" in loop.text and "tanh(" in kernel.text and kernel.text in shown.text("kernels")
+    assert {s.name for s in shown.every()} == {loop.name, product.name, kernel.name, *(s.name for s in shown.steps)}
+    tags = looked_at(shown.html())
+    assert {s.name for s in shown.every()} <= tags.ids
+    assert f"define internal void @{kernel.name}(" in shown.ir
+
+
+def test_loops_of_unknown_length_and_branches_are_shown():
+    def f(x):
+        x = ag.while_loop(lambda x: (x * x).sum() < 100.0, lambda x: 2.0 * x, x)
+        return ag.cond(x[0] > 1.0, lambda x: np.exp(x), lambda x: -x, x)
+
+    shown = ag.jit(f).show(np.ones(4))
+    text = shown.text("kernels")
+    assert "while True:" in text and re.search(r"if not m\d+\[0\]: break", text)
+    assert re.search(r"^if \w+\[0\]:\n    k\w+.*\nelse:\n    k", text, re.MULTILINE)
+    cost = ag.jit(f).cost(np.ones(4))
+    assert len(cost.uncounted) == 2 and "not known how often" in str(cost)
+    looked_at(shown.html())
+    looked_at(ag.jit(ag.grad(lambda x: f(x).sum())).show(np.ones(4)).html())
+
+
 def test_without_llvmlite(monkeypatch):
     monkeypatch.setattr(native, "available", lambda: False)
     compiled = ag.jit(lambda x: np.exp(x).sum())
@@ -432,5 +472,5 @@ def test_peaks_are_measured():
 
 
 def test_amounts_and_times_are_short():
-    assert [showing.amount(x, "B") for x in (0, 999, 1000, 1234567, 2.5e9)] == ["0 B", "999 B", "1 kB", "1.23 MB", "2.5 GB"]
-    assert [costing.duration(x) for x in (2.0, 1.5e-3, 96e-6, 823e-9)] == ["2 s", "1.5 ms", "96 µs", "823 ns"]
+    assert [amounts.amount(x, "B") for x in (0, 999, 1000, 1234567, 2.5e9)] == ["0 B", "999 B", "1 kB", "1.23 MB", "2.5 GB"]
+    assert [amounts.duration(x) for x in (2.0, 1.5e-3, 96e-6, 823e-9)] == ["2 s", "1.5 ms", "96 µs", "823 ns"]

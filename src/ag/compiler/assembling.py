@@ -13,7 +13,7 @@ from .cumulating import running_sums
 from .fusion import Fused, Step, operands_of
 from .kernels import Kernel
 from .literals import array_of
-from .looping import Choice, Steps, is_stack, loop_of
+from .looping import is_stack, loop_of
 from .lowering import Item, Lowered
 from .native import Machine
 from .program import Program
@@ -63,7 +63,6 @@ class Assembler(Writer):
         self.functions: list[str] = []
         self.declarations: set[str] = set()
         self.slots = 0  # of the table of addresses
-        self.loops: list[Steps | Choice] = []  # of all blocks
         self.stacks: list[int] = []  # slots of memory that is got and freed by the program
         self.calls: list[tuple[Block, Item]] = []  # items that NumPy computes
         self.block = Block(self, program, "k")
@@ -202,7 +201,6 @@ class Block:
             k: loop_of(assembler, self, step.item, lambda body, n, k=k: Block(assembler, body, f"{prefix}{k}_{n}_"))  # type: ignore[misc]
             for k, step in enumerate(self.steps) if step.item is not None and step.item.kind == "loop"
         }
-        assembler.loops += self.loops.values()
         self.rooms: dict[int, int] = {}  # of each loop its place in the arena
         items = [step.item for step in self.steps if step.item is not None]
         self.literals = {item.number: array_of(item.quantity) for item in items if item.kind == "literal"}

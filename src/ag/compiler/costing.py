@@ -14,8 +14,9 @@ import numpy as np
 
 from ..files import write_by_ending
 from . import machine_peaks, native
+from .amounts import aligned, amount, duration
 from .executable import DECLINED
-from .showing import Shown, aligned, amount
+from .showing import Shown
 
 LONGEST, MOST, LEAST = 0.3, 1000, 5  # seconds and runs that are measured
 SHORT = 50e-6  # seconds: what is shorter is timed several times in a row
@@ -62,8 +63,8 @@ class Cost:
         least = sum(quantities[n].size * quantities[n].dtype.itemsize for n in [*program.arguments, *results])
         floats = {str(q.dtype) for q in quantities if q.dtype.kind in "fc" and not q.weak}
         dtype = "float32" if floats and floats <= {"float32", "complex64"} else "float64"
-        threads = max([s.threads or 1 for s in shown.steps], default=1)
-        if any(s.kind == "BLAS" for s in shown.steps):
+        threads = max([s.threads or 1 for s in shown.every()], default=1)
+        if any(s.kind == "BLAS" for s in shown.every()):
             threads = max(threads, native.blas_threads() or 1)
         known = native.available()
         peak_flops = machine_peaks.flops(dtype, threads) if known else None
@@ -156,14 +157,6 @@ class Cost:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a file, by its ending: .html or .txt."""
         write_by_ending(path, {".html": self.html, ".txt": lambda: f"{self}\n"})
-
-
-def duration(seconds: float) -> str:
-    """A time in three digits: 0.000123 is 123 µs."""
-    for unit, factor in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= factor:
-            return f"{seconds / factor:.3g} {unit}"
-    return f"{seconds * 1e9:.3g} ns"
 
 
 def _times(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[float], int]:

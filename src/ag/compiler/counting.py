@@ -86,7 +86,10 @@ def work_of(program: Program, step: Step, plan: Plan | None) -> Work:
         count = math.prod(item.space)
         size = q.dtype.itemsize * count
         return Work(count if type_of(q.dtype) in FLOATS else 0, Counter(), read + size, size)
-    return Work(None, Counter(), read, size_of(q))
+    if item.kind == "cumulate":
+        return Work(q.size if type_of(q.dtype) in FLOATS else 0, Counter(), read, size_of(q))
+    written = sum(size_of(program.quantities[n]) for n in item.made())
+    return Work(None, Counter(), read, written)
 
 
 def repeated(times: int, works: list[Work]) -> Work:

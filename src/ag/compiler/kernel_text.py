@@ -316,6 +316,23 @@ def scattered(program: Program, item: Any, name: str) -> tuple[str, list[int]]:
     return "\n".join([*lines, f"{INDENT * (len(loops) + 1)}{into} += {text}"]), list(arrays)
 
 
+def running(program: Program, item: Any, name: str) -> tuple[str, list[int]]:
+    """The text of running sums, and the arrays that it is given."""
+    names = Names(program)
+    loops, (axis,) = _numbered("i", len(item.space)), item.reduced
+    source, own = item.operands[0], strides_of(item.space)
+    order = [k for k in range(len(item.space)) if k != axis]
+    lines = [f"def {name}({names.array(source.base)}, {names.array(item.number)}):"]
+    lines += [f"{INDENT * depth}for {loops[k]} in range({item.space[k]}):" for depth, k in enumerate(order, 1)]
+    indent = INDENT * (len(order) + 1)
+    value = f"{names.array(source.base)}[{_total(source.offset, zip(loops, source.strides, strict=True))}]"
+    place = f"{names.array(item.number)}[{_total(0, zip(loops, own, strict=True))}]"
+    start = _constant(0, type_of(item.quantity.dtype))
+    lines += [f"{indent}total = {start}", f"{indent}for {loops[axis]} in range({item.space[axis]}):"]
+    lines += [f"{indent}{INDENT}total = total + {value}", f"{indent}{INDENT}{place} = total"]
+    return "\n".join(lines), [source.base, item.number]
+
+
 def _numbered(name: str, count: int) -> list[str]:
     return [name] if count == 1 else [f"{name}{k}" for k in range(1, count + 1)]
 

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ..files import write_by_ending
-from . import counting, native, passes, sharing, skinny
+from . import native, passes
+from .amounts import aligned, amount
 from .assembling import Assembler
 from .executable import Machine
-from .fusion import Step
-from .kernel_text import KernelText, Names, scattered
-from .kernels import Kernel
 from .program import Constant, Program, typed
+from .shown_steps import ShownStep
 from .tape import Tape
 
 STAGES = ("program", "passes", "steps", "kernels", "ir", "assembly")
 ALL = STAGES[:-1]  # the assembly is long, and only shown when it is asked for
 ASSUMED = native.Machine("", "", frozenset(("avx", "avx2", "fma")))  # where there is no compiler that knows the machine
-UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 NOTE = 44  # characters of an expression of the user's beside a line
 
 
@@ -36,99 +32,6 @@ class Pass:
     changed: bool
     new: set[int]  # the quantities that were not in the program before
     gone: int  # how many that were are no more
-
-
-class ShownStep:
-    """One step of a program: a group of quantities that are computed together, a product, or a call of NumPy."""
-
-    def __init__(
-        self, program: Program, step: Step, kernel: Kernel | None, name: str, notes_of: Callable[[Program], dict[int, str]],
-        assembler: Assembler,
-    ) -> None:
-        self.program, self.step, self.kernel, self.name = program, step, kernel, name
-        self.threads = sharing.parts_of(kernel, assembler.threads) if kernel else None  # which share its outermost loop
-        self.names = Names(program)
-        item = step.item
-        loop = next((x for x in assembler.loops if x.item is item), None)
-        self.inner = [] if loop is None else list(_steps_of(loop, notes_of, name, assembler))  # of the bodies of a loop
-        times = None if loop is None else loop.params.get("length")
-        self.work: counting.Work = counting.work_of(program, step, kernel)
-        if times is not None:
-            self.work = counting.repeated(times, [s.work for s in self.inner])
-        self.numbers = [m.item.number for m in kernel.members] if kernel else [item.number]  # type: ignore[union-attr]
-        self.made = list(dict.fromkeys([*self._stored()])) if kernel else self.numbers
-        self.kind = "kernel" if kernel else self._kind(assembler)
-        self.arrays: list[int] = []
-        if kernel is not None:
-            self.arrays = list(dict.fromkeys(a.operand.base for a in kernel.accesses.values()))
-            self.text = KernelText(kernel, name, notes_of(program)).text()
-        elif item.kind == "scatter":  # type: ignore[union-attr]
-            self.text, self.arrays = scattered(program, item, name)
-        else:
-            self.text = "\n\n".join([self._call(), *(s.text for s in self.inner)])
-
-    def _kind(self, assembler: Assembler) -> str:
-        """What computes it: a kernel, a kernel for products, BLAS or NumPy."""
-        item = self.step.item
-        assert item is not None
-        if item.product is not None:
-            return "BLAS" if skinny.way_of(item.product, assembler.machine) is None else "product"
-        return {"scatter": "kernel", "call": "NumPy"}.get(item.kind, item.kind)
-
-    def _stored(self) -> Iterator[int]:
-        assert self.kernel is not None
-        group = self.kernel.group
-        yield from group.stored
-        yield from (m.item.number for m in group.others)
-
-    def _call(self) -> str:
-        item = self.step.item
-        assert item is not None
-        call = f"m{item.number} = {self.program.call(item.quantity)}"
-        p = item.product
-        if p is None:
-            first, _, rest = call.partition("\n")
-            return f"{first}  # {self.kind}" + (f"\n{rest}" if rest else "")
-        lead = f"{' x '.join(map(str, p.lead))} times " if p.lead else ""
-        read = [w for w, layout in (("left", p.left), ("right", p.right)) if layout.transposed]
-        turned = f", the {' and the '.join(read)} one transposed" if read else ""
-        said = "a kernel for few columns" if self.kind == "product" else "BLAS"
-        return f"{call}  # {said}: {lead}{p.rows} x {p.inner} x {p.columns}{turned}"
-
-    @property
-    def space(self) -> str:
-        """How many rows and columns it passes through."""
-        if self.kernel is None:
-            item = self.step.item
-            assert item is not None
-            p = item.product
-            return " x ".join(map(str, (*p.lead, p.rows, p.inner, p.columns) if p else item.space)) or "1"
-        sizes = [str(int(np.prod(n, dtype=int))) for n in (self.kernel.row_lengths, self.kernel.column_lengths)]
-        return f"{sizes[0]} row{'s' * (sizes[0] != '1')} of {sizes[1]}"
-
-    @property
-    def lanes(self) -> int | None:
-        """How many numbers its instructions work on at once."""
-        return self.kernel.width if self.kernel else None
-
-    @property
-    def stages(self) -> int | None:
-        """How many times it passes through each row."""
-        return max(m.stage for m in self.kernel.members) + 1 if self.kernel else None
-
-    @property
-    def functions(self) -> str:
-        """Its elementary functions, and how often each is computed."""
-        return ", ".join(f"{name} {amount(count)}" for name, count in self.work.functions.items())
-
-
-def _steps_of(
-    loop: Any, notes_of: Callable[[Program], dict[int, str]], name: str, assembler: Assembler
-) -> Iterator[ShownStep]:
-    """The steps of the bodies of a loop, which are named as their functions are."""
-    for n, block in enumerate(loop.blocks):
-        for k, step in enumerate(block.steps):
-            yield ShownStep(block.program, step, block.kernels.get(k), f"{name}_{n}_{k}", notes_of, assembler)
 
 
 class Shown:
@@ -148,10 +51,12 @@ class Shown:
         self.assembler: Assembler = self.run.assembler if is_native else Assembler(entry.program, self.machine)
         self.passes = list(self._passes())
         block = self.assembler.block
-        self.steps = [
-            ShownStep(self.compiled, step, block.kernels.get(k), f"k{k}", self.notes_of, self.assembler)
-            for k, step in enumerate(block.steps)
-        ]
+        self.steps = [ShownStep(block, k, f"k{k}", self.note) for k in range(len(block.steps))]
+
+    def every(self) -> Iterator[ShownStep]:
+        """All steps, with those of the bodies of loops behind these."""
+        for step in self.steps:
+            yield from step.every()
 
     def _passes(self) -> Iterator[Pass]:
         known: dict[Any, int] = {}
@@ -189,10 +94,6 @@ class Shown:
         return f"NumPy: {native.NEEDS}. The steps, kernels and IR below are what would be compiled for a machine with AVX2"
 
     # ------------------------------------------------------------------ what is said of quantities
-
-    def notes_of(self, program: Program) -> dict[int, str]:
-        """For each quantity the user's expression that made it."""
-        return {n: self.note(q) for n, q in enumerate(program.quantities)}
 
     def note(self, q: Any) -> str:
         """The user's expression that made a quantity; nothing for what a transform made."""
@@ -286,20 +187,20 @@ class Shown:
         yield from aligned([("pass", "quantities", ""), *rows], right=(1,))
 
     def _steps_text(self) -> Iterator[str]:
-        yield from aligned([STEP_HEAD, *map(self.step_row, self.steps)], right=(3, 4, 5, 6, 7, 8))
-        for s in self.steps:
-            numbers = ", ".join(dict.fromkeys(self.compiled.name(n) for n in s.numbers))
-            yield f"{s.name} computes {numbers}"
+        yield from aligned([STEP_HEAD, *map(self.step_row, self.every())], right=(3, 4, 5, 6, 7, 8))
+        for s in self.every():
+            numbers = ", ".join(dict.fromkeys(s.program.name(n) for n in s.numbers))
+            yield f"{'  ' * s.depth}{s.name} computes {numbers}"
 
     def step_row(self, s: ShownStep) -> tuple[str, ...]:
         """A step as a row of the table."""
         operations = "?" if s.work.operations is None else amount(s.work.operations)
         lanes, stages, threads = ("" if n is None else str(n) for n in (s.lanes, s.stages, s.threads))
         read, written = amount(s.work.read, "B"), amount(s.work.written, "B")
-        return s.name, s.kind, s.space, lanes, stages, threads, read, written, operations, s.functions
+        return "  " * s.depth + s.name, s.kind, s.space, lanes, stages, threads, read, written, operations, s.functions
 
     def _kernels_text(self) -> Iterator[str]:
-        for k, s in enumerate(self.steps):
+        for k, s in enumerate(self.every()):
             if k:
                 yield ""
             yield from s.text.split("\n")
@@ -345,7 +246,13 @@ def _kinds(program: Program, known: dict[Any, int]) -> list[int]:
     kinds: list[int] = []
     for n, q in enumerate(program.quantities):
         inputs = tuple([kinds[x] if type(x) is int else x for x in q.inputs])
-        key = ("given", program.arguments.index(n)) if q.op is None else q.of(inputs).key()
+        bodies = [str(x) for x in q.params.values() if isinstance(x, Program)]
+        if q.op is None:
+            key: Any = "given", program.arguments.index(n)
+        elif bodies:  # a loop or branch
+            key = q.op, inputs, *bodies
+        else:
+            key = q.of(inputs).key()
         kinds.append(known.setdefault(key, len(known)))
     return kinds
 
@@ -353,21 +260,3 @@ def _kinds(program: Program, known: dict[Any, int]) -> list[int]:
 def computed(program: Program) -> int:
     """How many quantities of a program are computed."""
     return sum(q.op is not None for q in program.quantities)
-
-
-def amount(x: float, unit: str = "") -> str:
-    """A count in three or four digits: 2007040 is 2.01 M."""
-    for factor, prefix in UNITS:
-        if x >= factor:
-            return f"{x / factor:.3g} {prefix}{unit}"
-    return f"{x:g} {unit}".rstrip()
-
-
-def aligned(rows: list[tuple[str, ...]], right: tuple[int, ...] = ()) -> Iterator[str]:
-    """Rows as lines of text with columns."""
-    if not rows:
-        return
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        yield "  ".join(cells).rstrip()

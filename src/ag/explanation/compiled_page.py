@@ -9,13 +9,15 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ..compiler.amounts import amount
 from ..compiler.program import Constant, typed
-from ..compiler.showing import ALL, TITLES, amount, computed
+from ..compiler.showing import ALL, TITLES, computed
 from .assets import asset
 
 if TYPE_CHECKING:
     from ..compiler.program import Program
-    from ..compiler.showing import Pass, Shown, ShownStep
+    from ..compiler.showing import Pass, Shown
+    from ..compiler.shown_steps import ShownStep
 
 MEANINGS = {
     "program": "What the function did with its arguments, one quantity a line, and the expression of yours that made it. "
@@ -158,15 +160,15 @@ NUMBERS = (3, 4, 5, 6, 7, 9)
 
 
 def _steps(shown: Shown, _: str) -> str:
-    moved = max((s.work.moved for s in shown.steps), default=0) or 1
-    operations = max((s.work.operations or 0 for s in shown.steps), default=0) or 1
+    moved = max((s.work.moved for s in shown.every()), default=0) or 1
+    operations = max((s.work.operations or 0 for s in shown.every()), default=0) or 1
     head = "".join(f'<th scope="col"{_right(i)}>{name}</th>' for i, name in enumerate(HEADS))
     rows = []
-    for s in shown.steps:
-        name, kind, space, lanes, stages, threads, read, written, count, functions = shown.step_row(s)
+    for s in shown.every():
+        _, kind, space, lanes, stages, threads, read, written, count, functions = shown.step_row(s)
         cells = [
-            f'<a href="#{name}">{name}</a>', f'<span class="kind {kind}">{kind}</span>', space.replace(" x ", " × "),
-            lanes, stages, threads, read, written, bar(s.work.moved / moved), count,
+            f'{"&emsp;" * s.depth}<a href="#{s.name}">{s.name}</a>', f'<span class="kind {kind}">{kind}</span>',
+            space.replace(" x ", " × "), lanes, stages, threads, read, written, bar(s.work.moved / moved), count,
             bar((s.work.operations or 0) / operations, "negative"),
         ]  # fmt: skip
         rows.append(f"<tr>{_row(cells)}<td class=functions>{functions}</td></tr>")
@@ -190,7 +192,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _kernels(shown: Shown, _: str) -> str:
-    return "".join(map(_kernel, shown.steps))
+    return "".join(map(_kernel, shown.every()))
 
 
 def _kernel(s: ShownStep) -> str:

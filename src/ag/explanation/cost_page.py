@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
-from ..compiler.costing import duration
-from ..compiler.showing import amount
+from ..compiler.amounts import amount, duration
 from .compiled_page import bar, file, section
 
 if TYPE_CHECKING:
