@@ -46,7 +46,7 @@ def run(shown, arguments):
     captured = [fetch() for fetch in program.captured]
     for number, x in zip(program.arguments, [*arguments, *captured], strict=True):
         memory[number] = np.array(x, program.quantities[number].dtype).ravel()
-    for step in shown.steps:
+    for step in sorted(shown.steps, key=lambda step: step.kind != "constant"):  # which stand there before
         for number in step.made:
             q = program.quantities[number]
             memory.setdefault(number, np.full(q.size, 99, q.dtype))
@@ -56,7 +56,7 @@ def run(shown, arguments):
             with np.errstate(all="ignore"):
                 namespace[step.name](*[memory[number] for number in step.arrays])
         elif step.step.item.product is not None:
-            memory[step.step.item.number] = product(step.step.item, memory).ravel()
+            memory[step.step.item.number] = product(step.step.item, memory)
         else:
             called(program, step.step.item, memory)
     results = []
@@ -67,10 +67,10 @@ def run(shown, arguments):
 
 def product(item, memory):
     p = item.product
-    left, right = item.operands
+    left, right, *added = item.operands
     a, b = (view(memory[o.base], o) for o in (left, right))
     a, b = a((*p.lead, p.rows, p.inner)), b((*p.lead, p.inner, p.columns))
-    return a @ b
+    return np.ravel(a @ b) + (memory[added[0].base] if added else 0)
 
 
 def view(flat, operand):

@@ -89,6 +89,7 @@ PROGRAMS = {
     "a convolution": (lambda x, w: sum(x[i : i + 90] * w[i] for i in range(10)), normal(100), normal(10)),
     "integers and truths": (lambda x, i: (x * i, i + 1, (x > 0).sum(), (x > 0) & (x < 1)), normal(30), np.arange(30)),
     "NumPy inside": (lambda x: np.linalg.inv(x) + np.exp(x), normal(4, 4)),
+    "a product that is added": (lambda c, x, y: (c + x @ y, np.exp(x)), normal(6, 9), normal(6, 20), normal(20, 9)),
     "running sums": (lambda x: (np.cumsum(x, axis=0), np.cumsum(x, axis=1), np.cumsum(x[::-1, 2])), normal(5, 6)),
     "products": (lambda x: np.prod(x, axis=1), normal(5, 6)),
     "any": (lambda x: np.any(x > 2, axis=1), normal(50, 20)),

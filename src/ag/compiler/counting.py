@@ -21,6 +21,7 @@ from .emitter import FLOATS, Emitter, Value
 from .fusion import Step, operands_of
 from .planning import Access, Plan
 from .program import Program, Quantity
+from .views import Operand
 
 ONCE = re.compile(r"= f(add|sub|mul|div|rem)\b|@llvm\.sqrt\.")
 TWICE = re.compile(r"@llvm\.fma\.")
@@ -81,11 +82,15 @@ def work_of(program: Program, step: Step, plan: Plan | None) -> Work:
         # A factor that is the same for all of the stack is read once.
         stacks = [math.prod([n for n, s in zip(p.lead, steps, strict=True) if s]) for steps in p.steps[:2]]
         read = size * p.inner * (stacks[0] * p.rows + stacks[1] * p.columns)
-        return Work(2 * lead * p.rows * p.inner * p.columns, Counter(), read, size_of(q))
+        read += sum(size_of(program.quantities[o.base]) for o in item.operands[2:] if isinstance(o, Operand))  # added to that
+        added = q.size * (len(item.operands) > 2)
+        return Work(2 * lead * p.rows * p.inner * p.columns + added, Counter(), read, size_of(q))
     if item.kind == "scatter":  # reads what it adds to
         count = math.prod(item.space)
         size = q.dtype.itemsize * count
         return Work(count if type_of(q.dtype) in FLOATS else 0, Counter(), read + size, size)
+    if item.kind == "literal":  # which stands there before the program runs
+        return Work()
     if item.kind == "cumulate":
         return Work(q.size if type_of(q.dtype) in FLOATS else 0, Counter(), read, size_of(q))
     written = sum(size_of(program.quantities[n]) for n in item.made())

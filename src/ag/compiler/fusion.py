@@ -112,7 +112,8 @@ class Fused:
 
     def _placed(self, item: Item, k: int, group: Group | None) -> None:
         for number in item.made():
-            self.home[number] = max(k, self.home.get(number, 0))
+            if item.kind != "literal":  # which stands there before all steps
+                self.home[number] = max(k, self.home.get(number, 0))
         for operand in operands_of(item):
             if group is None or not _is_register(group, item, operand):
                 self.read.add(operand.base)

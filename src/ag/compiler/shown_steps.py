@@ -54,7 +54,7 @@ class ShownStep:
         assert item is not None
         if item.product is not None:
             return "BLAS" if skinny.way_of(item.product, assembler.machine) is None else "product"
-        return {"scatter": "kernel", "cumulate": "kernel", "call": "NumPy"}.get(item.kind, item.kind)
+        return {"scatter": "kernel", "cumulate": "kernel", "call": "NumPy", "literal": "constant"}.get(item.kind, item.kind)
 
     def _work(self) -> counting.Work:
         item = self.step.item
@@ -120,6 +120,10 @@ class ShownStep:
         lead = f"{' x '.join(map(str, p.lead))} times " if p.lead else ""
         read = [w for w, layout in (("left", p.left), ("right", p.right)) if layout.transposed]
         turned = f", the {' and the '.join(read)} one transposed" if read else ""
+        if len(item.operands) > 2:  # added to an argument
+            added = item.operands[2]
+            assert isinstance(added, Operand)
+            call = call.replace(" = ", f" = {self.names.array(added.base)} + ", 1)
         said = "a kernel for few columns" if self.kind == "product" else "BLAS"
         return f"{call}  # {said}: {lead}{p.rows} x {p.inner} x {p.columns}{turned}"
 
