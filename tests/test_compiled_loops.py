@@ -401,3 +401,60 @@ def test_loops_are_shown_and_counted():
     assert f.cost(x).functions == {"sin": 200}
     g = ag.jit(lambda x: ag.while_loop(lambda x: np.sum(x) < 9, lambda x: x + 1, x))
     assert g.cost(x).uncounted == ["k0"] and "def k0_1_0(" in str(g.show(x))
+
+
+# ---------------------------------------------------------------------- passes on loops
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_products_of_loops_are_kept_and_summed_at_once(reverse, way):
+    """A backward loop multiplies once: h @ W is kept by the forward loop, and the gradients of W and V are one product each."""
+    def f(W, V, xs):
+        def step(h, x):
+            h = np.tanh(h @ W + x @ V + 0.5)
+            return h, np.sum(h * h)
+
+        end, ys = ag.scan(step, np.zeros((4, 20)), xs, reverse=reverse)
+        return np.sum(np.exp(end)) + np.sum(ys)
+
+    args = rng.normal(size=(20, 20)) / 5, rng.normal(size=(16, 20)) / 5, rng.normal(size=(7, 4, 16))
+    g = ag.value_and_grad(f, argnums=(0, 1))
+    same(compiled(g, *args), g(*args))
+    program = ag.jit(g).entry(*args).program
+    forward, backward = [q for q in program.quantities if q.op is not None and q.op.name == "scan"]
+    assert ops_of(forward.params["body"]).count("matmul") == 2
+    assert ops_of(backward.params["body"]).count("matmul") == 1
+    assert ops_of(program).count("matmul") == 2
+    h = ag.grad(lambda *args: sum(np.sum(np.sin(x)) for x in ag.grad(f, argnums=(0, 1))(*args)), argnums=(0, 1))
+    same(compiled(h, *args), h(*args), 1e-10)
+
+
+def test_what_is_read_within_the_loop_is_not_summed_after_it(way):
+    """Weights that each step changes by a product and uses: stochastic gradient descent in a loop, against NumPy."""
+    xs, ys = rng.normal(size=(6, 5, 3)), rng.normal(size=(6, 5, 2))
+
+    def train(w, xs, ys):
+        return ag.scan(lambda w, xy: (w - 0.1 * (xy[0].T @ (xy[0] @ w - xy[1])), np.sum(w)), w, (xs, ys))
+
+    w, sums = np.zeros((3, 2)), []
+    for x, y in zip(xs, ys, strict=True):
+        sums.append(np.sum(w))
+        w = w - 0.1 * (x.T @ (x @ w - y))
+    same(compiled(train, np.zeros((3, 2)), xs, ys), (w, np.array(sums)))
+
+
+def test_a_sum_of_products_with_a_start(way):
+    """Σ xᵀy from a start that is not 0, whose steps are read elsewhere, or not."""
+    xs = rng.normal(size=(6, 5, 3))
+
+    def f(start, xs):
+        alone = ag.scan(lambda s, x: (s + x.T @ np.sin(x), None), start, xs)[0]
+        seen, steps = ag.scan(lambda s, x: (x.T @ np.cos(x) + s, s), start, xs)
+        return alone, seen, steps
+
+    start = rng.normal(size=(3, 3))
+    partial = np.cumsum([start, *(x.T @ np.cos(x) for x in xs)], axis=0)
+    expected = start + sum(x.T @ np.sin(x) for x in xs), partial[-1], partial[:-1]
+    same(compiled(f, start, xs), expected)
+    loops = [q for q in ag.jit(f).entry(start, xs).program.quantities if q.op is not None and q.op.name == "scan"]
+    assert [ops_of(q.params["body"]).count("matmul") for q in loops] == [0, 1]

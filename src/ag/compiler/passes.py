@@ -13,7 +13,8 @@ from ..operators.steps import greater_equal, less, logical_or
 from ..operators.table import TABLE
 from ..traced import Traced
 from .literals import array_of
-from .loops import LOOPS, RESULT, pruned
+from .loop_passes import Changes, kept_products, summed_products
+from .loops import LOOPS, RESULT, SCAN, pruned
 from .products import PRODUCTS, is_changed
 from .program import Constant, Program, Quantity
 from .rewriter import Rules, rewritten
@@ -110,6 +111,20 @@ def _traced(trace: Trace, x: int | Constant) -> Any:
     return Traced(trace, x, q.shape, q.dtype, q.weak)
 
 
+def loops(program: Program) -> Program:
+    """Matrix products of forward loops are kept for backward loops, and those that loops add up are one product after them."""
+    if not any(q.op is SCAN for q in program.quantities):
+        return program
+    program = without_dead_code(program)
+    while changes := kept_products(program):
+        program = _changed(program, changes)
+    return _changed(program, summed_products(program))
+
+
+def _changed(program: Program, changes: Changes) -> Program:
+    return replayed(program, lambda program, q: id(q) in changes, lambda q, given: changes[id(q)](given))
+
+
 def simplify(program: Program) -> Program:
     """The equations of `rewrites.EXACT`; constants are folded, and what occurs twice is computed once."""
     return rewritten(program, _EXACT)
@@ -155,7 +170,7 @@ def without_dead_code(program: Program) -> Program:
 _EXACT = Rules(EXACT).by_row()
 _WITH_PRODUCTS = Rules([*EXACT, *PRODUCTS]).by_row()
 PASSES: dict[str, Pass] = {
-    "written out": expand, "with bounds": with_bounds, "simplified": simplify, "products": products,
+    "written out": expand, "with bounds": with_bounds, "loops": loops, "simplified": simplify, "products": products,
     "without dead code": without_dead_code,
 }
 
