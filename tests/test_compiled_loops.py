@@ -7,6 +7,7 @@ import ag
 from ag.compiler import executable, native
 
 rng = np.random.default_rng(5)
+pytestmark = pytest.mark.filterwarnings("ignore:ag.jit runs programs through NumPy")
 
 
 @pytest.fixture(params=["machine code", "numpy"])

@@ -11,7 +11,10 @@ import ag
 import kernel_runner
 from ag.compiler import amounts, costing, counting, machine_peaks, native, showing
 
-pytestmark = pytest.mark.skipif(not native.available(), reason="needs llvmlite")
+pytestmark = [
+    pytest.mark.skipif(not native.available(), reason="needs llvmlite"),
+    pytest.mark.filterwarnings("ignore:ag.jit runs programs through NumPy"),
+]
 RNG = np.random.default_rng(7)
 
 

@@ -69,3 +69,12 @@ def locate(code: CodeType, offset: int) -> Source | None:
             text = linecache.getline(code.co_filename, line).strip()
             return Source(code.co_filename, line, code.co_qualname, text)
     return None
+
+
+def warn(text: str) -> None:
+    """A warning at the line of the user."""
+    import warnings  # here, as few need it
+
+    frame = user_frame()
+    module, seen = frame.f_globals.get("__name__"), frame.f_globals.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(text, UserWarning, frame.f_code.co_filename, frame.f_lineno, module, seen)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from . import native
 from .lowering import Item, Lowered
 from .program import Quantity
 from .views import Operand, strides_of
@@ -46,7 +47,7 @@ def product_of(lowered: Lowered, number: int, q: Quantity) -> Item | None:
     """The item of a matmul quantity; None where NumPy has to compute it."""
     quantities = lowered.program.quantities
     like = all(isinstance(x, int) and quantities[x].dtype == q.dtype for x in q.inputs)
-    if str(q.dtype) not in ("float64", "float32") or not like:
+    if str(q.dtype) not in ("float64", "float32") or not like or native.blas() is None:
         return None
     x, y = [quantities[n].shape for n in q.inputs]
     inner = x[-1]

@@ -18,7 +18,7 @@ from ..transforms.arguments import function_of
 from ..transforms.containers import built_from, leaves, rebuilt
 from ..transforms.opaque import Again, Call, name_of, recorded_call, records
 from ..transforms.recording import Recorded
-from . import executable, passes
+from . import executable
 from .program import Program
 from .signature import NUMBERS, Watched, form
 from .tape import Tape
@@ -235,7 +235,7 @@ class Compiled:
             warnings.warn(f"ag.jit compiles {self.name} again: {reason}", stacklevel=3)
         traced, result, places, donated = self._traced(args, kwargs, ends)
         with uncollected():
-            entry = Entry(passes.optimized(traced), traced, result, places, donated)
+            entry = Entry(executable.optimized(traced), traced, result, places, donated)
         entry.caller = user_place()
         while len(self.entries) >= BOUND:
             del self.entries[next(iter(self.entries))]

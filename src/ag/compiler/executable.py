@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..source import warn
 from ..transforms.arguments import owned
-from . import donation, entry, interpreter, kept, native, tape, workers
+from . import donation, entry, interpreter, kept, native, passes, tape, workers
 from .assembling import HELD, Assembler, Block
 from .lowering import Item
 from .program import Constant, Program
@@ -18,10 +20,22 @@ DECLINED = object()  # the program does not hold for these arguments
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p)
 
 
+def optimized(program: Program) -> Program:
+    """The program as it is run: after all passes, where it is compiled."""
+    return passes.optimized(program) if native.available() else passes.for_numpy(program)
+
+
+@functools.cache
+def _say_what_to_install() -> None:
+    """Once in a process."""
+    warn(f"ag.jit runs programs through NumPy, which is slower: {native.NEEDS}")
+
+
 def prepare(program: Program, donated: list[int]) -> Callable[[Sequence[Any]], Any]:
     """A function from the arguments to the outputs, or DECLINED."""
-    if native.available() and native.blas() is not None:
+    if native.available():
         return (None if donated else tape.tape(program, Machine, DECLINED)) or Machine(program, donated)
+    _say_what_to_install()
     return by_numpy(program)
 
 

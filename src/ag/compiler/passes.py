@@ -189,7 +189,12 @@ def optimized(program: Program) -> Program:
     return program
 
 
-def _with_optimized_bodies(program: Program) -> Program:
+def for_numpy(program: Program) -> Program:
+    """The program as NumPy computes it best: rows are not written out, as they are one function of NumPy's each."""
+    return without_dead_code(simplify(_with_optimized_bodies(program, for_numpy)))
+
+
+def _with_optimized_bodies(program: Program, optimized: Pass = optimized) -> Program:
     """The program with the passes applied to all programs among the parameters of its quantities."""
     if not any(isinstance(value, Program) for q in program.quantities for value in q.params.values()):
         return program

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from ..operators.probability import NEAR, are_probabilities, softmax
 from ..operators.reductions import sum
 from ..operators.rules import as_known, shape_of, value_of
 from ..operators.steps import logical_or
-from ..source import user_frame
+from ..source import warn
 from ..traced import is_traced
 
 UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
@@ -133,10 +132,3 @@ def warn_if_probabilities(z: Any, name: str) -> None:
     from ..explanation.doctor import softmax_twice
 
     warn(str(softmax_twice(name, classes)))
-
-
-def warn(text: str) -> None:
-    """A warning at the line of the user."""
-    frame = user_frame()
-    module, seen = frame.f_globals.get("__name__"), frame.f_globals.setdefault("__warningregistry__", {})
-    warnings.warn_explicit(text, UserWarning, frame.f_code.co_filename, frame.f_lineno, module, seen)
