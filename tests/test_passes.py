@@ -361,6 +361,8 @@ FORMS = [
     (np.matmul, [(2, 3, 4, 5), (2, 3, 5, 2)], ["reshape", "reshape", "matmul", "reshape"]),
     (np.matmul, [(4, 5), (2, 3, 5, 2)], ["reshape", "matmul", "reshape"]),
     (lambda x, y: x @ y.mT, [(2, 3, 4, 5), (2, 3, 2, 5)], ["reshape", "reshape", "permute_dims", "matmul", "reshape"]),
+    (lambda x, y: (x.T @ y).T, [(20, 16), (20, 30)], ["permute_dims", "matmul"]),
+    (lambda x, y: (x.T @ y).T, [(20, 10), (20, 30)], ["permute_dims", "matmul", "permute_dims"]),
     (np.matmul, [(3, 1), (1, 4)], ["multiply"]),
     (np.matmul, [(3, 4), (4, 5)], ["matmul"]),
     (np.matmul, [(0, 4), (4, 5)], ["matmul"]),

@@ -147,6 +147,7 @@ def _of_stacks(w: Rewriter, q: Quantity) -> Value | None:
 
 
 EINSUM, MATMUL = TABLE["einsum"], TABLE["matmul"]
+PERMUTE = TABLE["permute_dims"]
 
 
 def is_changed(program: Program) -> bool:
@@ -158,4 +159,20 @@ def is_changed(program: Program) -> bool:
             shapes = [program.quantities[x].shape for x in q.inputs]
             if max(map(len, shapes)) > 2 or shapes[0][-1] == 1:
                 return True
+        if q.op is PERMUTE and type(q.inputs[0]) is int and program.quantities[q.inputs[0]].op is MATMUL:
+            return True
     return False
+
+
+FEW = 12  # rows: a product with no more is computed as it is, and turned afterwards
+
+
+@PRODUCTS.add("(x.mT @ y).mT = y.mT @ x, for matrices, but for few rows", "permute_dims")
+def _turned(w: Rewriter, q: Quantity) -> Value | None:
+    product = w.made_by(q.inputs[0], "matmul")
+    if product is None or len(q.shape) != 2 or tuple(a % 2 for a in q.params["axes"]) != (1, 0) or product.shape[0] <= FEW:
+        return None
+    left, y = w.made_by(product.inputs[0], "permute_dims"), product.inputs[1]
+    if left is None or len(w[y].shape) != 2 or len(left.shape) != 2:
+        return None
+    return w.new("matmul", _permuted(w, y, (-1, -2)), left.inputs[0])
