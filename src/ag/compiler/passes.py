@@ -191,7 +191,7 @@ def optimized(program: Program) -> Program:
 
 def for_numpy(program: Program) -> Program:
     """The program as NumPy computes it best: rows are not written out, as they are one function of NumPy's each."""
-    return without_dead_code(simplify(_with_optimized_bodies(program, for_numpy)))
+    return without_dead_code(simplify(loops(_with_optimized_bodies(program, for_numpy))))
 
 
 def _with_optimized_bodies(program: Program, optimized: Pass = optimized) -> Program:
