@@ -459,3 +459,57 @@ def test_a_sum_of_products_with_a_start(way):
     same(compiled(f, start, xs), expected)
     loops = [q for q in ag.jit(f).entry(start, xs).program.quantities if q.op is not None and q.op.name == "scan"]
     assert [ops_of(q.params["body"]).count("matmul") for q in loops] == [0, 1]
+
+
+@pytest.mark.parametrize("size", [1, 30])
+@pytest.mark.parametrize("n", [5, 6])
+def test_places_of_the_carry(size, n, way):
+    """Parts that change places, stay, are constant, are given twice, or are a y as well; few bytes and many, even and odd steps."""
+    def step(s, x):
+        a, b, c, _, _ = s
+        new = a + b * x
+        return (b, new, c, np.zeros(size), new), (new, a, c, 2.0)
+
+    def f(a, xs):
+        return ag.scan(step, (a, a * a, a + 1, a, a), xs)
+
+    def g(a, count, xs):
+        return ag.fori_loop(0, count, lambda i, s: step(s, xs[0])[0], (a, a * a, a + 1, a, a))
+
+    a, xs = rng.normal(size=size), rng.normal(size=(n, size))
+    same(compiled(f, a, xs), f(a, xs))
+    same(compiled(g, a, np.int64(n), xs), g(a, n, xs))
+    loss = ag.grad(lambda a, xs: sum(np.sum(x * x) for x in ag.transforms.containers.leaves(f(a, xs))), argnums=(0, 1))
+    same(compiled(loss, a, xs), loss(a, xs))
+
+
+def test_kernels_of_loops_are_shared_by_threads():
+    """Many elements in each step."""
+    xs = rng.normal(size=(4, 300_000))
+
+    def f(h, xs):
+        return ag.scan(lambda h, x: (np.sin(h) * x, np.sum(np.exp(h))), h, xs)
+
+    h = rng.normal(size=300_000)
+    same(compiled(f, h, xs), f(h, xs))
+
+
+def test_a_loop_writes_no_argument():
+    """Also one that is given up keeps its numbers, where it is what a loop begins with."""
+    x = np.arange(50.0)
+    f = ag.jit(lambda x: ag.fori_loop(0, 3, lambda i, x: 2.0 * x, x), donate_argnums=0)
+    same(f(x), 8 * np.arange(50.0))
+    y = np.arange(50.0)
+    same(ag.jit(lambda x: ag.fori_loop(0, 3, lambda i, x: 2.0 * x, x))(y), 8 * y)
+    same(y, np.arange(50.0))
+
+
+def test_an_index_that_differs_between_examples(way):
+    """Within a loop over a batch, read and differentiated."""
+    def f(i, x):
+        return ag.fori_loop(0, 3, lambda k, c: c + x[i] * x[k] + k, 0.0)
+
+    i, x = np.array([0, 2, -1]), rng.normal(size=(3, 4))
+    same(compiled(ag.vmap(f), i, x), np.array([row[k] * row[:3].sum() + 3 for k, row in zip(i, x, strict=True)]))
+    g = ag.vmap(ag.grad(lambda x, i: f(i, x)))
+    same(compiled(g, x, i), g(x, i))

@@ -51,7 +51,7 @@ def places(lead: Lead, shape: tuple[int, ...], found: Any, template: Template) -
     start = _place_of_arrays(parts, len(shape))
     index = tuple(value_of(padded(x, ndim)) if type(x) is Batched else x for x in parts)
     taken = FUNCTIONS["getitem"](numbers, index) if is_traced(*index) else numbers[index]
-    result = np.moveaxis(taken, range(start, start + hidden), range(hidden))
+    result = np.moveaxis(taken, tuple(range(start, start + hidden)), tuple(range(hidden)))
     return np.broadcast_to(result, lead + result.shape[hidden:])
 
 
