@@ -37,6 +37,27 @@ def test_several_results_and_arguments():
     np.testing.assert_array_equal(y, 2.0)
 
 
+def _written_before_it_is_read(w, v):
+    return v + 1, w * 2
+
+
+def _computed_again_in_a_later_stage(w, v):
+    centred = w - w.max(1, keepdims=True)
+    doubled = centred * 2
+    return doubled, centred + doubled.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("f", [
+    _written_before_it_is_read, _computed_again_in_a_later_stage, lambda w, v: (v + 1, (w * 2).sum()), lambda w, v: (v * 2, v.sum()),
+    lambda w, v: (np.exp(v), np.concatenate([w, w])), lambda w, v: (ag.softmax(w), w + v), lambda w, v: (w * 2, w + 1, w.sum()),
+])  # fmt: skip
+def test_results_beside_one_in_the_place_of_an_argument(f):
+    w, v = np.random.default_rng(0).normal(size=(2, 40, 64))
+    expected = f(w.copy(), v)
+    for actual, e in zip(ag.jit(f, donate_argnums=0)(w.copy(), v), expected, strict=True):
+        np.testing.assert_allclose(actual, e, rtol=1e-13)
+
+
 def test_one_array_given_twice_is_not_overwritten():
     f = ag.jit(lambda a, b: (a - b, a * b), donate_argnums=(0, 1))
     x = np.full(5, 3.0)

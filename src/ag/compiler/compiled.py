@@ -47,7 +47,11 @@ def jit(
     Arrays that f uses without getting them as arguments are read at each call; Python numbers are constants, and f is recorded
     again when their names are bound to others. Where the numbers show that the program may not hold (an index out of range, a
     derivative that is not finite, where another pass decides), the call is computed by f itself. Without llvmlite the program
-    runs through NumPy.
+    runs through NumPy, and a warning says once what to install.
+
+    f itself runs only while it is recorded, and where its program does not hold. So what it does besides computing its result,
+    such as printing or appending to a list, is not done at each call; and numbers that it draws at random are drawn once: an
+    array of them is a part of the program, the same at each call. Give random numbers as arguments.
 
     Raises TypeError, with the line, where f asks for the numbers of a traced value: ``if x > 0``, ``float(x)``, ``range(n)``.
 

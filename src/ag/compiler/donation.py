@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from .assembling import Block
-from .fusion import operands_of
+from .fusion import FULL, Member, operands_of
 from .kernels import Kernel
+from .planning import Access
 from .program import Program
+from .views import Operand
 
 
 def given_up(program: Program, block: Block, donated: list[int]) -> dict[int, int]:
@@ -32,7 +34,7 @@ def given_up(program: Program, block: Block, donated: list[int]) -> dict[int, in
             if number in taken or argument in program.outputs or (q.shape, q.dtype) != (a.shape, a.dtype):
                 continue
             first = next(k for k, numbers in enumerate(touched) if number in numbers)
-            together = reading[-1] == first and _together(block.kernels.get(first), argument, number)
+            together = reading[-1:] == [first] and _together(block.kernels.get(first), argument, number)
             if together or all(k < first for k in reading):
                 taken[number] = place
                 break
@@ -52,17 +54,44 @@ def taken(arguments: Sequence[Any], place: int, otherwise: np.ndarray) -> np.nda
 
 def _together(kernel: Kernel | None, argument: int, number: int) -> bool:
     """Does a kernel read each element of the argument just before it writes that element of the result, and never later?"""
-    if kernel is None or number not in kernel.group.members:
+    writer = kernel.group.members.get(number) if kernel is not None else None
+    target = kernel.targets.get(id(writer)) if kernel is not None else None
+    if kernel is None or writer is None or target is None or writer.form != FULL or writer.item.kind != "map":
         return False
-    writer = kernel.group.members[number]
-    target = kernel.targets.get(id(writer))
-    if target is None or writer.item.kind != "map":
+    if writer.stage < max(m.stage for m in kernel.members):  # what is cheap is computed again in later stages
         return False
-    for (member, _), access in kernel.reads.items():
-        if access.operand.base == argument:
-            reader = next(m for m in kernel.members if id(m) == member)
-            same = access.strides == target.strides and not access.operand.offset and not access.indices
-            if not same or reader.stage > writer.stage:
-                return False
-    return all(access.operand.base != argument for access, _ in (pair for a in kernel.accesses.values() for pair in a.indices))
+    reads = {access for access in kernel.accesses.values() if access.operand.base == argument}
+    if len(reads) != 1:
+        return False
+    (read,) = reads
+    if read.strides != target.strides or read.operand.offset or read.indices:
+        return False
+    if any(index is read for a in kernel.accesses.values() for index, _ in a.indices):
+        return False
+    return _is_read_first(kernel, writer, read)
 
+
+def _is_read_first(kernel: Kernel, writer: Member, read: Access) -> bool:
+    """Is the element loaded, if it is at all, before the writer stores? What is loaded once stays known."""
+    known: set[int] = set()
+
+    def loads(m: Member) -> bool:
+        """Does it take a load to compute the member in the last stage?"""
+        known.add(id(m))
+        found = False
+        for i, operand in enumerate(m.item.operands):
+            if kernel.reads.get((id(m), i)) is read:
+                found = True
+            elif isinstance(operand, Operand) and (id(m), i) not in kernel.reads:
+                source = kernel.group.members[operand.base]
+                kept = id(source) in kernel.targets or operand.base in kernel.group.scratch
+                again = source.form == FULL and source.stage < writer.stage and not kept
+                found = (again and id(source) not in known and loads(source)) or found
+        return found
+
+    stored = False
+    for m in kernel.members:
+        if m.stage == writer.stage and loads(m):
+            return not stored
+        stored = stored or m is writer
+    return True

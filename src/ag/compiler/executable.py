@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,6 +38,13 @@ def prepare(program: Program, donated: list[int]) -> Callable[[Sequence[Any]], A
         return (None if donated else tape.tape(program, Machine, DECLINED)) or Machine(program, donated)
     _say_what_to_install()
     return by_numpy(program)
+
+
+@functools.cache
+def _say_what_to_install() -> None:
+    """Once: why programs are slower than they could be."""
+    why = native.NEEDS if not native.available() else "compiling needs a NumPy that was built with OpenBLAS, as its wheels are"
+    warnings.warn(f"ag.jit runs its programs through NumPy: {why}", stacklevel=2)
 
 
 def by_numpy(program: Program) -> Callable[[Sequence[Any]], Any]:
@@ -83,6 +91,8 @@ class Machine:
         self.made = [(quantities[n].shape, quantities[n].dtype) for n in a.outputs]
         self.results = [self._result(x) for x in program.outputs]
         self.kinds = [self._kind(x) for x in program.outputs]
+        # What is asked for twice is two arrays.
+        self.again = {k for k, r in enumerate(self.results) if self.kinds[k] == "array" and r in self.results[:k]}
         self.simple = self.results == list(range(len(self.made))) and set(self.kinds) <= {"array"}
 
     def _result(self, x: int | Constant) -> Any:
@@ -122,7 +132,8 @@ class Machine:
             return None if status == entry.UNEXPECTED else DECLINED
         if self.simple:
             return outputs
-        return [self._taken(r, kind, arguments, outputs) for r, kind in zip(self.results, self.kinds, strict=True)]
+        results = [self._taken(r, kind, arguments, outputs) for r, kind in zip(self.results, self.kinds, strict=True)]
+        return [results[k].copy() if k in self.again else y for k, y in enumerate(results)] if self.again else results
 
     def _taken(self, result: Any, kind: str, arrays: Sequence[Any], outputs: list[Any]) -> Any:
         if kind == "constant":
