@@ -281,7 +281,7 @@ def test_without_llvmlite_the_results_are_the_same(monkeypatch):
     monkeypatch.setattr(native, "available", lambda: False)
     executable._say_what_to_install.cache_clear()
     f = ag.value_and_grad(cost)
-    with pytest.warns(UserWarning, match=r"runs its programs through NumPy: .*pip install 'ag-autodiff\[jit\]'"):
+    with pytest.warns(UserWarning, match=r"runs programs through NumPy, .*pip install 'ag-autodiff\[jit\]'"):
         same(ag.jit(f)(X), f(X))
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # it is said once

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,13 +37,6 @@ def prepare(program: Program, donated: list[int]) -> Callable[[Sequence[Any]], A
         return (None if donated else tape.tape(program, Machine, DECLINED)) or Machine(program, donated)
     _say_what_to_install()
     return by_numpy(program)
-
-
-@functools.cache
-def _say_what_to_install() -> None:
-    """Once: why programs are slower than they could be."""
-    why = native.NEEDS if not native.available() else "compiling needs a NumPy that was built with OpenBLAS, as its wheels are"
-    warnings.warn(f"ag.jit runs its programs through NumPy: {why}", stacklevel=2)
 
 
 def by_numpy(program: Program) -> Callable[[Sequence[Any]], Any]:
