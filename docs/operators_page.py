@@ -20,8 +20,8 @@ import numpy as np
 
 import ag
 from ag.advice import REWRITES
-from ag.compiler.lowering import Lowered
-from ag.compiler.passes import optimized
+from ag.compiler.kernels.lowering import Lowered
+from ag.compiler.passes.pipeline import optimized
 from ag.compiler.tracing import Trace
 from ag.operators import later
 from ag.operators.batching import one_by_one

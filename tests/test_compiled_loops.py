@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import ag
-from ag.compiler import executable, native
+from ag.compiler import executable
+from ag.compiler.machine import native
 
 rng = np.random.default_rng(5)
 pytestmark = pytest.mark.filterwarnings("ignore:ag.jit runs programs through NumPy")

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import Phase, given, settings, strategies as st
 
 import ag
-from ag.compiler import executable, native
+from ag.compiler import executable
 from ag.compiler.assembling import Assembler
-from ag.compiler.kernels import UNROLLED
+from ag.compiler.kernels.kernel_code import UNROLLED
+from ag.compiler.machine import native
 from random_programs import Program
 
 pytestmark = [

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import ag
-from ag.compiler import executable, native
+from ag.compiler import executable
 from ag.compiler.abstract import is_elementwise
-from ag.compiler.elementary import printable
+from ag.compiler.machine import native
+from ag.compiler.mathematics.elementary import printable
 from ag.operators.rules import FUNCTIONS
 from ag.operators.table import COMPOSITES, TABLE
 from ag.transforms.containers import leaves, rebuilt

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import ag
-from ag.compiler import abstract, executable, native
+from ag.compiler import abstract, executable
+from ag.compiler.machine import native
 from ag.transforms.containers import leaves, rebuilt
 
 X = np.array([0.5, -1.0, 2.0])
@@ -251,7 +252,8 @@ def test_processes_share_what_is_compiled(tmp_path):
         import sys
         import numpy as np
         import ag
-        from ag.compiler import executable, native
+        from ag.compiler import executable
+        from ag.compiler.machine import native
         made = []
         compile_to_object = native.compile_to_object
         native.compile_to_object = lambda *given: made.append(1) or compile_to_object(*given)

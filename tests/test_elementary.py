@@ -10,8 +10,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from ag.compiler import coefficients, elementary
-from ag.compiler.emitter import Emitter
+from ag.compiler.mathematics import coefficients, elementary
+from ag.compiler.mathematics.emitter import Emitter
 from ag.operators import everything
 from ag.operators.rules import Elementwise, Zero
 from ag.operators.table import TABLE

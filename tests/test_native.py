@@ -17,7 +17,7 @@ pytest.importorskip("llvmlite")
 
 import ag
 from ag import files
-from ag.compiler import entry, kept, native
+from ag.compiler.machine import entry, kept, native
 
 ROOT = Path(ag.__file__).parent.parent
 
@@ -285,7 +285,7 @@ class Builder:
 TWO_AT_ONCE = """
 import sys, time, json
 from pathlib import Path
-from ag.compiler import kept
+from ag.compiler.machine import kept
 here, built = Path(sys.argv[1]), 0
 def build(i):
     global built
@@ -589,7 +589,7 @@ class TestEntry:
 WITHOUT = """
 import sys
 sys.modules["llvmlite"] = None
-from ag.compiler import entry, native
+from ag.compiler.machine import entry, native
 assert not native.available()
 for call in (lambda: native.compile_to_object(""), native.host, lambda: native.Library(b"", ["k"]), lambda: entry.entry(0, 1, "k")):
     try:

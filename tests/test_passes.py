@@ -10,12 +10,12 @@ from hypothesis import Phase, given, settings, strategies as st
 
 import ag
 from ag.capture import recorder
-from ag.compiler import passes
 from ag.compiler.abstract import abstract
 from ag.compiler.interpreter import run
+from ag.compiler.passes import pipeline as passes
+from ag.compiler.passes.rewriter import Rules, rewritten
+from ag.compiler.passes.rewrites import EXACT
 from ag.compiler.program import Constant, Program, Quantity
-from ag.compiler.rewriter import Rules, rewritten
-from ag.compiler.rewrites import EXACT
 from ag.compiler.tracing import Trace
 from ag.operators import everything
 from ag.operators.rules import FUNCTIONS, value_of

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ag
-from ag.compiler import workers
+from ag.compiler.machine import workers
 from ag.transforms.containers import leaves
 
 pytest.importorskip("llvmlite")

@@ -9,7 +9,8 @@ from hypothesis import given, settings, strategies as st
 
 import ag
 import kernel_runner
-from ag.compiler import amounts, costing, counting, machine_peaks, native, showing
+from ag.compiler.machine import native
+from ag.compiler.shown import amounts, costing, counting, machine_peaks, showing
 
 pytestmark = [
     pytest.mark.skipif(not native.available(), reason="needs llvmlite"),

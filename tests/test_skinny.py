@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ag
-from ag.compiler import skinny
+from ag.compiler.kernels import skinny
 
 pytest.importorskip("llvmlite")
 

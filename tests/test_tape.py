@@ -11,11 +11,14 @@ from hypothesis import given, settings, strategies as st
 pytest.importorskip("llvmlite")
 
 import ag
-from ag.compiler import executable, instructions, native, passes, tape
+from ag.compiler import executable
 from ag.compiler.abstract import is_elementwise
 from ag.compiler.compiled import uncollected
-from ag.compiler.elementary import printable
-from ag.compiler.scalars import NotScalar, Scalars
+from ag.compiler.machine import native
+from ag.compiler.mathematics.elementary import printable
+from ag.compiler.passes import pipeline as passes
+from ag.compiler.tape import instructions, running as tape
+from ag.compiler.tape.scalars import NotScalar, Scalars
 from ag.operators import everything
 from ag.operators.table import TABLE
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import ag
-from ag.compiler import executable, native
+from ag.compiler import executable
+from ag.compiler.machine import native
 
 
 @pytest.fixture

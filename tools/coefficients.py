@@ -1,6 +1,6 @@
 """Derives the polynomials of the compiler's elementary functions, and prints the module that keeps them.
 
-    python tools/coefficients.py > src/ag/compiler/coefficients.py
+    python tools/coefficients.py > src/ag/compiler/mathematics/coefficients.py
 
 Each is the near-minimax (Chebyshev) fit of what remains of a function once its leading terms are taken off exactly.
 """

@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from . import blas, sharing, skinny
-from .addresses import stored_type, type_of
-from .cumulating import running_sums
-from .fusion import Fused, Step, operands_of
-from .kernels import Kernel
+from .kernels import blas, sharing, skinny
+from .kernels.addresses import stored_type, type_of
+from .kernels.cumulating import running_sums
+from .kernels.fusion import Fused, Step, operands_of
+from .kernels.kernel_code import Kernel
+from .kernels.lowering import Item, Lowered
+from .kernels.scattering import scatter
+from .kernels.views import Operand
+from .kernels.writing_code import Writer, nested
 from .literals import array_of
-from .looping import is_stack, loop_of
-from .lowering import Item, Lowered
-from .native import Machine
+from .loops.loop_code import is_stack, loop_of
+from .machine.native import Machine
 from .program import Program
-from .scattering import scatter
-from .views import Operand
-from .writing_code import Writer, nested
 
 HELD, DECLINED = 0, 1  # what the function returns: the program holds for these arguments or not
 ALIGNED = 64

@@ -21,12 +21,12 @@ from ..transforms.recording import Recorded
 from . import executable
 from .program import Program
 from .signature import NUMBERS, Watched, form
-from .tape import Tape
+from .tape.running import Tape
 from .tracing import Trace, user_place
 
 if TYPE_CHECKING:
-    from .costing import Cost
-    from .showing import Shown
+    from .shown.costing import Cost
+    from .shown.showing import Shown
 
 BOUND = 256  # programs that one function keeps
 
@@ -204,7 +204,7 @@ class Compiled:
                 v2 = v2 + sum(v1)
             m2[0] = v2
         """
-        from .showing import Shown
+        from .shown.showing import Shown
 
         return Shown(self, self.entry(*args, **kwargs), stage)
 
@@ -217,7 +217,7 @@ class Compiled:
           bytes       16 kB ...
           time        ...
         """
-        from .costing import Cost
+        from .shown.costing import Cost
 
         return Cost.measured(self, args, kwargs)
 

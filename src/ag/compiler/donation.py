@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from .assembling import Block
-from .fusion import FULL, Member, operands_of
-from .kernels import Kernel
-from .planning import Access
+from .kernels.fusion import FULL, Member, operands_of
+from .kernels.kernel_code import Kernel
+from .kernels.planning import Access
+from .kernels.views import Operand
 from .program import Program
-from .views import Operand
 
 
 def given_up(program: Program, block: Block, donated: list[int]) -> dict[int, int]:

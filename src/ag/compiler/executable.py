@@ -11,10 +11,13 @@ import numpy as np
 
 from ..source import warn
 from ..transforms.arguments import owned
-from . import donation, entry, interpreter, kept, native, passes, tape, workers
+from . import donation, interpreter
 from .assembling import HELD, Assembler, Block
-from .lowering import Item
+from .kernels.lowering import Item
+from .machine import entry, kept, native, workers
+from .passes import pipeline as passes
 from .program import Constant, Program
+from .tape import running as tape
 
 DECLINED = object()  # the program does not hold for these arguments
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p)

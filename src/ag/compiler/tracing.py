@@ -123,13 +123,13 @@ class Trace:
 
     def scan(self, f: Callable[..., Any], init: list[Any], xs: list[Any], length: int, reverse: bool) -> Any:
         """The last carry and the ys of f(carry, x) -> (carry, y)."""
-        from .recurrences import scanned
+        from .loops.recurrences import scanned
 
         return scanned(f, init, xs, length, reverse)
 
     def count(self, f: Callable[..., list[Any]], init: list[Any], length: Any) -> list[Any]:
         """The last carry of f(i, carry) -> carry for i = 0, ..., length - 1."""
-        from .recurrences import scanned
+        from .loops.recurrences import scanned
 
         def step(carry: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:
             return [carry[0] + 1, *f(*carry[:1], carry[1:])], []
@@ -138,13 +138,13 @@ class Trace:
 
     def repeat(self, going: Callable[..., Any], f: Callable[..., list[Any]], init: list[Any]) -> list[Any]:
         """The last carry of f(carry) -> carry as long as going(carry) holds."""
-        from .recurrences import repeated
+        from .loops.recurrences import repeated
 
         return repeated(going, f, init)
 
     def branch(self, pred: Any, yes: Callable[[], list[Any]], no: Callable[[], list[Any]]) -> list[Any]:
         """What the one or the other returns."""
-        from .recurrences import branched
+        from .loops.recurrences import branched
 
         return branched(pred, yes, no)
 

@@ -9,15 +9,15 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ..compiler.amounts import amount
 from ..compiler.program import Constant, typed
-from ..compiler.showing import ALL, TITLES, computed
+from ..compiler.shown.amounts import amount
+from ..compiler.shown.showing import ALL, TITLES, computed
 from .assets import asset
 
 if TYPE_CHECKING:
     from ..compiler.program import Program
-    from ..compiler.showing import Pass, Shown
-    from ..compiler.shown_steps import ShownStep
+    from ..compiler.shown.showing import Pass, Shown
+    from ..compiler.shown.shown_steps import ShownStep
 
 MEANINGS = {
     "program": "What the function did with its arguments, one quantity a line, and the expression of yours that made it. "

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
-from ..compiler.amounts import amount, duration
+from ..compiler.shown.amounts import amount, duration
 from .compiled_page import bar, file, section
 
 if TYPE_CHECKING:
-    from ..compiler.costing import Cost
+    from ..compiler.shown.costing import Cost
 
 WIDTH, HEIGHT, LEFT, BELOW = 760, 360, 76, 40  # of the picture, and of its margins
 

@@ -1,0 +1,391 @@
+"""A group as machine code: one function with loops over rows and columns, in LLVM's text."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ..machine.native import Machine
+from ..mathematics.elementary import apart, expression
+from ..mathematics.emitter import Emitter, Value
+from ..program import Constant, Program
+from .accumulators import JOIN, Accumulator, identity
+from .addresses import stored_type, wrapped
+from .fusion import COLUMN, FULL, ONE, ROW, Group, Member, is_heavy
+from .passage import Passage
+from .planning import BLOCK, Access
+from .views import Operand, strides_of
+
+UNROLLED = 4  # so few vectors of a row are written out without a loop
+
+
+class Kernel(Passage):
+    """The function of one group. ``slot``: where the address of a quantity stands in the table that the function is given."""
+
+    def __init__(self, program: Program, group: Group, name: str, machine: Machine, slot: Callable[[int], int]) -> None:
+        super().__init__(program, group, machine)
+        self.name, self.slot = name, slot
+        self.bases: dict[int, str] = {}
+        self.scratch: dict[int, str] = {}
+        self.outer: list[str] = []  # the indices of the outer columns
+        self.accumulators: dict[int, Accumulator] = {}
+        self.columns: dict[tuple[int, tuple[int, ...]], Accumulator] = {}  # of a quantity and the first of its columns
+        self.row_values: dict[int, Value] = {}  # of this row, by quantity
+
+    # ------------------------------------------------------------------ the function
+
+    def text(self) -> str:
+        """The function in LLVM's text."""
+        for base in dict.fromkeys(a.operand.base for a in self.accesses.values()):
+            address, pointer = self.fresh("a"), self.fresh("b")
+            self.entry.append(f"  {address} = getelementptr ptr, ptr %table, i64 {self.slot(base)}")
+            self.entry.append(f"  {pointer} = load ptr, ptr {address}")
+            self.bases[base] = pointer
+        row = math.prod(self.column_lengths) * (self.width if self.turned else 1)
+        self.scratch = {n: self.alloca(f"[{row} x {stored_type(self._type(n))}]") for n in self.group.scratch}
+        stages = max(m.stage for m in self.members) + 1
+        whole = [m for m in self.members if m.item.kind == "reduce" and m.form in (ONE, COLUMN)]
+        for m in whole:
+            self._begin(m)
+        if self.turned:
+            outer = self.row_lengths[:-1]
+            self.nested(outer, lambda indices: self._in_lanes(lambda i: self._row([*indices, i], stages), not outer), True)
+        else:
+            self.nested(self.row_lengths, lambda indices: self._row(indices, stages), True)
+        for m in whole:
+            self._end(m)
+        self.emit("ret void")
+        head = f"define internal void @{self.name}(ptr noalias %table, i64 %first, i64 %last) {{"
+        return "\n".join([head, *self.entry, "  br label %start", "start:", *self.body, "}", self._part()])
+
+    def _part(self) -> str:
+        """The function of one of several threads: its share of the outermost loop."""
+        return f"""define internal void @{self.name}.part(ptr %table, i64 %part, i64 %parts) {{
+  %next = add i64 %part, 1
+  %a = mul i64 %part, {self.units}
+  %b = mul i64 %next, {self.units}
+  %first = udiv i64 %a, %parts
+  %last = udiv i64 %b, %parts
+  call void @{self.name}(ptr %table, i64 %first, i64 %last)
+  ret void
+}}"""
+
+    def reduced(self) -> list[Member]:
+        """The members that all rows are reduced to, and that are stored."""
+        return [m for m in self.members if m.item.kind == "reduce" and m.form in (ONE, COLUMN) and id(m) in self.targets]
+
+    # ------------------------------------------------------------------ rows
+
+    def _in_lanes(self, do: Callable[[str], None], shared: bool) -> None:
+        """do(first) for as many elements at once as there are lanes. ``shared``: it is the outermost loop."""
+        full, rest = divmod(self.count, self.width)
+
+        def at(index: str) -> None:
+            self.live = None
+            do(self.sum_of("0", [index], [self.width]))
+
+        def tail() -> None:
+            self.live = rest
+            do(str(full * self.width))
+
+        if full:
+            self.loop(full, at, shared)
+        if rest:
+            self.at_the_end(tail, shared and full > 1)
+
+    def _row(self, indices: list[str], stages: int) -> None:
+        """One row: its pointers, its numbers, and a pass over its columns for each stage."""
+        self.row_values = {}
+        self.loaded, self.splats = {}, {}
+        for a in self.accesses.values():
+            a.pointer = self._element(a, self.bases[a.operand.base], self.sum_of(str(a.operand.offset), indices, a.rows))
+        for a in self.accesses.values():
+            for index, gather in a.indices:
+                if self.folded(index):
+                    offset = wrapped(self.scalar, self._one(index), gather)
+                    a.pointer = self._element(a, a.pointer, offset.text)
+        for stage in range(stages):
+            for m in self.members:
+                if m.stage == stage and m.form == ROW and m.item.kind == "map":
+                    self._row_result(m, self._computed(self.across, m, self._row_operand))
+                elif m.stage == stage and self._of_rows(m):
+                    accumulator = self.accumulators[m.item.number]
+                    accumulator.join(self._row_operand(m, 0, accumulator.type), self.live if self.turned else None)
+                    accumulator.flush()
+            work = [m for m in self.members if m.stage == stage and self._in_columns(m)]
+            if work:
+                self._columns(work)
+
+    def _of_rows(self, m: Member) -> bool:
+        """Does it reduce what is one number for each row?"""
+        return m.item.kind == "reduce" and m.form == ONE and {a for a in m.place if a is not None} != self.group.big
+
+    def _in_columns(self, m: Member) -> bool:
+        return m.form == FULL if m.item.kind == "map" else not self._of_rows(m)
+
+    def _row_result(self, m: Member, value: Value) -> None:
+        self.row_values[m.item.number] = value
+        target = self.targets.get(id(m))
+        if target is not None and self.turned:
+            self._store(target, value, target.pointer)
+        elif target is not None:
+            self.scalar.store(value, target.pointer)
+
+    def _one(self, access: Access) -> Value:
+        """What is one number for the whole row."""
+        return self.scalar.load(access.pointer, self._type(access.operand.base))
+
+    def _row_operand(self, m: Member, i: int, type: str) -> Value:
+        operand = m.item.operands[i]
+        if isinstance(operand, Constant):
+            return self.across.constant(operand.value, type)
+        access = self.reads.get((id(m), i))
+        return self.across.cast(self.row_values[operand.base] if access is None else self._row_load(access), type)
+
+    def _computed(self, e: Emitter, m: Member, read: Callable[[Member, int, str], Value]) -> Value:
+        types, _ = self._types(m)
+        values = dict(zip("xyz", [read(m, i, type) for i, type in enumerate(types)], strict=False))
+        compute = apart if self.apart and is_heavy(m.item) else expression
+        return e.cast(compute(e, m.item.kernel, values), self._type(m.item.number))
+
+    # ------------------------------------------------------------------ columns
+
+    def _columns(self, work: list[Member]) -> None:
+        """A pass over the columns of a row that computes ``work``."""
+        for m in work:
+            self._prepare(m, set(), work)
+        sums = [m for m in work if m.item.kind == "reduce" and m.form == ROW]
+        for m in sums:
+            self._begin(m)
+        flushed = [m for m in work if m.item.kind == "reduce" and m.form != COLUMN]
+        if self.turned:
+            self._turned_pass(work)
+            for m in flushed:
+                self.accumulators[m.item.number].flush()
+        else:
+            self.nested(self.column_lengths[:-1], lambda outer: self._pass(work, flushed, outer))
+        for m in sums:
+            accumulator = self.accumulators[m.item.number]
+            self._row_result(m, accumulator.value() if self.turned else accumulator.result(self.scalar))
+
+    def _prepare(self, m: Member, seen: set[int], work: list[Member]) -> None:
+        """What a pass needs of numbers that are the same for all columns, before its loop begins."""
+        if id(m) in seen:
+            return
+        seen.add(id(m))
+        for i, operand in enumerate(m.item.operands):
+            if not isinstance(operand, Operand):
+                continue
+            access = self.reads.get((id(m), i))
+            if access is not None:
+                self._prepare_access(access)
+                continue
+            source = self.group.members[operand.base]
+            if source.form == ROW:
+                self._splat(("row", operand.base), self.row_values[operand.base])
+            elif source not in work and not self._kept(source):
+                self._prepare(source, seen, work)
+
+    def _prepare_access(self, access: Access) -> None:
+        for index, _ in access.indices:
+            if not self.folded(index):
+                self._prepare_access(index)
+        if not access.varies:
+            self._splat(("load", id(access)), self._row_load(access))
+
+    def _splat(self, key: Any, value: Value) -> None:
+        if key not in self.splats:
+            self.splats[key] = value if self.turned else self.vector.splat(value)
+
+    def _kept(self, m: Member) -> bool:
+        """Is the value of an earlier stage read again, rather than computed again?"""
+        return id(m) in self.targets or m.item.number in self.scratch
+
+    def _turned_pass(self, work: list[Member]) -> None:
+        """A pass over the columns of as many rows as there are lanes, written out."""
+        for position in itertools.product(*map(range, self.column_lengths)):
+            self.values = {}
+            self.outer = [str(i) for i in position]
+            self.starts = {
+                id(a): str(sum(i * s for i, s in zip(position, a.columns, strict=True))) for a in self.accesses.values()
+            }
+            for m in work:
+                self._point(m)
+
+    def _pass(self, work: list[Member], flushed: list[Member], outer: list[str]) -> None:
+        """A pass over the innermost columns."""
+        width = self.width
+        full, rest = divmod(self.count, width)
+        starts = {id(a): self.sum_of("0", outer, a.columns[:-1]) for a in self.accesses.values()}
+
+        def step(start: str, live: int | None) -> None:
+            self.values = {}
+            self.start, self.live, self.starts, self.outer = start, live, starts, outer
+            for m in work:
+                self._point(m)
+
+        def steps(first: str, count: int) -> None:
+            def at(index: str) -> None:
+                start = self.sum_of(first, [index], [width])
+                step(start, None)
+
+            self.loop(count, at)
+
+        def flush() -> None:
+            for m in flushed:
+                self.accumulators[m.item.number].flush()
+
+        if full <= UNROLLED:
+            for k in range(full):
+                step(str(k * width), None)
+        elif full >= 2 * BLOCK and (flushed or self.units > 1):
+            shared = not self.row_lengths and self.units > 1
+            blocks, left = divmod(full, BLOCK)
+
+            def block(index: str) -> None:
+                steps(self.sum_of("0", [index], [BLOCK * width]), BLOCK)
+                flush()
+
+            def tail() -> None:
+                if left:
+                    steps(str(blocks * BLOCK * width), left)
+                if rest:
+                    step(str(full * width), rest)
+                flush()
+
+            self.loop(blocks, block, shared)
+            self.at_the_end(tail, shared)
+            return
+        else:
+            steps("0", full)
+        if rest:
+            step(str(full * width), rest)
+        flush()
+
+    def _point(self, m: Member) -> None:
+        """One vector of columns: the member's value there, joined or stored."""
+        if m.item.kind == "reduce":
+            value = self._operand(m, 0, self._types(m)[0][0])
+            if m.form == COLUMN:
+                self._join_column(m, value)
+            else:
+                self.accumulators[m.item.number].join(value, self.live)
+            return
+        value = self._computed(self.vector, m, self._operand)
+        number = m.item.number
+        target = self.targets.get(id(m))
+        if m.item.into is None:
+            self.values[number] = value
+        elif m.item.adds:
+            assert target is not None
+            value = self.vector.add(self._load(target), value)
+        if target is not None:
+            self._store(target, value)
+        elif number in self.scratch:
+            self.vector.store(value, self._in_scratch(number), self.live)
+
+    def _operand(self, m: Member, i: int, type: str) -> Value:
+        operand = m.item.operands[i]
+        if isinstance(operand, Constant):
+            return self.vector.constant(operand.value, type)
+        access = self.reads.get((id(m), i))
+        if access is not None:
+            return self.vector.cast(self._load(access), type)
+        source = self.group.members[operand.base]
+        if source.form == ROW:
+            return self.vector.cast(self.splats["row", operand.base], type)
+        value = self.values.get(operand.base)
+        if value is None:  # of an earlier stage
+            if id(source) in self.targets:
+                value = self._load(self.targets[id(source)])
+            elif operand.base in self.scratch:
+                value = self.vector.load(self._in_scratch(operand.base), self._type(operand.base), self.live)
+            else:
+                value = self._computed(self.vector, source, self._operand)
+            self.values[operand.base] = value
+        return self.vector.cast(value, type)
+
+    def _in_scratch(self, number: int) -> str:
+        name = self.fresh("p")
+        strides = list(strides_of(tuple(self.column_lengths)))
+        if self.turned:
+            place = self.sum_of("0", self.outer, [n * self.width for n in strides])
+        else:
+            place = self.sum_of(self.start, self.outer, strides[:-1])
+        self.emit(f"{name} = getelementptr {stored_type(self._type(number))}, ptr {self.scratch[number]}, i64 {place}")
+        return name
+
+    # ------------------------------------------------------------------ reductions
+
+    def _begin(self, m: Member) -> None:
+        """Nothing is reduced yet."""
+        kind, type = m.item.kernel, self._types(m)[1]
+        number = m.item.number
+        if m.form == COLUMN and (self.turned or (len(self.column_lengths) <= 1 and self.count <= UNROLLED * self.width)):
+            for key in self._positions():  # in registers
+                accumulator = self.columns[number, key] = Accumulator(self.vector, self.alloca, kind, type, False)
+                accumulator.begin()
+            return
+        if m.form == COLUMN:
+            self._fill(m, identity(kind, type))
+            return
+        if number not in self.accumulators:
+            e = self.across if self._of_rows(m) else self.vector
+            several = not self.turned and (len(self.column_lengths) > 1 or self.count // self.width >= 2 * BLOCK)
+            self.accumulators[number] = Accumulator(e, self.alloca, kind, type, several or m.form == ONE)
+        self.accumulators[number].begin()
+
+    def _positions(self) -> list[tuple[int, ...]]:
+        """Where columns are, or the first of as many columns as there are lanes."""
+        if self.turned:
+            return list(itertools.product(*map(range, self.column_lengths)))
+        return [(i,) for i in range(0, self.count, self.width)]
+
+    def _end(self, m: Member) -> None:
+        """What all rows were reduced to is stored."""
+        target = self.targets.get(id(m))
+        for (number, key), accumulator in self.columns.items():
+            if number == m.item.number and target is not None:
+                target.pointer = self.bases[target.operand.base]
+                if self.turned:
+                    offset = sum(i * s for i, s in zip(key, target.columns, strict=True))
+                    self.scalar.store(accumulator.result(self.scalar), self._element(target, target.pointer, str(offset)))
+                    continue
+                self.start, self.live, self.starts = str(key[0]), min(self.width, self.count - key[0]), {id(target): "0"}
+                self._store(target, accumulator.value())
+        if m.form == ONE and target is not None:
+            pointer = self._element(target, self.bases[target.operand.base], str(target.operand.offset))
+            self.scalar.store(self.accumulators[m.item.number].result(self.scalar), pointer)
+
+    def _fill(self, m: Member, number: float | int) -> None:
+        """The columns of the result, before the first row."""
+        target = self.targets[id(m)]
+        target.pointer = self.bases[target.operand.base]
+        value = self.vector.constant(number, self._type(m.item.number))
+
+        def fill(outer: list[str]) -> None:
+            self.starts = {id(target): self.sum_of("0", outer, target.columns[:-1])}
+            full, rest = divmod(self.count, self.width)
+
+            def at(index: str) -> None:
+                self.start, self.live, self.values = self.sum_of("0", [index], [self.width]), None, {}
+                self._store(target, value)
+
+            if full:
+                self.loop(full, at)
+            if rest:
+                self.start, self.live, self.values = str(full * self.width), rest, {}
+                self._store(target, value)
+
+        self.nested(self.column_lengths[:-1], fill)
+
+    def _join_column(self, m: Member, value: Value) -> None:
+        key = tuple(map(int, self.outer)) if self.turned else (int(self.start),) if self.start.isdigit() else ()
+        accumulator = self.columns.get((m.item.number, key))
+        if accumulator is not None:
+            accumulator.join(value, self.live)
+            return
+        target = self.targets[id(m)]
+        self._store(target, JOIN[m.item.kernel](self.vector, self._load(target), value))

@@ -1,0 +1,291 @@
+"""Loops and branches as machine code: their bodies stand within the function of the program, as blocks of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..kernels.lowering import Item
+from ..kernels.views import Operand
+from ..program import Constant, Program
+from .recorded import COND, OBJECT, SCAN, types_of
+
+if TYPE_CHECKING:
+    from ..assembling import Assembler, Block
+
+ALIGNED = 64
+SMALL = 64  # bytes: so much is copied after each step; where more is carried, the places of old and new are exchanged
+
+
+def size_of(shape: tuple[int, ...], dtype: Any) -> int:
+    """How many bytes an array takes."""
+    return math.prod(shape) * dtype.itemsize
+
+
+class Loop:
+    """The code of one loop. ``size``: how much memory it needs while it runs.
+
+    A step reads the carry in one place and writes the new one in another; ys are written where they are to stand.
+    """
+
+    def __init__(self, assembler: Assembler, outer: Block, item: Item, block: Callable[[Program, int], Block]) -> None:
+        self.assembler, self.outer, self.item = assembler, outer, item
+        self.op, self.params = item.quantity.op, item.quantity.params
+        self.size = 0
+        names = ("yes", "no") if self.op is COND else ("body",) if self.op is SCAN else ("body", "going")
+        self.blocks = [block(self.params[name], k) for k, name in enumerate(names)]
+        self.body = self.blocks[0]
+        self.offsets = [self._room(b.arena.size) for b in self.blocks]
+        self.own: list[tuple[int, int]] = []  # slots of its own memory, and where that is within it
+
+    def _room(self, size: int) -> int:
+        offset = self.size
+        self.size += -(-size // ALIGNED) * ALIGNED
+        return offset
+
+    def _memory(self, size: int) -> int:
+        """The slot of new memory of this size."""
+        slot = self.assembler.slot()
+        self.own.append((slot, self._room(size)))
+        return slot
+
+    def place(self, base: int) -> None:
+        """Write in the table where all is that stays where it is. ``base``: of its memory in the arena."""
+        a = self.assembler
+        for slot, offset in self.own:
+            a.put(slot, a.moved(a.arena_address, "i8", base + offset))
+        for block, offset in zip(self.blocks, self.offsets, strict=True):
+            block.place(base + offset)
+
+    # ------------------------------------------------------------------ what it reads and writes
+
+    def _address(self, x: Operand | Constant) -> str:
+        """Where an input of the loop is."""
+        if isinstance(x, Constant):
+            return self.assembler.constant(x.value)
+        return self.assembler.get(self.outer.slots[x.base])
+
+    def _output(self, block: Block, k: int) -> str:
+        """Where an output of a body is after it ran."""
+        x = block.program.outputs[k]
+        return self.assembler.constant(x.value) if isinstance(x, Constant) else self.assembler.get(block.slots[x])
+
+    def _give(self, block: Block, numbers: list[int], operands: Any) -> None:
+        """Arguments of a body that stay the same."""
+        for number, x in zip(numbers, operands, strict=True):
+            self.assembler.put(block.slots[number], self._address(x))
+
+    def _truth(self, address: str) -> str:
+        a = self.assembler
+        value, truth = a.fresh(), a.fresh()
+        a.emit(f"{value} = load i8, ptr {address}")
+        a.emit(f"{truth} = icmp ne i8 {value}, 0")
+        return truth
+
+    def _run(self, block: Block) -> None:
+        block.emit()
+        for number in block.program.expected:
+            self.assembler.check(block, number)
+
+
+class Steps(Loop):
+    """The code of ``scan`` and ``while``."""
+
+    def __init__(self, assembler: Assembler, outer: Block, item: Item, block: Callable[[Program, int], Block]) -> None:
+        super().__init__(assembler, outer, item, block)
+        program = self.body.program
+        self.carries = self.params["carries"]
+        self.kinds = types_of(program)
+        self.sizes = [size_of(*kind) for kind in self.kinds]
+        self.is_scan = self.op is SCAN
+        self.known = self.params["length"] if self.is_scan else None
+        claimed: set[Any] = set()
+        self.direct: list[bool] = []  # is the output written at once where it is to stand?
+        for x in program.outputs:
+            self.direct.append(x in self.body.outputs and x not in claimed)
+            claimed.add(x)
+        accumulated = self.body.fused.lowered.accumulated
+        self.summed = [
+            self.direct[k] and accumulated.get(program.outputs[k]) == program.arguments[k] for k in range(self.carries)
+        ]
+        self.body.in_place |= {program.outputs[k] for k in range(self.carries) if self.summed[k]}
+        # Of each part of the carry the slots of two places: of the result, and another.
+        self.ends = [self._end(k) for k in range(self.carries)]
+        self.others = [self._memory(0 if self._stays(k) or self.summed[k] else self.sizes[k]) for k in range(self.carries)]
+        # ... and of the place where the next is written.
+        self.next = [self._written(k) if self.direct[k] else assembler.slot() for k in range(self.carries)]
+        if not self.is_scan:
+            going = self.blocks[1]
+            self.own += [(going.slots[x], self._room(1)) for x in going.outputs]
+        self.unread = {k: self._memory(self.sizes[k]) for k in range(self.carries, len(self.sizes)) if k not in item.results}
+
+    def _stays(self, k: int) -> bool:
+        """Is this part of the carry what it was?"""
+        return self.body.program.outputs[k] == self.body.program.arguments[k]
+
+    def _end(self, k: int) -> int:
+        return self.outer.slots[self.item.results[k]] if k in self.item.results else self._memory(self.sizes[k])
+
+    def _written(self, k: int) -> int:
+        """The slot of what the body computes for an output."""
+        x = self.body.program.outputs[k]
+        assert isinstance(x, int)
+        return self.body.slots[x]
+
+    def _exchanged(self, k: int) -> bool:
+        return self.sizes[k] > SMALL and not self._stays(k) and not self.summed[k]
+
+    def emit(self) -> None:
+        """The loop."""
+        a, body = self.assembler, self.body
+        arguments = body.program.arguments
+        operands = list(self.item.operands)
+        if self.is_scan:
+            count: Any = self.known
+            if count is None:
+                count = a.fresh()
+                a.emit(f"{count} = load i64, ptr {self._address(operands.pop(0))}")
+        init, rest = operands[: self.carries], operands[self.carries :]
+        slices, first = self.params.get("slices", 0), self.params.get("first", 0)
+        xs = [self._address(x) for x in rest[:slices]]
+        self._give(body, arguments[self.carries + slices :], rest[slices + first :])
+        if not self.is_scan:
+            self._give(self.blocks[1], self.blocks[1].program.arguments[self.carries :], rest[:first])
+        for k, x in enumerate(init):
+            self._begin(k, self._address(x))
+        ys = {k: self._results(k, count) for k in range(self.carries, len(self.sizes))}
+        counter = a.fresh("m")
+        a.entry.append(f"  {counter} = alloca i64")
+        a.emit(f"store i64 0, ptr {counter}")
+        label = next(a.names)
+        a.emit(f"br label %loop{label}")
+        a.body.append(f"loop{label}:")
+        i, more = a.fresh(), a.fresh()
+        a.emit(f"{i} = load i64, ptr {counter}")
+        if self.is_scan:
+            a.emit(f"{more} = icmp slt i64 {i}, {count}")
+        else:
+            self._run(self.blocks[1])
+            more = self._truth(self._output(self.blocks[1], 0))
+        a.emit(f"br i1 {more}, label %step{label}, label %after{label}")
+        a.body.append(f"step{label}:")
+        self._step(i, count if self.is_scan else None, xs, ys)
+        following = a.fresh()
+        a.emit(f"{following} = add i64 {i}, 1")
+        a.emit(f"store i64 {following}, ptr {counter}")
+        a.emit(f"br label %loop{label}")
+        a.body.append(f"after{label}:")
+        for k in range(self.carries):
+            self._finish(k)
+        if not self.is_scan and self.carries in self.item.results:
+            a.copy(a.get(self.outer.slots[self.item.results[self.carries]]), counter, 8)
+
+    def _step(self, i: str, count: Any, xs: list[str], ys: dict[int, str]) -> None:
+        a, body = self.assembler, self.body
+        arguments = body.program.arguments
+        if self.params.get("reverse"):
+            last, index = a.fresh(), a.fresh()
+            a.emit(f"{last} = sub i64 {count}, 1")
+            a.emit(f"{index} = sub i64 {last}, {i}")
+            i = index
+        for number, x in zip(arguments[self.carries :], xs, strict=False):
+            q = body.program.quantities[number]
+            a.put(body.slots[number], a.at(x, i, size_of(q.shape, q.dtype)))
+        places = {k: y if k in self.unread else a.at(y, i, self.sizes[k]) for k, y in ys.items()}
+        for k, place in places.items():
+            if self.direct[k]:
+                a.put(self._written(k), place)
+        self._run(body)
+        for k, place in places.items():
+            if not self.direct[k]:
+                a.copy(place, self._output(body, k), self.sizes[k])
+        moving = [k for k in range(self.carries) if not self._stays(k)]
+        for k in moving:
+            if not self.direct[k]:
+                a.copy(a.get(self.next[k]), self._output(body, k), self.sizes[k])
+        for k in moving:
+            if self._exchanged(k):
+                old, new = a.get(body.slots[arguments[k]]), a.get(self.next[k])
+                self._see(k, new)
+                a.put(self.next[k], old)
+            elif not self.summed[k]:
+                a.copy(a.get(self.ends[k]), a.get(self.next[k]), self.sizes[k])
+
+    def _see(self, k: int, address: str) -> None:
+        """The next step finds this part of the carry there."""
+        for block in self.blocks:
+            self.assembler.put(block.slots[block.program.arguments[k]], address)
+
+    def _begin(self, k: int, init: str) -> None:
+        a = self.assembler
+        if self._stays(k):
+            self._see(k, init)
+            return
+        here, there = a.get(self.ends[k]), a.get(self.ends[k] if self.summed[k] else self.others[k])
+        if self._exchanged(k) and self.known is not None and self.known % 2:
+            here, there = there, here  # so that the last is in the place of the result
+        a.copy(here, init, self.sizes[k])
+        self._see(k, here)
+        a.put(self.next[k], there)
+
+    def _finish(self, k: int) -> None:
+        """The last carry in the place of the result."""
+        a = self.assembler
+        if k in self.item.results and (self._stays(k) or (self._exchanged(k) and self.known is None)):
+            found = a.get(self.body.slots[self.body.program.arguments[k]])
+            a.copy(a.get(self.ends[k]), found, self.sizes[k])
+
+    def _results(self, k: int, count: Any) -> str:
+        """Where ys are to stand; of a stack new memory."""
+        a = self.assembler
+        if k in self.unread:
+            return a.get(self.unread[k])
+        slot = self.outer.slots[self.item.results[k]]
+        if self.known is None:
+            a.stack(slot, count, self.sizes[k])
+        return a.get(slot)
+
+
+class Choice(Loop):
+    """The code of ``cond``."""
+
+    def __init__(self, assembler: Assembler, outer: Block, item: Item, block: Callable[[Program, int], Block]) -> None:
+        super().__init__(assembler, outer, item, block)
+        self.sizes = [size_of(*kind) for kind in types_of(self.body.program)]
+        self.targets = [
+            outer.slots[item.results[k]] if k in item.results else self._memory(n) for k, n in enumerate(self.sizes)
+        ]
+
+    def emit(self) -> None:
+        """The branch."""
+        a, first = self.assembler, self.params["first"]
+        pred, *constants = self.item.operands
+        label = next(a.names)
+        a.emit(f"br i1 {self._truth(self._address(pred))}, label %yes{label}, label %no{label}")
+        for name, block, given in zip(("yes", "no"), self.blocks, (constants[:first], constants[first:]), strict=True):
+            a.body.append(f"{name}{label}:")
+            self._give(block, block.program.arguments, given)
+            written: set[Any] = set()
+            copied = []
+            for k, x in enumerate(block.program.outputs):
+                if x in block.outputs and x not in written:
+                    written.add(x)
+                    a.put(block.slots[x], a.get(self.targets[k]))
+                else:
+                    copied.append(k)
+            self._run(block)
+            for k in copied:
+                a.copy(a.get(self.targets[k]), self._output(block, k), self.sizes[k])
+            a.emit(f"br label %joined{label}")
+        a.body.append(f"joined{label}:")
+
+
+def loop_of(assembler: Assembler, outer: Block, item: Item, block: Callable[[Program, int], Block]) -> Steps | Choice:
+    """The code of a loop or branch."""
+    return (Choice if item.quantity.op is COND else Steps)(assembler, outer, item, block)
+
+
+def is_stack(dtype: Any) -> bool:
+    """Is it memory of its own, as large as the number of steps asks for?"""
+    return bool(dtype == OBJECT)

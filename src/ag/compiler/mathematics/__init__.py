@@ -1,0 +1,1 @@
+"""Instructions on vectors in LLVM's text, and the elementary functions written in them."""

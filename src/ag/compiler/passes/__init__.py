@@ -1,0 +1,1 @@
+"""From a program to one that computes the same with less work."""

@@ -1,0 +1,206 @@
+"""The passes: each makes a program that computes the same with less work, and can be printed between them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ...capture import recorder
+from ...operators.reductions import sum as total
+from ...operators.rules import shape_of
+from ...operators.steps import greater_equal, less, logical_or
+from ...operators.table import TABLE
+from ...traced import Traced
+from ..literals import array_of
+from ..loops.recorded import LOOPS, RESULT, SCAN, pruned
+from ..program import Constant, Program, Quantity
+from ..tracing import Trace
+from .loop_passes import Changes, kept_products, summed_products
+from .products import PRODUCTS, is_changed
+from .rewriter import Rules, rewritten
+from .rewrites import EXACT
+
+Pass = Callable[[Program], Program]
+INDEXED = (TABLE["getitem"], TABLE["index_add"], TABLE["index_set"])
+
+
+def expand(program: Program) -> Program:
+    """Rows that are computed by other rows, written out: softmax, the cross-entropy, var, ..."""
+    while any(_is_expanded(program, q) for q in program.quantities):
+        program = replayed(program, _is_expanded, lambda q, given: q.op.kernel(*given, **q.params))
+    return program
+
+
+def _is_expanded(program: Program, q: Quantity) -> bool:
+    """Has it a kernel in other rows? Those hold for real numbers, and for at least one."""
+    if q.op is None or not callable(q.op.kernel):
+        return False
+    first = program.quantities[q.inputs[0]]
+    return first.dtype.kind != "c" and first.size > 0
+
+
+def with_bounds(program: Program) -> Program:
+    """The program expects that index arrays point into what they index: machine code can't raise."""
+    return replayed(program, _is_indexed, _bounded)
+
+
+def _is_indexed(program: Program, q: Quantity) -> bool:
+    return q.op in INDEXED and len(q.inputs) > 1
+
+
+def _bounded(q: Quantity, given: list[Any]) -> None:
+    template = q.params["template"]
+    lengths = iter(shape_of(given[0]))
+    rest = iter(given[len(given) - sum(type(part) is str for part in template) :])
+    for part in template:
+        if part is Ellipsis:
+            break  # what stands behind the dots is computed by NumPy, which looks itself
+        if part is None:
+            continue
+        n = next(lengths)
+        if type(part) is str:
+            index = next(rest)
+            if isinstance(index, Traced) and index.dtype.kind in "iu" and not _lies_within(index, n):
+                recorder.trace.expect_zero(total(logical_or(less(index, -n), greater_equal(index, n))))
+
+
+def _lies_within(index: Traced, n: int) -> bool:
+    """Is it known that the indices do?"""
+    known = array_of(index.trace.program.quantities[index.number])
+    return known is not None and bool(((known >= -n) & (known < n)).all())
+
+
+def replayed(
+    program: Program, concerns: Callable[[Program, Quantity], bool], change: Callable[[Quantity, list[Any]], Any]
+) -> Program:
+    """The program recorded again, with what ``change(quantity, traced inputs)`` gives (None: the same) where it ``concerns``."""
+    if not any(concerns(program, q) for q in program.quantities):
+        return program
+    trace = Trace()
+    trace.replays = True
+    new = trace.program
+    moved: list[int | Constant] = []
+
+    def places(numbers: list[int]) -> Iterator[int]:
+        return (x for n in numbers if type(x := moved[n]) is int)
+
+    with trace:
+        for q in program.quantities:
+            inputs = tuple([moved[x] if type(x) is int else x for x in q.inputs])
+            result = None
+            if concerns(program, q):
+                trace.place = q.place
+                result = change(q, [_traced(trace, x) for x in inputs])
+            if result is None:
+                moved.append(len(new.quantities))
+                new.quantities.append(q.of(inputs))
+            else:
+                moved.append(trace.given(result))
+    new.arguments = [*places(program.arguments), *new.arguments]
+    new.captured = program.captured + new.captured
+    new.outputs = [moved[x] if type(x) is int else x for x in program.outputs]
+    new.expected = [*places(program.expected), *new.expected]
+    return new
+
+
+def _traced(trace: Trace, x: int | Constant) -> Any:
+    if type(x) is not int:
+        return x.value  # type: ignore[union-attr]
+    q = trace.program.quantities[x]
+    return Traced(trace, x, q.shape, q.dtype, q.weak)
+
+
+def loops(program: Program) -> Program:
+    """Matrix products of forward loops are kept for backward loops, and those that loops add up are one product after them."""
+    if not any(q.op is SCAN for q in program.quantities):
+        return program
+    program = without_dead_code(program)
+    while changes := kept_products(program):
+        program = _changed(program, changes)
+    return _changed(program, summed_products(program))
+
+
+def _changed(program: Program, changes: Changes) -> Program:
+    return replayed(program, lambda program, q: id(q) in changes, lambda q, given: changes[id(q)](given))
+
+
+def simplify(program: Program) -> Program:
+    """The equations of `rewrites.EXACT`; constants are folded, and what occurs twice is computed once."""
+    return rewritten(program, _EXACT)
+
+
+def products(program: Program) -> Program:
+    """The equations of `products.PRODUCTS`: sums of Einstein and stacks of matrices as few plain matrix products."""
+    return rewritten(program, _WITH_PRODUCTS) if is_changed(program) else program
+
+
+def without_dead_code(program: Program) -> Program:
+    """Only what a result depends on; loops without the results that nobody reads."""
+    needed = set(program.results())
+    used: dict[int, list[int]] = {}  # of each loop the results that are read
+    loops: dict[int, tuple[Quantity, dict[int, int]]] = {}
+    for number in range(len(program.quantities) - 1, -1, -1):
+        q = program.quantities[number]
+        if number not in needed:
+            continue
+        if q.op is RESULT:
+            used.setdefault(q.inputs[0], []).append(q.params["k"])
+        elif q.op in LOOPS:
+            q, _ = loops[number] = pruned(q, sorted(set(used[number])), without_dead_code)
+        needed.update(x for x in q.inputs if type(x) is int)
+    new = Program()
+    moved: dict[int, int] = {}
+    for number, q in enumerate(program.quantities):
+        if q.op is None or number in needed:
+            moved[number] = len(new.quantities)
+            if number in loops:
+                q = loops[number][0]
+            elif q.op is RESULT:
+                k = loops[q.inputs[0]][1][q.params["k"]]
+                q = Quantity(q.op, q.inputs, {"k": k}, q.shape, q.dtype, q.weak, q.place, q.name)
+            new.quantities.append(q.of(tuple([moved[x] if type(x) is int else x for x in q.inputs])))
+    new.captured = list(program.captured)
+    new.arguments = [moved[x] for x in program.arguments]
+    new.outputs = [moved[x] if type(x) is int else x for x in program.outputs]
+    new.expected = [moved[x] for x in program.expected]
+    return new
+
+
+_EXACT = Rules(EXACT).by_row()
+_WITH_PRODUCTS = Rules([*EXACT, *PRODUCTS]).by_row()
+PASSES: dict[str, Pass] = {
+    "written out": expand, "with bounds": with_bounds, "loops": loops, "simplified": simplify, "products": products,
+    "without dead code": without_dead_code,
+}
+
+
+def stages(program: Program) -> Iterator[tuple[str, Program]]:
+    """The program after each pass, with the name of the pass; the bodies of loops are optimized before."""
+    program = _with_optimized_bodies(program)
+    for name, step in PASSES.items():
+        program = step(program)
+        yield name, program
+
+
+def optimized(program: Program) -> Program:
+    """The program after all passes."""
+    *_, (_, program) = stages(program)
+    return program
+
+
+def for_numpy(program: Program) -> Program:
+    """The program as NumPy computes it best: rows are not written out, as they are one function of NumPy's each."""
+    return without_dead_code(simplify(loops(_with_optimized_bodies(program, for_numpy))))
+
+
+def _with_optimized_bodies(program: Program, optimized: Pass = optimized) -> Program:
+    """The program with the passes applied to all programs among the parameters of its quantities."""
+    if not any(isinstance(value, Program) for q in program.quantities for value in q.params.values()):
+        return program
+    new = copy.copy(program)
+    new.quantities = []
+    for q in program.quantities:
+        params = {key: optimized(value) if isinstance(value, Program) else value for key, value in q.params.items()}
+        new.quantities.append(Quantity(q.op, q.inputs, params, q.shape, q.dtype, q.weak, q.place, q.name))
+    return new

@@ -1,0 +1,1 @@
+"""What the compiler does, and what a program costs, for people to read."""

@@ -1,0 +1,263 @@
+"""What a compiled function is, stage by stage: as it was recorded, after each pass, its steps, its kernels, its code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ...files import write_by_ending
+from ..assembling import Assembler
+from ..executable import Machine
+from ..machine import native
+from ..passes import pipeline as passes
+from ..program import Constant, Program, typed
+from ..tape.running import Tape
+from .amounts import aligned, amount
+from .shown_steps import ShownStep
+
+STAGES = ("program", "passes", "steps", "kernels", "ir", "assembly")
+ALL = STAGES[:-1]  # the assembly is long, and only shown when it is asked for
+ASSUMED = native.Machine("", "", frozenset(("avx", "avx2", "fma")))  # where there is no compiler that knows the machine
+NOTE = 44  # characters of an expression of the user's beside a line
+
+
+@dataclass
+class Pass:
+    """What one pass made of a program."""
+
+    name: str
+    meaning: str
+    program: Program
+    changed: bool
+    new: set[int]  # the quantities that were not in the program before
+    gone: int  # how many that were are no more
+
+
+class Shown:
+    """A compiled function in readable form. ``print`` it, look at it in a notebook, or ``save`` it as a page."""
+
+    def __init__(self, compiled: Any, entry: Any, stage: str) -> None:
+        if stage not in (*STAGES, "all"):
+            raise ValueError(f"show: stage is one of {', '.join(map(repr, (*STAGES, 'all')))}, not {stage!r}")
+        self.name, self.stage = compiled.name, stage
+        self.recorded: Program = entry.traced
+        self.compiled: Program = entry.program
+        self.caller = entry.caller
+        self.names = dict(compiled.watched.numbers)
+        self.run = entry.run.fastest if isinstance(entry.run, Tape) else entry.run
+        self.machine = native.host() if native.available() else ASSUMED
+        is_native = isinstance(self.run, Machine)
+        self.assembler: Assembler = self.run.assembler if is_native else Assembler(entry.program, self.machine)
+        self.passes = list(self._passes())
+        block = self.assembler.block
+        self.steps = [ShownStep(block, k, f"k{k}", self.note) for k in range(len(block.steps))]
+
+    def every(self) -> Iterator[ShownStep]:
+        """All steps, with those of the bodies of loops behind these."""
+        for step in self.steps:
+            yield from step.every()
+
+    def _passes(self) -> Iterator[Pass]:
+        known: dict[Any, int] = {}
+        before, kinds = str(self.recorded), set(_kinds(self.recorded, known))
+        for name, program in passes.stages(self.recorded):
+            text, own = str(program), _kinds(program, known)
+            meaning = (passes.PASSES[name].__doc__ or "").strip().splitlines()[0].replace("`", "")
+            new = {n for n, kind in enumerate(own) if kind not in kinds}
+            yield Pass(name, meaning, program, text != before, new, len(kinds - set(own)))
+            before, kinds = text, set(own)
+
+    @property
+    def ir(self) -> str:
+        """The module in LLVM's text."""
+        return self.assembler.ir
+
+    @property
+    def assembly(self) -> str:
+        """The machine code, disassembled. Raises ImportError where llvmlite is missing."""
+        m = native.host()
+        return native.assembly(self.ir, m.triple, m.cpu, m.features)
+
+    @property
+    def how(self) -> str:
+        """What runs it."""
+        m = self.machine
+        code = f"machine code for {m.cpu}, in registers of {m.vector_bytes} bytes"
+        if isinstance(self.run, Machine):
+            return code
+        if isinstance(self.run, Tape):
+            runs = sum(len(run.numbers) for run in self.run.runs)
+            return f"a tape of {runs} instructions in {len(self.run.runs)} runs; when it is called often, {code}"
+        if native.available():
+            return "NumPy, whose BLAS was not found: the steps, kernels and IR below are what would be compiled"
+        return f"NumPy: {native.NEEDS}. The steps, kernels and IR below are what would be compiled for a machine with AVX2"
+
+    # ------------------------------------------------------------------ what is said of quantities
+
+    def note(self, q: Any) -> str:
+        """The user's expression that made a quantity; nothing for what a transform made."""
+        if q.place is None or q.place == self.caller:
+            return ""
+        text = " ".join(q.text.split())
+        return text if len(text) <= NOTE else f"{text[: NOTE - 3]}..."
+
+    def place(self, q: Any) -> str:
+        """The user's line that made a quantity, as file:line."""
+        if q.op is None or q.place is None:
+            return ""
+        if q.place == self.caller:
+            return "of the derivative"
+        source = q.source
+        return f"{os.path.basename(source.file)}:{source.line}" if source else ""
+
+    def arguments(self) -> list[tuple[str, str, str]]:
+        """Name, type and kind of each array that goes in."""
+        program = self.recorded
+        given = len(program.arguments) - len(program.captured)
+        return [
+            (program.name(n), typed(program.quantities[n]), "argument" if i < given else "captured: read at each call")
+            for i, n in enumerate(program.arguments)
+        ]
+
+    def constants(self) -> list[tuple[str, str]]:
+        """The Python numbers of the program, and the quantities that use them; and the names that stand for numbers."""
+        used: dict[str, list[str]] = {}
+        for number, q in enumerate(self.recorded.quantities):
+            for x in q.inputs:
+                if isinstance(x, Constant):
+                    used.setdefault(self.recorded.name(x), []).append(self.recorded.name(number))
+        rows = [(value, f"in {', '.join(dict.fromkeys(users))}") for value, users in used.items()]
+        again = "recorded again when it is bound to another"
+        return rows + [(f"{name} = {value!r}", again) for name, value in self.names.items()]
+
+    # ------------------------------------------------------------------ text
+
+    def text(self, stage: str | None = None) -> str:
+        """One stage, or all but the assembly, as text."""
+        stage = stage or self.stage
+        if stage != "all":
+            return "\n".join(getattr(self, f"_{stage}_text")())
+        parts = [f"{self.name}, run by {self.how}"]
+        for number, name in enumerate(ALL, 1):
+            lines = getattr(self, f"_{name}_text")()
+            parts.append("\n".join([f"{number}. {TITLES[name]}", *(f"  {line}" if line else "" for line in lines)]))
+        return "\n\n".join(parts)
+
+    def _program_text(self) -> Iterator[str]:
+        rows = [(name, type, kind) for name, type, kind in self.arguments()]
+        yield from aligned([(f"{name}: {type}", kind) for name, type, kind in rows])
+        if self.constants():
+            yield "constants"
+            yield from aligned([(f"  {value}", users) for value, users in self.constants()])
+        yield "computed"
+        yield from (f"  {line}" for line in self.listing(self.recorded))
+
+    def listing(self, program: Program, new: set[int] | None = None) -> Iterator[str]:
+        """A program, with the user's expression and line beside each quantity; a + before those that are ``new``."""
+        rows: list[tuple[str, ...]] = []
+        last = None
+        for number, q in enumerate(program.quantities):
+            if q.op is not None:
+                first, *rest = f"{program.name(number)}: {typed(q)} = {program.call(q)}".split("\n")
+                said = (self.note(q), self.place(q))
+                mark = "" if new is None else "+ " if number in new else "  "
+                shown = said if said != last else ('"' if said[0] else "", '"')
+                rows += [(mark + first, *shown), *((line, "", "") for line in rest)]
+                last = said
+        yield from aligned(rows)
+        if program.expected:
+            yield f"expect {', '.join(map(program.name, program.expected))} = 0, else computed without the compiler"
+        yield f"return {', '.join(map(program.name, program.outputs))}"
+
+    def _passes_text(self) -> Iterator[str]:
+        yield from self._pass_counts()
+        for step in self.passes:
+            if step.changed:
+                yield ""
+                new = sum(step.program.quantities[n].op is not None for n in step.new)
+                yield f"after {step.name}: {new} new (+), {step.gone} gone"
+                yield from (f"  {line}" for line in self.listing(step.program, step.new))
+
+    def _pass_counts(self) -> Iterator[str]:
+        rows = [("recorded", str(computed(self.recorded)), "")]
+        for step in self.passes:
+            count = str(computed(step.program)) if step.changed else ""
+            rows.append((step.name, count, step.meaning if step.changed else "changes nothing"))
+        yield from aligned([("pass", "quantities", ""), *rows], right=(1,))
+
+    def _steps_text(self) -> Iterator[str]:
+        yield from aligned([STEP_HEAD, *map(self.step_row, self.every())], right=(3, 4, 5, 6, 7, 8))
+        for s in self.every():
+            numbers = ", ".join(dict.fromkeys(s.program.name(n) for n in s.numbers))
+            yield f"{'  ' * s.depth}{s.name} computes {numbers}"
+
+    def step_row(self, s: ShownStep) -> tuple[str, ...]:
+        """A step as a row of the table."""
+        operations = "?" if s.work.operations is None else amount(s.work.operations)
+        lanes, stages, threads = ("" if n is None else str(n) for n in (s.lanes, s.stages, s.threads))
+        read, written = amount(s.work.read, "B"), amount(s.work.written, "B")
+        return "  " * s.depth + s.name, s.kind, s.space, lanes, stages, threads, read, written, operations, s.functions
+
+    def _kernels_text(self) -> Iterator[str]:
+        for k, s in enumerate(self.every()):
+            if k:
+                yield ""
+            yield from s.text.split("\n")
+
+    def _ir_text(self) -> Iterator[str]:
+        yield from self.ir.rstrip("\n").split("\n")
+
+    def _assembly_text(self) -> Iterator[str]:
+        yield from self.assembly.rstrip("\n").split("\n")
+
+    def __str__(self) -> str:
+        return self.text()
+
+    __repr__ = __str__
+
+    # ------------------------------------------------------------------ pages
+
+    def html(self) -> str:
+        """A page that works by itself."""
+        from ...explanation.compiled_page import page  # above the compiler, and only needed here
+
+        return page(self)
+
+    def _repr_html_(self) -> str:
+        from ...explanation.compiled_page import notebook
+
+        return notebook(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to a file, by its ending: .html or .txt."""
+        write_by_ending(path, {".html": self.html, ".txt": lambda: self.text() + "\n"})
+
+
+STEP_HEAD = "step", "by", "space", "lanes", "stages", "threads", "read", "written", "operations", "functions"
+TITLES = {
+    "program": "The program as it was recorded", "passes": "The passes", "steps": "The steps", "kernels": "The kernels",
+    "ir": "The code in LLVM's text", "assembly": "The machine code",
+}  # fmt: skip
+
+
+def _kinds(program: Program, known: dict[Any, int]) -> list[int]:
+    """For each quantity a number that is the same in all programs that compute it alike."""
+    kinds: list[int] = []
+    for n, q in enumerate(program.quantities):
+        inputs = tuple([kinds[x] if type(x) is int else x for x in q.inputs])
+        bodies = [str(x) for x in q.params.values() if isinstance(x, Program)]
+        if q.op is None:
+            key: Any = "given", program.arguments.index(n)
+        elif bodies:  # a loop or branch
+            key = q.op, inputs, *bodies
+        else:
+            key = q.of(inputs).key()
+        kinds.append(known.setdefault(key, len(known)))
+    return kinds
+
+
+def computed(program: Program) -> int:
+    """How many quantities of a program are computed."""
+    return sum(q.op is not None for q in program.quantities)

@@ -1,0 +1,1 @@
+"""Programs of single numbers, run by an interpreter whose instructions are compiled."""
