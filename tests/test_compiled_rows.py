@@ -237,6 +237,8 @@ DTYPES = {
     "single and a truth": (lambda x, n: (x * n, x + n, n * 2), np.float32(FLOATS), True),
     "integers and an integer": (with_number, WHOLE.astype(np.int32), 3), "single and a double": (with_number, np.float32(FLOATS), np.float64(0.1)),
     "integers and a float": (lambda x, n: (x * n, x + n, x / (n + 1)), WHOLE.astype(np.int32), 0.5),
+    "integers and a large one": (lambda x, n: (x < n, x == n, n > x, np.less_equal(n, x)), WHOLE.astype(np.int32), 2**40),
+    "floats and a larger one": (lambda x, n: (x < n, x * n, n - x), FLOATS, 2**70),
     "places": (at_places, FLOATS, PLACES), "truths at places": (at_places, FLOATS > 0, PLACES), "short places": (at_places, FLOATS, np.int8(PLACES)),
     "places of 32 bits": (at_places, WHOLE.astype(np.int32), PLACES.astype(np.int32)), "a place": (lambda x, i: (x[i], x[i + 1], x[i] * 2), FLOATS, 2),
     "integers of floats": (lambda x: (x.astype(int), x.astype(np.int32), x.astype(bool)), np.array([3.7, -3.7, 1e9, -0.0])),

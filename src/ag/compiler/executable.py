@@ -102,7 +102,10 @@ class Machine:
         """The outputs for arguments of any kind, or DECLINED."""
         arrays = []
         for x, (_, dtype) in zip(arguments, self.types, strict=False):
-            arrays.append(_in_order(x) if type(x) is np.ndarray else np.array(x, dtype))
+            try:
+                arrays.append(_in_order(x) if type(x) is np.ndarray else np.array(x, dtype))
+            except OverflowError:  # an integer of more than 64 bits, which the function may know what to do with
+                return DECLINED
         outputs = self.directly(arrays)
         return DECLINED if outputs is None else outputs
 

@@ -172,6 +172,7 @@ def types_of(kernel: str, dtype: Any, operands: list[Quantity | Constant]) -> tu
         return types, own
     kinds = [x.value if isinstance(x, Constant) else x.dtype.type(0).item() if x.weak else x.dtype for x in operands]
     common = type_of(np.result_type(*kinds)) if kinds else own
-    if common == "i32" and any(type(x) is int and not -(2**31) <= x < 2**31 for x in kinds):
+    given = any(isinstance(x, Quantity) and x.weak and x.dtype.kind == "i" for x in operands)  # a number of any size
+    if common == "i32" and (given or any(type(x) is int and not -(2**31) <= x < 2**31 for x in kinds)):
         common = "i64"  # integers of Python are compared with as they are
     return [common] * len(kinds), common
