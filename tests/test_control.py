@@ -723,3 +723,60 @@ def test_subclasses_of_dictionaries():
     start = collections.OrderedDict(b=1.0, a=2.0)
     result = ag.fori_loop(0, 2, lambda i, d: collections.OrderedDict(b=d["b"] + 1, a=d["a"]), start)
     assert type(result) is collections.OrderedDict and result == {"b": 3.0, "a": 2.0}
+
+
+# ---------------------------------------------------------------------- checkpoints
+
+
+def _growing(x, w, every=None):
+    """Some seventy steps."""
+    return ag.while_loop(
+        lambda c: np.sum(c[0]) < 60, lambda c: (c[0] * 1.02 + np.sin(c[0] * w) * 0.05 + 0.05, c[1] + 1), (x, 0),
+        checkpoint_every=every,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("every", [1, 4, 7, 100])
+def test_checkpoints_change_no_number(every):
+    x, w = np.ones(5), np.linspace(0.5, 1.5, 5)
+    assert _growing(x, w, every)[1] == _growing(x, w)[1] > 50
+
+    def gradients(every):
+        return ag.grad(lambda x, w: np.sum(_growing(x, w, every)[0] ** 2), (0, 1))
+
+    for one, other in zip(gradients(every)(x, w), gradients(None)(x, w), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-13)
+    for one, other in zip(ag.jit(gradients(every))(x, w), gradients(None)(x, w), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-13)
+    np.testing.assert_allclose(
+        ag.jvp(lambda x: _growing(x, w, every)[0], (x,), (x,))[1], ag.jvp(lambda x: _growing(x, w)[0], (x,), (x,))[1], rtol=1e-13
+    )
+    batch = np.stack([x, 2 * x])
+    each = ag.vmap(ag.grad(lambda x: np.sum(_growing(x, w, every)[0])))(batch)
+    np.testing.assert_allclose(each, ag.vmap(ag.grad(lambda x: np.sum(_growing(x, w)[0])))(batch), rtol=1e-12)
+
+
+def test_checkpoints_take_less_memory():
+    import tracemalloc
+
+    x = np.ones(20_000)
+
+    def peak(every):
+        def f(x):
+            return np.sum(ag.while_loop(lambda c: c[1] < 64, lambda c: (np.sin(c[0]), c[1] + 1), (x, 0), checkpoint_every=every)[0])
+
+        tracemalloc.start()
+        gradient = ag.grad(f)(x)
+        most = tracemalloc.get_traced_memory()[1] / x.nbytes
+        tracemalloc.stop()
+        return most, gradient
+
+    (all_kept, one), (few_kept, other) = peak(None), peak(8)
+    np.testing.assert_allclose(one, other, rtol=1e-14)
+    assert all_kept > 64 > 40 > few_kept
+
+
+@pytest.mark.parametrize("every", [0, -1, 2.5, True])
+def test_checkpoints_are_counted(every):
+    with pytest.raises(TypeError, match="checkpoint_every is a number of steps from 1 on"):
+        _growing(np.ones(2), np.ones(2), every)

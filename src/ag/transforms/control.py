@@ -23,6 +23,7 @@ from ..operators.steps import less, logical_and, not_equal
 from ..traced import is_traced
 from .arguments import function_of, plain
 from .carrying import Kept, kind_of, named, number_of, sealed
+from .checkpointing import checkpoint
 from .containers import leaves, mapped, outline, paths, rebuilt, same_shape
 
 UNROLLED = 2  # so few steps of a loop that is recorded are written out
@@ -75,14 +76,18 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
     return carry.result(_counted(lower, upper, body_fun, carry))
 
 
-def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any) -> Any:
+def while_loop(
+    cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any, *, checkpoint_every: int | None = None
+) -> Any:
     """x ↦ body_fun(x) as long as cond_fun(x) holds, from init_val on.
 
     Arguments: ``cond_fun``, a function of x that gives one truth value; ``body_fun``, a function x -> x; ``init_val``, numbers,
-    arrays or containers of them, which keep their containers, shapes and dtypes (see `scan`).
+    arrays or containers of them, which keep their containers, shapes and dtypes (see `scan`); ``checkpoint_every``, after how
+    many steps x is kept for reverse mode.
 
-    The derivative is that of the steps that were made; how many there are is a constant. For reverse mode what each step
-    begins with is kept, as much as n times x; under ``jit`` the loop is run twice for that. Under ``vmap`` the loop runs until no
+    The derivative is that of the steps that were made; how many there are is a constant. For reverse mode what each of n steps
+    begins with is kept, as much as n times x; under ``jit`` the loop is run twice for that. With ``checkpoint_every=m`` it is
+    n / m + m times x, least at m = √n, and the steps are computed once more. Under ``vmap`` the loop runs until no
     example goes on. One that is finished keeps its x, and the body is still computed for it: there it may give inf or nan (and
     NumPy's warning), which does no harm to x nor to its derivatives, but it must not raise.
 
@@ -97,6 +102,8 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     """
     for f in (cond_fun, body_fun):
         function_of(f, "ag.while_loop", "ag.while_loop(cond_fun, body_fun, x) with two functions of x")
+    if checkpoint_every is not None:
+        return while_loop(cond_fun, checkpoint(_several(cond_fun, body_fun, checkpoint_every)), init_val)
     carry = Kept(init_val, "ag.while_loop", "x")
     return carry.result(_repeated(cond_fun, body_fun, carry))
 
@@ -122,6 +129,21 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     for f in (true_fun, false_fun):
         function_of(f, "ag.cond", "ag.cond(pred, true_fun, false_fun, x) with two functions of x")
     return _branched(pred, true_fun, false_fun, operands)
+
+
+def _several(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], most: int) -> Callable[[Any], Any]:
+    """As many steps of a loop as there are, but not more than ``most``."""
+    if not isinstance(most, (int, np.integer)) or isinstance(most, bool) or most < 1:
+        raise TypeError(f"ag.while_loop: checkpoint_every is a number of steps from 1 on, got {most!r}")
+
+    def going(counted: Any) -> Any:
+        step, x = counted
+        return logical_and(less(step, most), cond_fun(x))
+
+    def steps(x: Any) -> Any:
+        return while_loop(going, lambda counted: (counted[0] + 1, body_fun(counted[1])), (0, x))[1]
+
+    return steps
 
 
 # ---------------------------------------------------------------------- the loops themselves

@@ -251,7 +251,7 @@ class KernelText:
 
     def _begin(self, m: Member) -> None:
         kind, type = m.item.kernel, self.plan._types(m)[1]
-        start = -0.0 if kind == "add" and type in FLOATS else identity(kind, type)
+        start = 0.0 if kind == "add" and type in FLOATS else identity(kind, type)
         number = m.item.number
         if m.form == COLUMN:
             self._line(f"{self.names.array(number)}[:] = {_constant(start, type)}", self.notes.get(number, ""))
