@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import ag
+from ag.compiler.kernels import sharing
 from ag.compiler.machine import workers
 from ag.transforms.containers import leaves
 
@@ -37,6 +38,7 @@ def logistic(x, w):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("f", [layer_norm, batch_norm, nearest, logistic])
 def test_every_number_of_threads_gives_the_same(f, dtype, monkeypatch):
+    monkeypatch.setattr(sharing, "WORTH", 50_000.0)  # so that small programs are shared
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(3001, 131)).astype(dtype), rng.normal(size=131).astype(dtype)
     both = ag.value_and_grad(f, (0, 1))

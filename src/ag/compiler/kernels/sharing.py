@@ -11,7 +11,7 @@ from .addresses import stored_type, type_of
 from .kernel_code import Kernel
 from .writing_code import Writer, nested
 
-WORTH = 60_000.0  # nanoseconds of work, below which waking a thread costs more than it saves
+WORTH = 500_000.0  # nanoseconds of work, by estimate: waking a thread that sleeps takes 100 µs or more
 DECLARATION = "declare void @share(ptr, ptr, i64)"
 
 
