@@ -226,7 +226,7 @@ class Kernel(Passage):
             for m in work:
                 self._point(m)
 
-        def steps(first: str, count: int) -> None:
+        def steps(first: str, count: int | str) -> None:
             def at(index: str) -> None:
                 start = self.sum_of(first, [index], [width])
                 step(start, None)
@@ -242,15 +242,14 @@ class Kernel(Passage):
                 step(str(k * width), None)
         elif full >= 2 * BLOCK and (flushed or self.units > 1):
             shared = not self.row_lengths and self.units > 1
-            blocks, left = divmod(full, BLOCK)
+            blocks = -(-full // BLOCK)
 
             def block(index: str) -> None:
-                steps(self.sum_of("0", [index], [BLOCK * width]), BLOCK)
+                count = str(BLOCK) if full % BLOCK == 0 else self.left_of(full, index, BLOCK)
+                steps(self.sum_of("0", [index], [BLOCK * width]), count)
                 flush()
 
             def tail() -> None:
-                if left:
-                    steps(str(blocks * BLOCK * width), left)
                 if rest:
                     step(str(full * width), rest)
                 flush()

@@ -48,7 +48,16 @@ class Passage(Plan):
         self.entry.append(f"  {name} = alloca {type}, align 64")
         return name
 
-    def loop(self, count: int, do: Callable[[str], None], shared: bool = False) -> None:
+    def left_of(self, count: int, index: str, most: int) -> str:
+        """How many of ``count`` are left from index · most on, but not more than ``most``, as text."""
+        begun, left, fewer, size = (self.fresh() for _ in range(4))
+        self.emit(f"{begun} = mul i64 {index}, {most}")
+        self.emit(f"{left} = sub i64 {count}, {begun}")
+        self.emit(f"{fewer} = icmp ult i64 {left}, {most}")
+        self.emit(f"{size} = select i1 {fewer}, i64 {left}, i64 {most}")
+        return size
+
+    def loop(self, count: int | str, do: Callable[[str], None], shared: bool = False) -> None:
         """do(index) for each index below ``count``; ``shared``: from %first to %last, which a thread is given as its share."""
         if count == 1:
             do("0")
