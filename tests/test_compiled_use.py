@@ -300,3 +300,14 @@ def test_containers_of_results_are_rebuilt():
     result = f(p)
     assert type(result["b"]) is Parameters and type(result["a"][1]) is tuple and type(result["a"][1][1]) is float
     same(result, rebuilt(p, [x * 2 for x in leaves(p)]))
+
+
+def test_an_integer_that_does_not_fit_is_refused_as_by_numpy():
+    x = np.arange(3, dtype=np.int32)
+    f = ag.jit(lambda x, n: x + n)
+    np.testing.assert_array_equal(f(x, 5), [5, 6, 7])
+    with pytest.raises(OverflowError):
+        f(x, 2**40)
+    np.testing.assert_array_equal(f(x.astype(np.int64), 2**40), x + np.int64(2**40))
+    g = ag.jit(lambda x, many: x + many[0] + many[1])
+    np.testing.assert_array_equal(g(x.astype(np.int64), [2**40, 1]), x + np.int64(2**40 + 1))

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .advice import advice
-from .node import Node, Operand
+from .node import Node, Operand, Shaped
 
 _next_number = count().__next__
 
@@ -60,7 +60,7 @@ def physical(x: Any) -> Any:
     return x.physical if type(x) is Batched else x
 
 
-class Batched(Operand):
+class Batched(Shaped, Operand):
     """One example of a batch: ``physical``, a node or an array with one hidden leading axis for each of ``levels``."""
 
     __slots__ = ("levels", "physical")
@@ -80,14 +80,6 @@ class Batched(Operand):
     def ndim(self) -> int:
         """How many axes one example has."""
         return self.physical.ndim - len(self.levels)
-
-    @property
-    def size(self) -> int:
-        """How many elements one example has."""
-        size = 1
-        for n in self.shape:
-            size *= n
-        return size
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -65,6 +65,21 @@ class Operand:
         raise TypeError(f"{describe(self)} can't be pickled or copied: send its numbers, x.value, and make a new leaf")
 
 
+class Shaped:
+    """What follows from a shape."""
+
+    __slots__ = ()
+
+    @property
+    def size(self) -> int:
+        """How many elements it has."""
+        shape: tuple[int, ...] = self.shape  # type: ignore[attr-defined]
+        size = 1
+        for n in shape:
+            size *= n
+        return size
+
+
 class Node(Operand):
     """A quantity: its number(s), what it was computed from, and the derivative of an output with respect to it."""
 

@@ -11,11 +11,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .node import Operand
+from .node import Operand, Shaped
 from .source import locate, user_frame
 
 
-class Traced(Operand):
+class Traced(Shaped, Operand):
     """One quantity of the program that is recorded: ``number`` is its place there.
 
     ``weak``: it stands for a Python number, which takes the dtype of what it meets.
@@ -36,14 +36,6 @@ class Traced(Operand):
     def ndim(self) -> int:
         """How many axes it has."""
         return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """How many elements it has."""
-        size = 1
-        for n in self.shape:
-            size *= n
-        return size
 
     @property
     def nbytes(self) -> int:

@@ -20,7 +20,7 @@ from ..transforms.opaque import Again, Call, name_of, recorded_call, records
 from ..transforms.recording import Recorded
 from . import executable
 from .program import Program
-from .signature import NUMBERS, Watched, form
+from .signature import NUMBERS, Watched, form, is_end
 from .tape.running import Tape
 from .tracing import Trace, user_place
 
@@ -370,7 +370,5 @@ def _type(x: Any) -> tuple[tuple[int, ...], Any, bool]:
 
 def _replaced(tree: Any, rest: Iterator[Any]) -> Any:
     """The container with the next traced values in place of its arrays and numbers."""
-    return rebuilt(
-        tree, [next(rest) if type(x) in NUMBERS or isinstance(x, (np.ndarray, np.generic)) else x for x in leaves(tree)]
-    )
+    return rebuilt(tree, [next(rest) if is_end(x) else x for x in leaves(tree)])
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..node import Shaped
 from ..source import Source, expression, locate
 
 
@@ -20,7 +21,7 @@ class Constant(NamedTuple):
     value: Any
 
 
-class Quantity:
+class Quantity(Shaped):
     """One quantity of a program: ``op`` applied to ``inputs`` (numbers of earlier quantities, and constants) and ``params``.
 
     An argument has no operator. ``weak``: a Python number stands there. ``place``: the code and the instruction that made it.
@@ -35,14 +36,6 @@ class Quantity:
         self.op, self.inputs, self.params = op, inputs, params
         self.shape, self.dtype, self.weak = shape, dtype, weak
         self.place, self.name = place, name
-
-    @property
-    def size(self) -> int:
-        """How many elements it has."""
-        size = 1
-        for n in self.shape:
-            size *= n
-        return size
 
     @property
     def source(self) -> Source | None:

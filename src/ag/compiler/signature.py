@@ -13,6 +13,17 @@ from ..source import PACKAGE
 NUMBERS = {float: np.dtype(np.float64), int: np.dtype(np.int64), bool: np.dtype(np.bool_), complex: np.dtype(np.complex128)}
 
 
+WIDEST = 2**31  # from here on whether NumPy takes an integer depends on what it meets, so that it is a constant of the program
+
+
+def is_end(x: Any) -> bool:
+    """Is it an argument of the program?"""
+    kind = type(x)
+    if kind is int:
+        return -WIDEST <= x < WIDEST
+    return kind in NUMBERS or isinstance(x, (np.ndarray, np.generic))
+
+
 class Static:
     """A value that is a part of the key: another value is another program."""
 
@@ -31,6 +42,8 @@ def form(tree: Any, ends: list[Any], who: str) -> Any:
         ends.append(tree)
         return tree.shape, tree.dtype
     if kind in NUMBERS:
+        if kind is int and not is_end(tree):
+            return Static, tree
         ends.append(tree)
         return kind
     if isinstance(tree, np.generic) and tree.dtype.kind in "fiubc":
@@ -41,7 +54,7 @@ def form(tree: Any, ends: list[Any], who: str) -> Any:
         return Operand
     if isinstance(tree, (tuple, list)):
         kinds = set(map(type, tree))
-        if len(kinds) == 1 and kinds <= NUMBERS.keys():
+        if len(kinds) == 1 and kinds <= NUMBERS.keys() and (int not in kinds or all(map(is_end, tree))):
             ends += tree
             return kind, kinds.pop(), len(tree)
         return kind, tuple([form(x, ends, who) for x in tree])

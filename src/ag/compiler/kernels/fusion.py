@@ -179,12 +179,16 @@ class Fused:
 
 def is_heavy(item: Item) -> bool:
     """Does it take dozens of instructions?"""
-    return any(word in item.kernel for word in HEAVY)
+    return _calls(item.kernel, HEAVY)
 
 
 def is_costly(item: Item) -> bool:
     """Does it take longer to compute than to read again?"""
-    return any(word in item.kernel for word in COSTLY)
+    return _calls(item.kernel, COSTLY)
+
+
+def _calls(kernel: str, words: tuple[str, ...]) -> bool:
+    return any(word in kernel.replace("logical", "") for word in words)
 
 
 def _keep(group: Group) -> None:
