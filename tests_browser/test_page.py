@@ -230,13 +230,14 @@ def test_special_points_in_the_number_boxes(opened, x, y):
 
 
 def test_a_formula_follows_its_branch(opened):
-    """∂(x^y)/∂x is 0 at y = 0, and y x^(y-1) elsewhere: the page shows the one that holds."""
-    x, y = ag.Scalar(1.5, label="x"), ag.Scalar(0.0, label="y")
+    """∂(x^y)/∂x is 0 at x = y = 0, and y x^(y-1) elsewhere: the page shows the one that holds."""
+    x, y = ag.Scalar(0.0, label="x"), ag.Scalar(0.0, label="y")
     page = opened(ag.explain(x**y * 2.0))
     page.locator("#last").click()
     side = page.locator("#steps > li.shown .side").nth(1)
     taken = "(side) => [...side.querySelectorAll('mrow[data-choice] > :not(.off)')].map((part) => part.textContent)"
     assert side.evaluate(taken)[0] == "0"
+    page.get_by_label("x, as a number").fill("1.5")
     page.get_by_label("y, as a number").fill("3")
     assert side.evaluate(taken)[0].startswith("z2")
     page.wait_for_timeout(600)
