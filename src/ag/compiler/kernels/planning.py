@@ -16,7 +16,7 @@ from .views import Gather, Operand, strides_of
 BLOCK = 32  # vectors that are summed plainly; sums of such sums are kept with twice the precision
 NANOSECONDS = (0.006, 0.1)  # for a byte of an element: an operation, a function of dozens of instructions
 PER_BYTE = 0.03  # read or written
-SEVERAL = 2  # functions of dozens of instructions in one group
+SEVERAL = 6  # functions of dozens of instructions in one group
 WASTE = 1.1  # lanes that are idle at the end of a row, as a share
 SHORT = 0.5  # of a register: rows that are shorter are passed through side by side
 LONGEST = 16  # columns that are written out one after another
