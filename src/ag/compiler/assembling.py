@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .kernels import blas, sharing, skinny
-from .kernels.addresses import stored_type, type_of
+from .kernels.addresses import aligned, size_of, stored_type, type_of
 from .kernels.cumulating import running_sums
 from .kernels.fusion import Fused, Step, operands_of
 from .kernels.kernel_code import Kernel
@@ -22,7 +22,6 @@ from .machine.native import Machine
 from .program import Program
 
 HELD, DECLINED = 0, 1  # what the function returns: the program holds for these arguments or not
-ALIGNED = 64
 
 
 @dataclass
@@ -34,12 +33,13 @@ class Arena:
 
     def apart(self, size: int) -> int:
         """Where ``size`` bytes are that nothing else uses."""
-        self.size += -(-max(size, 1) // ALIGNED) * ALIGNED
-        return self.size - -(-max(size, 1) // ALIGNED) * ALIGNED
+        start = self.size
+        self.size += aligned(size)
+        return start
 
     def place(self, size: int, first: int, last: int) -> int:
         """Where ``size`` bytes are free from the step ``first`` to ``last``."""
-        size = -(-max(size, 1) // ALIGNED) * ALIGNED
+        size = aligned(size)
         self.taken = sorted(x for x in self.taken if x[2] >= first)
         start = 0
         for begin, end, _ in self.taken:
@@ -272,7 +272,7 @@ class Block:
 
     def _bytes(self, number: int) -> int:
         q = self.program.quantities[number]
-        return q.size * q.dtype.itemsize
+        return size_of(q.shape, q.dtype)
 
     def place(self, base: int) -> None:
         """Write in the table where all is that stays where it is. ``base``: of its memory in the arena."""

@@ -5,7 +5,7 @@ It knows shapes and dtypes and no numbers. A trace makes it, passes make others 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -175,7 +175,3 @@ def stand_in(q: Quantity) -> Any:
     if q.weak:
         return q.dtype.type(1).item()
     return np.ones((1,) * len(q.shape), q.dtype)
-
-
-def shapes_of(quantities: Sequence[Quantity]) -> list[tuple[int, ...]]:
-    return [q.shape for q in quantities]

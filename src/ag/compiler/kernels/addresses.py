@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 from ..mathematics.emitter import Emitter, Value
 from .views import TYPES, Gather
+
+ALIGNED = 64  # bytes: the longest vectors, and a line of the cache
+
+
+def size_of(shape: tuple[int, ...], dtype: Any) -> int:
+    """How many bytes an array takes."""
+    return math.prod(shape) * dtype.itemsize
+
+
+def aligned(size: int) -> int:
+    """How many bytes are kept for an array of ``size`` bytes, so that the next one starts where a vector may."""
+    return -(-max(size, 1) // ALIGNED) * ALIGNED
 
 
 @functools.cache

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -137,14 +135,3 @@ def _vector(
         f"i32 {ROW_MAJOR}", f"i32 {turned}", f"i64 {m}", f"i64 {n}", f"{type} 1.0", f"ptr {matrix}", f"i64 {layout.line}",
         f"ptr {vector}", f"i64 {step}", beta, f"ptr {result}", "i64 1",
     ))  # fmt: skip
-
-
-def bytes_of(product: Product, itemsize: int) -> int:
-    """What a product reads and writes."""
-    p = product
-    return math.prod(p.lead) * itemsize * (p.rows * p.inner + p.inner * p.columns + p.rows * p.columns)
-
-
-def operations_of(product: Any) -> int:
-    """Multiplications and additions."""
-    return 2 * math.prod(product.lead) * product.rows * product.inner * product.columns

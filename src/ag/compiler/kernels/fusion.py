@@ -177,14 +177,14 @@ class Fused:
         return tuple(place)
 
 
-def is_heavy(item: Item) -> bool:
+def is_heavy(kernel: str) -> bool:
     """Does it take dozens of instructions?"""
-    return _calls(item.kernel, HEAVY)
+    return _calls(kernel, HEAVY)
 
 
-def is_costly(item: Item) -> bool:
+def is_costly(kernel: str) -> bool:
     """Does it take longer to compute than to read again?"""
-    return _calls(item.kernel, COSTLY)
+    return _calls(kernel, COSTLY)
 
 
 def _calls(kernel: str, words: tuple[str, ...]) -> bool:
@@ -202,7 +202,7 @@ def _keep(group: Group) -> None:
     }
     for number in late:
         item = group.members[number].item
-        if is_costly(item) and number not in group.stored:
+        if is_costly(item.kernel) and number not in group.stored:
             fits = row * item.quantity.dtype.itemsize <= SCRATCH
             (group.scratch if fits else group.stored).append(number)
 

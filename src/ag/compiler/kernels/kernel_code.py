@@ -147,7 +147,7 @@ class Kernel(Passage):
     def _computed(self, e: Emitter, m: Member, read: Callable[[Member, int, str], Value]) -> Value:
         types, _ = self._types(m)
         values = dict(zip("xyz", [read(m, i, type) for i, type in enumerate(types)], strict=False))
-        compute = apart if self.apart and is_heavy(m.item) else expression
+        compute = apart if self.apart and is_heavy(m.item.kernel) else expression
         return e.cast(compute(e, m.item.kernel, values), self._type(m.item.number))
 
     # ------------------------------------------------------------------ columns

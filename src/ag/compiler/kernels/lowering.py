@@ -100,17 +100,17 @@ class Lowered:
                 self._lower(number, q)
         self._copy_views()
 
-    def _only_consumers(self) -> dict[int, list[int]]:
+    def _only_consumers(self) -> dict[int, int]:
         """For each quantity the index_add that alone is computed from it, adding to it; -1 if there is none."""
         results = set(self.program.results())
-        found: dict[int, list[int]] = {}
+        found: dict[int, int] = {}
         for number, users in enumerate(self.program.consumers()):
             only = users[0] if len(users) == 1 and number not in results else -1
             if only >= 0:
                 q = self.program.quantities[only]
                 if q.op.name != "index_add" or q.inputs[0] != number or q.inputs.count(number) > 1 or not self._is_in_place(q):
                     only = -1
-            found[number] = [only]
+            found[number] = only
         return found
 
     def _added_products(self) -> dict[int, tuple[int, int]]:
@@ -216,9 +216,8 @@ class Lowered:
     def _put(self, number: int, q: Quantity) -> None:
         """index_set and index_add: a copy of x, in a part of which v is written, or added."""
         if self._is_in_place(q):
-            (only,) = self.consumers[number]
             self.started.add(number)
-            if only >= 0:
+            if self.consumers[number] >= 0:
                 return  # written where its one consumer stands
         self._put_into(number, q)
 

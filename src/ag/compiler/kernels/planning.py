@@ -95,9 +95,9 @@ class Plan:
     def _width(self) -> int:
         """How many lanes vectors have: several registers wide, so that independent work hides the latency of each step."""
         native = self._native()
-        heavy = sum(is_heavy(m.item) for m in self.members)
+        heavy = sum(is_heavy(m.item.kernel) for m in self.members)
         self.apart = heavy > SEVERAL  # do such functions stand by themselves, so that each is compiled once?
-        wide = 4 if heavy or any(is_costly(m.item) for m in self.members) else 2
+        wide = 4 if heavy or any(is_costly(m.item.kernel) for m in self.members) else 2
         while wide > 1 and (self.count < native * wide * 2 or self._filled(native * wide) > WASTE * self._filled(native)):
             wide //= 2
         width = native * wide
@@ -118,7 +118,7 @@ class Plan:
     def nanoseconds(self) -> float:
         """About how long one core takes."""
         points = math.prod(self.row_lengths) * math.prod(self.column_lengths)
-        work = sum(NANOSECONDS[is_heavy(m.item)] * SIZES[self._types(m)[1]] for m in self.members if m.form != ROW)
+        work = sum(NANOSECONDS[is_heavy(m.item.kernel)] * SIZES[self._types(m)[1]] for m in self.members if m.form != ROW)
         streams = sum(SIZES[type_of(self.program.quantities[a.operand.base].dtype)] for a in self.accesses.values() if a.varies)
         return points * (work + streams * PER_BYTE)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..kernels.addresses import aligned, size_of
 from ..kernels.lowering import Item
 from ..kernels.views import Operand
 from ..program import Constant, Program
@@ -14,13 +14,7 @@ from .recorded import COND, OBJECT, SCAN, types_of
 if TYPE_CHECKING:
     from ..assembling import Assembler, Block
 
-ALIGNED = 64
 SMALL = 64  # bytes: so much is copied after each step; where more is carried, the places of old and new are exchanged
-
-
-def size_of(shape: tuple[int, ...], dtype: Any) -> int:
-    """How many bytes an array takes."""
-    return math.prod(shape) * dtype.itemsize
 
 
 class Loop:
@@ -41,7 +35,7 @@ class Loop:
 
     def _room(self, size: int) -> int:
         offset = self.size
-        self.size += -(-size // ALIGNED) * ALIGNED
+        self.size += aligned(size)
         return offset
 
     def _memory(self, size: int) -> int:

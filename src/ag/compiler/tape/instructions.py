@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..kernels.addresses import stored_type
-from ..kernels.fusion import COSTLY
+from ..kernels.fusion import is_costly
 from ..machine import kept, native
 from ..mathematics.elementary import expression
 from ..mathematics.emitter import BITS, FLOATS, Emitter, Value
@@ -152,7 +152,7 @@ def _text(x: Step, declarations: set[str], machine: native.Machine) -> str:
 
 def _lanes(x: Instruction, machine: native.Machine) -> int:
     """How many results are computed at once: several where that takes long, and nothing else would overlap."""
-    if not any(word in x.kernel for word in COSTLY):
+    if not is_costly(x.kernel):
         return 1
     size = max(BITS[type] for type in (*x.types, x.result)) // 8
     return max(machine.vector_bytes // size, 1) if size else 1  # truths alone, as logical_and has them
