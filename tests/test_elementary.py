@@ -114,6 +114,11 @@ def softplus(x):
     return mpmath.log1p(mpmath.exp(x))
 
 
+def ndtr(x):
+    with mpmath.workprec(160):
+        return mpmath.erfc(-x / mpmath.sqrt(2)) / 2
+
+
 def cbrt(x):
     return mpmath.sign(x) * mpmath.cbrt(abs(x))
 
@@ -139,6 +144,7 @@ ACCURACY = {
     "cosh": (2.0, mpmath.cosh, ["small", (-5, 5), (-711, 711)]), "asinh": (2.0, mpmath.asinh, ["small", "any", (-5, 5)]),
     "acosh": (2.5, mpmath.acosh, ["above 1", (1, 2), (1, 1.001)]), "atanh": (2.0, mpmath.atanh, ["small", (-1, 1)]),
     "erf": (1.5, mpmath.erf, ["small", (-6, 6), (-1, 1)]), "erfc": (4.0, mpmath.erfc, ["small", (-6, 27.3), (-1, 1)]),
+    "ndtr": (4.0, ndtr, ["small", (-38.5, 9), (-13, 6), (-1, 1)]),
     "cbrt": (1.0, cbrt, ["small", "any"]), "sqrt": (0.5, mpmath.sqrt, ["positive"]),
     "rsqrt": (1.5, lambda x: 1 / mpmath.sqrt(x), ["positive"]),
 }  # fmt: skip
@@ -233,6 +239,7 @@ NUMPY = {
     "rint": np.rint, "trunc": np.trunc, "signbit": np.signbit, "isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite,
     "logical_not": np.logical_not, "fractional_part": lambda x: np.modf(x)[0],
     "erf": lambda x: special.erf(x.astype(float)), "erfc": lambda x: special.erfc(x.astype(float)),
+    "ndtr": np.vectorize(lambda x: float(ndtr(mpmath.mpf(float(np.clip(x, -1e3, 1e3))))), otypes=[float]),
 }  # fmt: skip
 NUMPY_OF_TWO = {
     "pow": np.power, "atan2": np.arctan2, "hypot": np.hypot, "logaddexp": np.logaddexp, "logaddexp2": np.logaddexp2,

@@ -60,9 +60,12 @@ def _kind(op: Any, inputs: list[Any]) -> tuple[Any, bool]:
     if found is None:
         given = [stand_in(x) if type(x) is Quantity else _like(x.value) for x in inputs]
         weak = op.scalar is not None and all(type(x) in (float, int, bool) for x in given)
-        with np.errstate(all="ignore"):
-            result = np.asarray(op.forward(*given))
-        found = _known[key] = result.dtype, weak
+        if op.output is not None:
+            dtype = op.output([((), x if type(x) in PYTHON else x.dtype) for x in given])[1]
+        else:
+            with np.errstate(all="ignore"):
+                dtype = np.asarray(op.forward(*given)).dtype
+        found = _known[key] = dtype, weak
     return found
 
 

@@ -42,13 +42,20 @@ def special(
         dtype = np.result_type(*args)  # of float32 and a Python number some functions of SciPy make float64
         return result.astype(dtype) if dtype.kind == "f" and result.dtype != dtype else result
 
+    def output(inputs: list[tuple[tuple[int, ...], Any]]) -> tuple[tuple[int, ...], Any]:
+        kinds = [kind for _, kind in inputs]
+        dtype = np.result_type(*kinds)
+        if dtype.kind != "f":  # SciPy has rules of its own for integers and complex numbers
+            dtype = forward(*[kind if type(kind) in (bool, int, float, complex) else np.ones((), kind) for kind in kinds]).dtype
+        return np.broadcast_shapes(*[shape for shape, _ in inputs]), dtype
+
     arguments = "xyz"[: len(partials) or 1]
     fields.setdefault("precedence", (ATOM, *[ANY] * len(arguments)))
     rule = Elementwise(partials) if partials else Zero()
     function = define(
         name, forward, rule, scalar=lambda *args: float(forward(*args)),
         latex=latex or rf"\operatorname{{{{{name}}}}}({', '.join('{%d}' % i for i in range(len(arguments)))})",  # noqa: UP031
-        samples=samples, doc=doc, **fields,
+        samples=samples, doc=doc, output=output, **fields,
     )
     for known in (name, *scipy):
         SCIPY[known] = function
@@ -156,9 +163,11 @@ zeta = special(
 # ---------------------------------------------------------------------- the error function and the normal distribution
 
 erf = special(
-    "erf", lambda ans, x: 2 / ROOT_PI * exp(-x * x), samples=on(REAL), doc="2/√π ∫₀^x e^{-t²} dt",
+    "erf", lambda ans, x: 2 / ROOT_PI * exp(-x * x), kernel="erf(x)", samples=on(REAL), doc="2/√π ∫₀^x e^{-t²} dt",
 )
-erfc = special("erfc", lambda ans, x: -2 / ROOT_PI * exp(-x * x), samples=on(REAL), doc="1 - erf(x), exact for large x")
+erfc = special(
+    "erfc", lambda ans, x: -2 / ROOT_PI * exp(-x * x), kernel="erfc(x)", samples=on(REAL), doc="1 - erf(x), exact for large x",
+)
 erfcx = special(
     "erfcx", lambda ans, x: 2 * x * ans - 2 / ROOT_PI, samples=on(REAL), doc="e^{x²} erfc(x), without overflow for large x",
 )
@@ -169,7 +178,7 @@ erfcinv = special(
     "erfcinv", lambda ans, x: -ROOT_PI / 2 * exp(ans * ans), samples=on((0.2, 1.8)), doc="the inverse of erfc, 0 < x < 2",
 )
 ndtr = special(
-    "ndtr", lambda ans, x: exp(-0.5 * x * x) / ROOT_TAU, latex=r"\Phi({0})", samples=on(REAL),
+    "ndtr", lambda ans, x: exp(-0.5 * x * x) / ROOT_TAU, latex=r"\Phi({0})", kernel="ndtr(x)", samples=on(REAL),
     doc="Φ(x): the probability that a standard normal is at most x",
 )
 log_ndtr = special(
@@ -188,17 +197,20 @@ logit = special(
     special=(((0.0,), (INF,)), ((1.0,), (INF,))), doc="log(x / (1 - x)), 0 ≤ x ≤ 1: the inverse of the sigmoid",
 )
 log_expit = special(
-    "log_expit", lambda ans, x: sigmoid(-x), latex=r"\log \sigma({0})", precedence=(CALL, ANY), samples=on(REAL),
+    "log_expit", lambda ans, x: sigmoid(-x), latex=r"\log \sigma({0})", precedence=(CALL, ANY), kernel="-softplus(-x)",
+    samples=on(REAL),
     special=(((1e4,), (0.0,)), ((-1e4,), (1.0,))), doc="log σ(x), without overflow",
 )
 xlog1py = special(
     "xlog1py", lambda ans, x, y: log1p(y), lambda ans, x, y: over(x, 1 + y),
-    latex=r"{0} \log(1 + {1})", precedence=(CALL, ATOM, CALL), samples=on(REAL, POSITIVE),
+    latex=r"{0} \log(1 + {1})", precedence=(CALL, ATOM, CALL), kernel="x * log1p(y) if x != 0 or isnan(y) else 0.0",
+    samples=on(REAL, POSITIVE),
     special=(((0.0, -1.0), (-INF, 0.0)),), convention="0 · log(1 + y) is 0 for every y, also for y = -1.",
     doc="x log(1 + y), and 0 where x = 0",
 )
 entr = special(
     "entr", lambda ans, x: -log(x) - 1, samples=on(POSITIVE), special=(((0.0,), (INF,)),),
+    kernel="-x * log(x) if x > 0 or isnan(x) else 0.0 if x == 0 else log(0.0)",
     doc="-x log x, 0 at 0 and -inf below: a term of the entropy",
 )
 rel_entr = special(
@@ -212,6 +224,7 @@ kl_div = special(
 huber = special(
     "huber", lambda ans, d, r: where(less_equal(absolute(r), d), 0.0, absolute(r) - d),
     lambda ans, d, r: where(less_equal(absolute(r), d), r, d * sign(r)), samples=apart_from_kinks,
+    kernel="-log(0.0) if x < 0 else 0.5 * y * y if abs(y) <= x else x * (abs(y) - 0.5 * x)",
     doc="½ r² for |r| ≤ d, else d (|r| - ½ d): Huber's loss of the residual r (Huber 1964)",
 )
 pseudo_huber = special(
@@ -316,7 +329,9 @@ ellipe = special(
 wrightomega = special(
     "wrightomega", lambda ans, x: ans / (1 + ans), latex=r"\omega({0})", samples=on(REAL), doc="w with w + log w = x",
 )
-exp10 = special("exp10", lambda ans, x: LN10 * ans, latex="10^{{{0}}}", precedence=(POWER, ANY), samples=on(REAL), doc="10^x")
+exp10 = special(
+    "exp10", lambda ans, x: LN10 * ans, latex="10^{{{0}}}", precedence=(POWER, ANY), kernel="10 ** x", samples=on(REAL), doc="10^x",
+)
 cosm1 = special("cosm1", lambda ans, x: -sin(x), latex=r"\cos {0} - 1", precedence=(SUM, ATOM), samples=on(REAL), doc="cos x - 1")
 
 SCIPY |= {name: FUNCTIONS[name] for name in ("xlogy", "log1p", "expm1", "exp2", "cbrt")}

@@ -61,7 +61,8 @@ class Operator:
                linear a function of the inputs and parameters, written in other rows
     batch      what it does with a batch, as `batching` has it (None: the default of its kind)
     within     the arrays on which it is defined, as a function from all arrays to them: there its derivative is stated
-    output     its shape and dtype from those of the inputs (None: by trying it on zeros)
+    output     its shape and dtype from those of the inputs (None: by trying it on zeros); among those of an elementwise row
+               a Python number may stand for a dtype
     samples    rng -> [(args, params)]: points of its domain, where every test looks
     special    [(args, partials)]: kinks and ends of the domain, with the derivatives that hold there
     convention what was decided where mathematics leaves a choice

@@ -15,7 +15,7 @@ from .views import Operand
 
 SCRATCH = 32 * 1024  # bytes of a row that are kept between stages in the cache; longer rows are written to memory
 # Functions worth to be kept for a later stage; what is cheaper is computed again.
-HEAVY = ("exp", "log", "sin", "cos", "tan", "sigmoid", "softplus", "erf", "pow", "**", "hypot", "cbrt", "%")
+HEAVY = ("exp", "log", "sin", "cos", "tan", "sigmoid", "softplus", "erf", "ndtr", "pow", "**", "hypot", "cbrt", "%")
 COSTLY = (*HEAVY, "sqrt", "/")
 LONG = 2**15  # elements: what fewer are reduced to is known to the same group, what more are to later ones
 LARGEST = 300  # items in one group: longer ones take more time to compile than they save

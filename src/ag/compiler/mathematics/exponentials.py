@@ -33,6 +33,7 @@ LOG2_E = (1.4426950408889634, 2.0355273740931033e-17)
 LOG10_E = (0.4342944819032518, 1.098319650216765e-17)
 LOG10_2 = (0.3010299956639812, -2.8037281277851704e-18)
 THIRD = (1 / 3, 1.850371707708594e-17)
+ROOT_HALF = (0.7071067811865476, -4.833646656726457e-17)
 
 
 class Limits(NamedTuple):
@@ -401,3 +402,13 @@ def erfc(e: Emitter, x: Value) -> Value:
     y = _erfc(e, size)
     far = where(e, x, "<", 0.0, e.subtract(e.constant(2.0, x.type), y), y)
     return where(e, size, "<", 0.8, e.subtract(e.constant(1.0, x.type), _erf_near_0(e, x)), far)
+
+
+def ndtr(e: Emitter, x: Value) -> Value:
+    """erfc(t) / 2, t = -x/√2; what the rounding of t lost is put back by the slope, which is -2 t erfc(t) where that counts."""
+    x = at_least(e, at_most(e, x, 40.0), -40.0)
+    high, low = split(e, (-ROOT_HALF[0], -ROOT_HALF[1]), x.type)
+    t, lost = two_product(e, x, high)
+    y = erfc(e, t)
+    rest = e.multiply(times(e, at_least(e, t, 0.0), -2.0), e.fma(x, low, lost))
+    return times(e, e.fma(y, rest, y), 0.5)

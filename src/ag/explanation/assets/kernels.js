@@ -24,6 +24,23 @@ function modulo(x, y) {
   return rest < 0 !== y < 0 ? rest + y : rest;
 }
 
+/** 2/√π e^(-x²) Σ 2ⁿ x²ⁿ⁺¹ / (1 · 3 ··· (2n + 1)), which is 1 from 6 on. */
+function erf(x) {
+  if (!(Math.abs(x) <= 6)) return Math.sign(x);
+  let term = x;
+  let sum = x;
+  for (let n = 1; sum + term !== sum; n++) sum += term *= (2 * x * x) / (2 * n + 1);
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+}
+
+/** From 1 on by Laplace's continued fraction: e^(-x²)/√π · 1/(x + ½/(x + 1/(x + 1½/(x + ...)))). */
+function erfc(x) {
+  if (!(x >= 1)) return 1 - erf(x);
+  let rest = x;
+  for (let n = 200; n > 0; n--) rest = x + n / 2 / rest;
+  return Math.exp(-x * x) / Math.sqrt(Math.PI) / rest;
+}
+
 const kernel = {
   abs: Math.abs, acos: Math.acos, acosh: Math.acosh, asin: Math.asin, asinh: Math.asinh, atan: Math.atan, atan2: Math.atan2,
   atanh: Math.atanh, cbrt: Math.cbrt, ceil: Math.ceil, cos: Math.cos, cosh: Math.cosh, exp: Math.exp, expm1: Math.expm1,
@@ -69,6 +86,7 @@ const kernel = {
   fractional_part: (x) => withSign(Math.abs(x) === Infinity ? 0 : x - Math.trunc(x), x),
   sigmoid: (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))),
   softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+  erf, erfc, ndtr: (x) => erfc(-x / Math.SQRT2) / 2,
   xlogy: (x, y) => (x === 0 && !Number.isNaN(y) ? 0 : x * Math.log(y)),
 
   equal: (x, y) => +(x === y), not_equal: (x, y) => +(x !== y), less: (x, y) => +(x < y), less_equal: (x, y) => +(x <= y),
