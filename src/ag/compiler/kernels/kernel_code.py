@@ -58,19 +58,7 @@ class Kernel(Passage):
             self._end(m)
         self.emit("ret void")
         head = f"define internal void @{self.name}(ptr noalias %table, i64 %first, i64 %last) {{"
-        return "\n".join([head, *self.entry, "  br label %start", "start:", *self.body, "}", self._part()])
-
-    def _part(self) -> str:
-        """The function of one of several threads: its share of the outermost loop."""
-        return f"""define internal void @{self.name}.part(ptr %table, i64 %part, i64 %parts) {{
-  %next = add i64 %part, 1
-  %a = mul i64 %part, {self.units}
-  %b = mul i64 %next, {self.units}
-  %first = udiv i64 %a, %parts
-  %last = udiv i64 %b, %parts
-  call void @{self.name}(ptr %table, i64 %first, i64 %last)
-  ret void
-}}"""
+        return "\n".join([head, *self.entry, "  br label %start", "start:", *self.body, "}"])
 
     def reduced(self) -> list[Member]:
         """The members that all rows are reduced to, and that are stored."""

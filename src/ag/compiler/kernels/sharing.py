@@ -14,6 +14,17 @@ from .writing_code import Writer, nested
 WORTH = 500_000.0  # nanoseconds of work, by estimate: waking a thread that sleeps takes 100 µs or more
 DECLARATION = "declare void @share(ptr, ptr, i64)"
 
+# The function of one of several threads: its share of the outermost loop.
+PART = """define internal void @{name}.part(ptr %table, i64 %part, i64 %parts) {{
+  %next = add i64 %part, 1
+  %a = mul i64 %part, {units}
+  %b = mul i64 %next, {units}
+  %first = udiv i64 %a, %parts
+  %last = udiv i64 %b, %parts
+  call void @{name}(ptr %table, i64 %first, i64 %last)
+  ret void
+}}"""
+
 
 def parts_of(kernel: Kernel, threads: int) -> int:
     """Among how many threads the kernel is shared out."""
@@ -23,6 +34,7 @@ def parts_of(kernel: Kernel, threads: int) -> int:
 def call(kernel: Kernel, parts: int, a: Any, slots: dict[int, int], places: dict[int, list[int]]) -> None:
     """Write the call of a kernel by several threads. ``places``: in the arena, for what each but the first reduces to."""
     a.declarations.add(DECLARATION)
+    a.functions.append(PART.format(name=kernel.name, units=kernel.units))
     given = a.fresh("m")
     a.entry.append(f"  {given} = alloca [{parts} x ptr]")
     tables = ["%table"]

@@ -15,10 +15,10 @@ NEEDS = "compiling needs llvmlite 0.45 or later: pip install 'ag-autodiff[jit]'"
 OLDEST = 20  # the LLVM of llvmlite 0.45: the first that reads `splat (...)` constants
 
 # Explicit vectors leave little to do, so that a light pipeline runs as fast as a full one and compiles twice as fast:
-# promote the accumulators to registers, fold the addresses, join the blocks. At level 0 nothing is done, for long
-# straight-line code that is run few times.
-PASSES = {0: (), 1: ("sroa", "instruction_combine", "simplify_cfg")}
-CODE_GENERATION = {0: 0, 1: 2, 2: 3}
+# promote the accumulators to registers, join the blocks. At level 0 nothing is done, for long straight-line code that is
+# run few times.
+PASSES = {0: (), 1: ("sroa", "simplify_cfg")}
+CODE_GENERATION = {0: 0, 1: 1, 2: 3}
 
 # A machine can be told to do without these and still be of its kind; without "64bit" or "sse2" it could not.
 VECTOR_EXTENSIONS = ("avx", "fma", "f16c", "amx", "vaes", "vpclmulqdq", "gfni", "xop", "sve", "sme")
