@@ -71,6 +71,40 @@ def test_labels():
             ag.jit(total)(z, y + 1)
 
 
+def test_labels_by_row_numbers_are_one_kernel():
+    """Value and gradient of the cross-entropy in one passage: no matrix is written but the gradient. In loops, too."""
+    rng = np.random.default_rng(1)
+    z, y = rng.normal(size=(33, 7)), rng.integers(-7, 7, 33)
+    total = ag.value_and_grad(lambda z, y: -np.mean(ag.log_softmax(z)[np.arange(33), y]))
+    program = ag.jit(total)
+    same(program(z, y), total(z, y))
+    written = [s.program.quantities[n] for s in program.show(z, y).steps for n in s.made]
+    assert sum(q.shape == z.shape for q in written) == 1
+    rows = np.arange(33)[:, None]
+    loop = ag.value_and_grad(lambda z, y: ag.fori_loop(0, 3, lambda i, z: z - ag.log_softmax(z)[rows, y[:, None]] / (1 + i), z).sum())
+    same(ag.jit(loop)(z, y), loop(z, y))
+
+
+def test_row_numbers_that_change():
+    """What was 0, 1, 2, ... when the function was recorded and is not any more: compiled again, without taking it for granted."""
+    rng = np.random.default_rng(2)
+    z, y, rows = rng.normal(size=(5, 7)), rng.integers(0, 7, 5), np.arange(5)
+    total = ag.value_and_grad(lambda z: np.sum(ag.log_softmax(z)[rows, y]))
+    f = ag.jit(total)
+    same(f(z), total(z))
+    rows[:] = 4, 4, 0, 1, 0
+    with ag.debug(), pytest.warns(UserWarning, match="no longer takes index arrays to be 0, 1, 2"):
+        same(f(z), total(z))
+    for again in ([0, 1, 2, 3, 4], [-1, -2, -3, -4, -5], [2, 2, 2, 2, 2]):
+        rows[:] = again
+        with ag.debug(), warnings.catch_warnings():
+            warnings.simplefilter("error")  # neither compiled again nor computed without the compiler
+            same(f(z), total(z))
+    rows[2] = 5
+    with pytest.raises(IndexError, match="out of bounds"):
+        f(z)
+
+
 def test_shapes_and_dtypes_that_change():
     f = ag.jit(lambda x, y: (x @ y, x.sum(0), x * 2))
     for n, dtype in ((3, float), (4, float), (3, np.float32), (3, int), (3, float), (0, float)):

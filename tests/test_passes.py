@@ -12,9 +12,10 @@ import ag
 from ag.capture import recorder
 from ag.compiler.abstract import abstract
 from ag.compiler.interpreter import run
+from ag.compiler.literals import literal
 from ag.compiler.passes import pipeline as passes
 from ag.compiler.passes.rewriter import Rules, rewritten
-from ag.compiler.passes.rewrites import EXACT
+from ag.compiler.passes.rewrites import EXACT, rising
 from ag.compiler.program import Constant, Program, Quantity
 from ag.compiler.tracing import Trace
 from ag.operators import everything
@@ -103,6 +104,30 @@ def added(x):
     return spread(x.dtype.type(0), x.shape).at[1:].add(x[:-1])
 
 
+def known(*numbers):
+    """An array of integers that stands in the program."""
+    return recorder.trace.added(literal(np.array(numbers)))
+
+
+def counting(*shape):
+    return recorder.trace.added(literal(np.arange(np.prod(shape)).reshape(shape)))
+
+
+def one_in_each_row(x):
+    """x in one of seven columns each, which is counted from the end in some rows."""
+    places = known(*(np.arange(x.size) * 3 % 14 - 7))
+    return spread(x.dtype.type(0), (x.size, 7)).at[counting(x.size), places].add(x)
+
+
+def chosen(x):
+    """The same, as a rewrite leaves it."""
+    column = known(*(np.arange(x.size) * 3 % 7)).astype(np.int32).reshape(-1, 1)
+    return ag.where(np.equal(column, recorder.trace.added(rising(7))), x[:, None], x.dtype.type(0))
+
+
+IN_EACH_ROW = ["reshape", "astype", "less", "add", "where", "astype", "literal", "equal", "where"]
+
+
 # The equation, as the list has it; functions of x and y; the rows that are left of them; the dtypes of x and y.
 CASES = [
     ("f(2, 3)", lambda x, y: x * constant(0.1, 2.0, row="pow") + constant(1, 2, row="less"), ["multiply", "add"], FLOATS),
@@ -175,6 +200,15 @@ CASES = [
     ("a part of the whole", lambda x, y: np.concatenate([x, y])[x.size :], [], ALL),
     ("a part of the whole", lambda x, y: np.concatenate([x, y])[3:5] + np.concatenate([x, y])[-2], ["getitem", "getitem", "add"], NUMBERS),
     ("a part of the whole", lambda x, y: np.stack([x, y], 1)[:, 1], [], ALL),
+    ("x[0 .. n-1] = x", lambda x, y: x[counting(x.size)], ["reshape"], ALL),
+    ("x[0 .. n-1] = x", lambda x, y: x.reshape(-1, 1)[counting(x.size, 1)] * 1, ["reshape", "reshape", "multiply"], NUMBERS),
+    ("f(x, y)[i, j]", lambda x, y: (x[:, None] * y)[known(1, -2), known(3, 0)],
+     ["getitem", "literal", "literal", "reshape", "getitem", "reshape", "getitem", "multiply"], FLOATS),
+    ("f(x, y)[i, j]", lambda x, y: np.negative(y)[known(1, -2, 5)] - 1, ["literal", "reshape", "getitem", "negative", "subtract"], FLOATS),
+    ("v at [0 .. n-1", lambda x, y: one_in_each_row(x), ["literal", "reshape", "add", *IN_EACH_ROW], FLOATS),
+    ("v at [0 .. n-1", lambda x, y: one_in_each_row(spread(x.dtype.type(-2.5), x.shape)), ["literal", *IN_EACH_ROW], FLOATS),
+    ("Σ over a row", lambda x, y: chosen(x).sum(axis=-1), ["getitem", "broadcast_to", "reshape", "add"], FLOATS),
+    ("Σ over a row", lambda x, y: chosen(x).sum(axis=-1, keepdims=True), ["getitem", "broadcast_to", "add"], FLOATS),
     ("Σ of one element", lambda x, y: x[:, None].sum(axis=1), ["getitem", "reshape", "add"], FLOATS),
     ("Σ of one element", lambda x, y: x.reshape(-1, 1).max(axis=1) + y.reshape(1, -1).min(axis=0), ["reshape", "reshape", "reshape", "reshape", "add"], NUMBERS),
     ("Σ of one element", lambda x, y: x.reshape(-1, 1).sum(axis=1), ["reshape", "reshape"], (np.int64,)),

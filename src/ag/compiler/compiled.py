@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from ..capture import debug, recorder
 from ..node import Operand
 from ..operators.rules import value_of
+from ..source import warn
 from ..transforms.arguments import function_of
 from ..transforms.containers import built_from, leaves, rebuilt
 from ..transforms.opaque import Again, Call, name_of, recorded_call, records
@@ -137,6 +137,7 @@ class Compiled:
         self.watched: Watched | None = None
         self.latest: Entry | None = None  # the last that was given arrays alone
         self.name = name_of(function, "function")
+        self.rising, self.risen = True, False  # are indices taken to stay 0, 1, 2, ..., and was one?
 
     def __repr__(self) -> str:
         return f"<ag.jit of {self.name}, compiled for {len(self.entries)} kind{'s' * (len(self.entries) != 1)} of arguments>"
@@ -167,10 +168,15 @@ class Compiled:
         return self._by_function(args, kwargs) if result is executable.DECLINED else result
 
     def _by_function(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The result without the compiler, where its program does not hold."""
+        """The result without the compiler, where its program does not hold; first without what it took for granted."""
+        if self.risen:
+            self.rising, self.risen, self.latest, self.watched = False, False, None, None
+            self.entries.clear()
+            if debug.depth:
+                warn(f"ag.jit compiles {self.name} again: it no longer takes index arrays to be 0, 1, 2, ... for granted")
+            return self(*args, **kwargs)
         if debug.depth:
-            text = f"ag.jit: {self.name} was computed without the compiler, as its program does not hold here"
-            warnings.warn(text, stacklevel=3)
+            warn(f"ag.jit: {self.name} was computed without the compiler, as its program does not hold here")
         return self.function(*args, **kwargs)
 
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any], ends: list[Any]) -> Any:
@@ -236,7 +242,7 @@ class Compiled:
             self.latest = None
         if debug.depth and self.watched is not None:
             reason = f"{changed} is bound to something else" if changed else "other shapes, dtypes or static values were given"
-            warnings.warn(f"ag.jit compiles {self.name} again: {reason}", stacklevel=3)
+            warn(f"ag.jit compiles {self.name} again: {reason}")
         traced, result, places, donated = self._traced(args, kwargs, ends)
         with uncollected():
             entry = Entry(executable.optimized(traced), traced, result, places, donated)
@@ -249,7 +255,7 @@ class Compiled:
 
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any], ends: list[Any]) -> tuple[Any, ...]:
         """The program that f is, the container of its results, and where they stand in it."""
-        trace = Trace()
+        trace = Trace(rising=self.rising)
         with trace:
             replaced = [trace.argument(*_type(x)) for x in ends]
             rest = iter(replaced)
@@ -271,6 +277,7 @@ class Compiled:
                 if is_output:
                     outputs.append(value_of(y))
             program = trace.finish(outputs)
+        self.risen = self.risen or bool(trace.risen)
         result = rebuilt(result, [0.0 if place is not None else y for place, y in zip(places, ends_of_result, strict=True)])
         return program, result, places, self._donated(args, static)
 

@@ -33,8 +33,12 @@ class Literal:
     @functools.cached_property
     def counts(self) -> bool:
         """Are the elements 0, 1, 2, ... in row-major order?"""
-        a = self.array
-        return a.dtype.kind in "iu" and bool(np.array_equal(a.ravel(), np.arange(a.size)))
+        return rises(self.array)
+
+
+def rises(a: np.ndarray) -> bool:
+    """Are the elements 0, 1, 2, ... in row-major order?"""
+    return a.dtype.kind in "iu" and bool(np.array_equal(a.ravel(), np.arange(a.size)))
 
 
 LITERAL = Operator("literal", lambda value: value.array, Zero())

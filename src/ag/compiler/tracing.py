@@ -14,21 +14,27 @@ from ..operators.table import TABLE
 from ..source import user_frame
 from ..traced import Traced
 from .abstract import abstract
-from .literals import literal
+from .literals import literal, rises
 from .program import Constant, Program, Quantity
+
+INDEXED = {"getitem": 1, "index_add": 2, "index_set": 2}  # from which input on they are index arrays
 
 
 class Trace:
     """Records what is applied to its traced values. ``parent``: the trace in which it runs, as the body of a loop does.
 
-    While it runs (``with trace:``) arrays that enter are taken as captured: fetched at each call of the program.
+    While it runs (``with trace:``) arrays that enter are taken as captured: fetched at each call of the program. ``rising``: a
+    captured index 0, 1, 2, ..., as rows are counted with, is taken to stay that; the program expects it to.
     """
 
-    def __init__(self, parent: Trace | None = None) -> None:
+    def __init__(self, parent: Trace | None = None, rising: bool = True) -> None:
         self.parent = parent
         self.program = Program()
         self.free: dict[Any, Traced] = {}  # captured arrays by identity, and quantities of the parent by number
         self.kept: list[Any] = []  # what must live as long as its identity is asked for
+        self.arrays: dict[int, Any] = {}  # the captured arrays by their numbers
+        self.rising = rising
+        self.risen: dict[int, int] = {}  # the indices 0, 1, 2, ... by identity
         self.finished = False
         self.replays = False  # is it a program that is recorded again? Then what enters are arrays of rows, which nobody changes
         self.unmasked: bool = parent is not None and parent.unmasked  # was a pass recorded without its masks?
@@ -54,7 +60,9 @@ class Trace:
     def captured(self, array: Any, fetch: Callable[[], Any] | None = None) -> Traced:
         """An array that the function did not get as an argument: an argument that is fetched at each call."""
         if self.parent is not None:
-            return self.from_parent(self.parent.captured(array, fetch))
+            own = self.from_parent(self.parent.captured(array, fetch))
+            self.arrays[own.number] = array
+            return own
         if self.replays and fetch is None:
             return self.added(literal(numeric(array)))
         known = self.free.get(id(array))
@@ -64,6 +72,7 @@ class Trace:
             known = self.argument(array.shape, array.dtype, name=f"captured{len(self.program.captured) + 1}")
             self.program.captured.append(fetch or (lambda: array))
             self.free[id(array)] = known
+            self.arrays[known.number] = array
         return known
 
     def from_parent(self, x: Traced) -> Traced:
@@ -95,6 +104,21 @@ class Trace:
             return Constant(x)
         return self.captured(numeric(np.asarray(x))).number
 
+    def index(self, x: Any) -> int | Constant:
+        """An index array as the program has it."""
+        outermost = self
+        while outermost.parent is not None:
+            outermost = outermost.parent
+        array = x.trace.arrays.get(x.number) if type(x) is Traced else x
+        if type(array) is not np.ndarray or array.size < 2 or self.replays or not outermost.rising or not rises(array):
+            return self.given(x)
+        if id(array) not in outermost.risen:
+            outermost.expect_rising(outermost.captured(array))
+        for trace in (outermost, self):
+            if id(array) not in trace.risen:
+                trace.risen[id(array)] = trace.added(literal(array)).number
+        return self.risen[id(array)]
+
     def own(self, x: Traced) -> Traced:
         """x as a quantity of this trace. Raises RuntimeError for one of a trace that has ended."""
         if x.trace is self:
@@ -109,7 +133,8 @@ class Trace:
 
     def record(self, op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Traced:
         """op(*inputs, **params) as the next quantity."""
-        numbers = tuple([self.given(x) for x in inputs])
+        indices = INDEXED.get(op.name, len(inputs))
+        numbers = tuple([self.given(x) if i < indices else self.index(x) for i, x in enumerate(inputs)])
         quantities = self.program.quantities
         try:
             kind = abstract(op, [quantities[x] if type(x) is int else x for x in numbers], params)
@@ -163,6 +188,18 @@ class Trace:
     def expect_zero(self, x: Any) -> None:
         """The program holds as long as this number is 0."""
         self.program.expected.append(self.given(x))  # type: ignore[arg-type]
+
+    def expect_rising(self, x: Traced) -> None:
+        """The program holds as long as the elements of x, at least one, are 0, 1, 2, ..."""
+
+        def part(of: Traced, *template: Any) -> Traced:
+            return self.record(TABLE["getitem"], (of,), {"template": template})
+
+        line = self.record(TABLE["reshape"], (x,), {"shape": (x.size,)})
+        following = self.record(TABLE["add"], (part(line, slice(None, -1)), 1), {})
+        wrong = self.record(TABLE["not_equal"], (part(line, slice(1, None)), following), {})
+        self.expect_zero(self.record(TABLE["sum"], (wrong,), {"axis": (-1,), "keepdims": False}))
+        self.expect_zero(part(line, 0))
 
     def finish(self, outputs: Sequence[Any]) -> Program:
         """The program that computes these."""

@@ -330,7 +330,8 @@ wrightomega = special(
     "wrightomega", lambda ans, x: ans / (1 + ans), latex=r"\omega({0})", samples=on(REAL), doc="w with w + log w = x",
 )
 exp10 = special(
-    "exp10", lambda ans, x: LN10 * ans, latex="10^{{{0}}}", precedence=(POWER, ANY), kernel="10 ** x", samples=on(REAL), doc="10^x",
+    "exp10", lambda ans, x: LN10 * ans, latex="10^{{{0}}}", precedence=(POWER, ANY), kernel="10 ** x", samples=on(REAL),
+    doc="10^x",
 )
 cosm1 = special("cosm1", lambda ans, x: -sin(x), latex=r"\cos {0} - 1", precedence=(SUM, ATOM), samples=on(REAL), doc="cos x - 1")
 

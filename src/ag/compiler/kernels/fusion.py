@@ -77,6 +77,7 @@ class Fused:
         self.read: set[int] = set()  # quantities that are read from memory
         for item in lowered.items:
             self._add(item)
+        self.steps = [x for x in self.steps if x.item is None or x.item.kind != "literal" or x.item.number in self.read]
         results = set(lowered.program.results())
         for step in self.steps:
             if step.group is not None:

@@ -31,7 +31,8 @@ class Kernel(Passage):
         self.scratch: dict[int, str] = {}
         self.outer: list[str] = []  # the indices of the outer columns
         self.accumulators: dict[int, Accumulator] = {}
-        self.columns: dict[tuple[int, tuple[int, ...]], Accumulator] = {}  # of a quantity and the first of its columns
+        self.columns: dict[tuple[int, int], Accumulator] = {}  # of a quantity and the first of its columns
+        self.turned_columns: dict[int, str] = {}  # where a turned kernel keeps them
         self.row_values: dict[int, Value] = {}  # of this row, by quantity
 
     # ------------------------------------------------------------------ the function
@@ -192,15 +193,23 @@ class Kernel(Passage):
         return id(m) in self.targets or m.item.number in self.scratch
 
     def _turned_pass(self, work: list[Member]) -> None:
-        """A pass over the columns of as many rows as there are lanes, written out."""
-        for position in itertools.product(*map(range, self.column_lengths)):
-            self.values = {}
-            self.outer = [str(i) for i in position]
-            self.starts = {
-                id(a): str(sum(i * s for i, s in zip(position, a.columns, strict=True))) for a in self.accesses.values()
-            }
+        """A pass over the columns of as many rows as there are lanes."""
+
+        def at(indices: list[str]) -> None:
+            self.values, self.outer = {}, indices
+            self.starts = {id(a): self.sum_of("0", indices, a.columns) for a in self.accesses.values()}
             for m in work:
                 self._point(m)
+
+        self._each_column(at)
+
+    def _each_column(self, do: Callable[[list[str]], None]) -> None:
+        """do(indices) for each column of a turned kernel; few are written out, so that what they sum stays in registers."""
+        if math.prod(self.column_lengths) > UNROLLED:
+            self.nested(self.column_lengths, do)
+            return
+        for position in itertools.product(*map(range, self.column_lengths)):
+            do([str(i) for i in position])
 
     def _pass(self, work: list[Member], flushed: list[Member], outer: list[str]) -> None:
         """A pass over the innermost columns."""
@@ -310,9 +319,13 @@ class Kernel(Passage):
         """Nothing is reduced yet."""
         kind, type = m.item.kernel, self._types(m)[1]
         number = m.item.number
-        if m.form == COLUMN and (self.turned or (len(self.column_lengths) <= 1 and self.count <= UNROLLED * self.width)):
-            for key in self._positions():  # in registers
-                accumulator = self.columns[number, key] = Accumulator(self.vector, self.alloca, kind, type, False)
+        if m.form == COLUMN and self.turned:
+            self.turned_columns[number] = self.alloca(f"[{math.prod(self.column_lengths)} x {self.vector.vector(type)}]")
+            self._each_column(lambda indices: self._turned_column(m, indices).begin())
+            return
+        if m.form == COLUMN and len(self.column_lengths) <= 1 and self.count <= UNROLLED * self.width:
+            for start in range(0, self.count, self.width):  # in registers
+                accumulator = self.columns[number, start] = Accumulator(self.vector, self.alloca, kind, type, False)
                 accumulator.begin()
             return
         if m.form == COLUMN:
@@ -324,27 +337,32 @@ class Kernel(Passage):
             self.accumulators[number] = Accumulator(e, self.alloca, kind, type, several or m.form == ONE)
         self.accumulators[number].begin()
 
-    def _positions(self) -> list[tuple[int, ...]]:
-        """Where columns are, or the first of as many columns as there are lanes."""
-        if self.turned:
-            return list(itertools.product(*map(range, self.column_lengths)))
-        return [(i,) for i in range(0, self.count, self.width)]
+    def _turned_column(self, m: Member, indices: list[str]) -> Accumulator:
+        """What a turned kernel has reduced one column to in each lane."""
+        type = self._types(m)[1]
+        place = self.fresh("p")
+        index = self.sum_of("0", indices, list(strides_of(tuple(self.column_lengths))))
+        self.emit(f"{place} = getelementptr {self.vector.vector(type)}, ptr {self.turned_columns[m.item.number]}, i64 {index}")
+        return Accumulator(self.vector, lambda _: place, m.item.kernel, type, False)
 
     def _end(self, m: Member) -> None:
         """What all rows were reduced to is stored."""
         target = self.targets.get(id(m))
-        for (number, key), accumulator in self.columns.items():
-            if number == m.item.number and target is not None:
-                target.pointer = self.bases[target.operand.base]
-                if self.turned:
-                    offset = sum(i * s for i, s in zip(key, target.columns, strict=True))
-                    self.scalar.store(accumulator.result(self.scalar), self._element(target, target.pointer, str(offset)))
-                    continue
-                self.start, self.live, self.starts = str(key[0]), min(self.width, self.count - key[0]), {id(target): "0"}
+        if target is None:
+            return
+        target.pointer = self._element(target, self.bases[target.operand.base], str(target.operand.offset))
+        if m.form == ONE:
+            self.scalar.store(self.accumulators[m.item.number].result(self.scalar), target.pointer)
+        elif self.turned:
+            self._each_column(lambda indices: self._turned_result(m, target, indices))
+        for (number, start), accumulator in self.columns.items():
+            if number == m.item.number:
+                self.start, self.live, self.starts = str(start), min(self.width, self.count - start), {id(target): "0"}
                 self._store(target, accumulator.value())
-        if m.form == ONE and target is not None:
-            pointer = self._element(target, self.bases[target.operand.base], str(target.operand.offset))
-            self.scalar.store(self.accumulators[m.item.number].result(self.scalar), pointer)
+
+    def _turned_result(self, m: Member, target: Access, indices: list[str]) -> None:
+        result = self._turned_column(m, indices).result(self.scalar)
+        self.scalar.store(result, self._element(target, target.pointer, self.sum_of("0", indices, target.columns)))
 
     def _fill(self, m: Member, number: float | int) -> None:
         """The columns of the result, before the first row."""
@@ -369,8 +387,9 @@ class Kernel(Passage):
         self.nested(self.column_lengths[:-1], fill)
 
     def _join_column(self, m: Member, value: Value) -> None:
-        key = tuple(map(int, self.outer)) if self.turned else (int(self.start),) if self.start.isdigit() else ()
-        accumulator = self.columns.get((m.item.number, key))
+        accumulator = self._turned_column(m, self.outer) if self.turned else None
+        if self.start.isdigit() and not self.turned:
+            accumulator = self.columns.get((m.item.number, int(self.start)))
         if accumulator is not None:
             accumulator.join(value, self.live)
             return

@@ -103,21 +103,24 @@ class Passage(Plan):
 
     def sum_of(self, start: str, indices: list[str], strides: list[int]) -> str:
         """start + Σ index · stride, as text."""
-        total = start
+        known = sum([int(i) * s for i, s in zip([start, *indices], [1, *strides], strict=True) if i.isdigit()])
+        total = "" if start.isdigit() else start
         for index, stride in zip(indices, strides, strict=True):
-            if not stride or index == "0":
+            if not stride or index.isdigit():
                 continue
             term = index
             if stride != 1:
                 term = self.fresh()
                 self.emit(f"{term} = mul i64 {index}, {stride}")
-            if total == "0":
-                total = term
-            else:
-                new = self.fresh()
-                self.emit(f"{new} = add i64 {total}, {term}")
-                total = new
-        return total
+            total = self._added(total, term)
+        return self._added(total, str(known)) if known else total or "0"
+
+    def _added(self, total: str, term: str) -> str:
+        if not total:
+            return term
+        new = self.fresh()
+        self.emit(f"{new} = add i64 {total}, {term}")
+        return new
 
     # ------------------------------------------------------------------ memory
 

@@ -1,8 +1,9 @@
 """Threads for machine code: a few that wait for work, and a function that shares a kernel out among them.
 
 They are threads of the system and know nothing of Python, so they run while the caller holds the interpreter's lock. Each spins
-for a while before it sleeps, as work often comes in quick succession. In a child process, where they do not live, the caller
-does all the work itself.
+for a while before it sleeps, as work often comes in quick succession. The caller, when it is done with its own part, takes back
+what a thread has not begun, as one that finds no free core does not. In a child process, where there are no threads but the
+caller, it does all the work itself.
 """
 
 from __future__ import annotations
@@ -136,11 +137,22 @@ mine:
 wait:
   %j = phi i64 [ 1, %mine ], [ %j.next, %waited ]
   %left = icmp ult i64 %j, %parts
-  br i1 %left, label %waited, label %done
-waited:
+  br i1 %left, label %begun, label %done
+begun:
   %v = getelementptr [{most} x %worker], ptr @workers, i64 0, i64 %j
+  %asleep = call i32 @sem_trywait(ptr %v)
+  %back = icmp eq i32 %asleep, 0
+  br i1 %back, label %instead, label %ending
+instead:
+  %j.at = getelementptr ptr, ptr %given, i64 %j
+  %j.given = load ptr, ptr %j.at
+  call void %function(ptr %j.given, i64 %j, i64 %parts)
+  br label %waited
+ending:
   %v.ended = getelementptr %worker, ptr %v, i64 0, i32 1
   call void @take(ptr %v.ended)
+  br label %waited
+waited:
   %j.next = add i64 %j, 1
   br label %wait
 done:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...operators.table import TABLE
 from ..abstract import abstract, is_elementwise
+from ..literals import counts
 from ..program import Constant, Program, Quantity
 
 Value = int | Constant
@@ -97,6 +98,10 @@ class Rewriter:
     def number(self, x: Value) -> Any:
         """The number that x is everywhere, if that is known; else None."""
         return x.value if type(x) is Constant else self.numbers.get(x)  # type: ignore[arg-type]
+
+    def counts(self, x: Value) -> bool:
+        """Is it 0, 1, 2, ...?"""
+        return type(x) is int and counts(self.quantities[x])
 
     def new(self, name: str, *inputs: Value, **params: Any) -> Value:
         """One more quantity, made by a row of the table."""

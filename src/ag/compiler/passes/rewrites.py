@@ -5,6 +5,7 @@ x + 0 = x is none (-0 + 0 is 0), nor is 0 - x = -x; arithmetic of complex number
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from ...operators.table import TABLE
 from ..abstract import is_elementwise
+from ..literals import literal
 from ..program import Constant, Quantity
 from .equations import equations
 from .rewriter import Rewriter, Rules, Value
@@ -270,6 +272,90 @@ def _part(w: Rewriter, x: Value, index: list[Any]) -> Value:
 
 def _open(i: Any, n: int) -> Any:
     return slice(None) if i == slice(0, n, 1) else i
+
+
+# ---------------------------------------------------------------------- index arrays
+
+
+@EXACT.add("x[0 .. n-1] = x, of the length n", "getitem")
+def _all_rows(w: Rewriter, q: Quantity) -> Value | None:
+    x, *found = q.inputs
+    if not _is_taken(q, 1) or not w.counts(found[0]) or w[found[0]].size != w[x].shape[0]:
+        return None
+    return w.new("reshape", x, shape=q.shape)
+
+
+@EXACT.add("f(x, y)[i, j] = f(x[i, j], y[i, j]), of less than half of the elements", "getitem")
+def _taken_before(w: Rewriter, q: Quantity) -> Value | None:
+    source, *found = q.inputs
+    made = w[source]
+    if type(source) is not int or made.op is None or not is_elementwise(made.op) or 2 * q.size >= made.size:
+        return None
+    if not _is_taken(q, len(made.shape)):
+        return None
+    inputs: list[Value] = []
+    for x in made.inputs:
+        shape = w[x].shape
+        if not shape:
+            inputs.append(x)
+            continue
+        kept = [(n, i) for n, i in zip(shape, found[len(made.shape) - len(shape) :], strict=True) if n > 1]
+        line = w.new("reshape", x, shape=tuple([n for n, _ in kept]))
+        part = w.new("getitem", line, *[i for _, i in kept], template=q.params["template"][: len(kept)]) if kept else line
+        inputs.append(part)
+    return w.added(Quantity(made.op, tuple(inputs), made.params, q.shape, q.dtype, q.weak, q.place))
+
+
+@EXACT.add("v at [0 .. n-1, j], else 0 = where(j = 0 .. k-1, v + 0, 0)", "index_add")
+def _one_in_each_row(w: Rewriter, q: Quantity) -> Value | None:
+    x, v, *found = q.inputs
+    if not _is_taken(q, 2) or len(q.shape) != 2 or q.dtype.kind != "f" or not _is_zero(w.number(x)) or q.shape[1] > WIDEST:
+        return None
+    n, k = q.shape
+    rows, columns = found
+    if not w.counts(rows) or w[rows].size != n or w[columns].shape != w[rows].shape or w[columns].dtype.kind not in "iu":
+        return None
+    known = w.number(v)
+    if known is not None:
+        value: Value = Constant(q.dtype.type(known) + q.dtype.type(0))
+    elif w[v].shape == w[rows].shape and w[v].dtype == q.dtype:
+        value = w.new("add", w.new("reshape", v, shape=(n, 1)), Constant(0.0))
+    else:
+        return None
+    column = w.new("astype", w.new("reshape", columns, shape=(n, 1)), dtype=np.dtype(np.int64))
+    column = w.new("where", w.new("less", column, Constant(0)), w.new("add", column, Constant(k)), column)
+    hit = w.new("equal", w.new("astype", column, dtype=np.dtype(np.int32)), w.added(rising(k)))
+    return w.new("where", hit, value, Constant(q.dtype.type(0)))
+
+
+@EXACT.add("Σ over a row of where(j = 0 .. k-1, v, 0) = v + 0", "sum")
+def _of_one_in_each_row(w: Rewriter, q: Quantity) -> Value | None:
+    chosen = w.made_by(q.inputs[0], "where")
+    hit = w.made_by(chosen.inputs[0], "equal") if chosen else None
+    if chosen is None or hit is None or q.params["axis"] != (-1,) or chosen.dtype != q.dtype:
+        return None
+    column, places = hit.inputs
+    # The rule before made it, for a j that is one of 0 .. k-1; of what others compare with, nothing is known.
+    if not w.counts(places) or w.quantities[places].params["value"] is not rising(chosen.shape[-1]).params["value"]:
+        return None
+    value = chosen.inputs[1]
+    kept = w.new("broadcast_to", value, shape=w[column].shape)
+    return w.new("add", kept if q.params["keepdims"] else w.new("reshape", kept, shape=q.shape), Constant(0.0))
+
+
+WIDEST = 2**16  # columns that are counted
+
+
+@functools.lru_cache(64)
+def rising(k: int) -> Quantity:
+    """0, 1, ..., k - 1."""
+    return literal(np.arange(k, dtype=np.int32))
+
+
+def _is_taken(q: Quantity, axes: int) -> bool:
+    """Is each of the so many axes indexed by an array?"""
+    template = q.params["template"]
+    return len(template) == axes and all(type(part) is str for part in template)
 
 
 # ---------------------------------------------------------------------- reductions
