@@ -6,6 +6,7 @@ import gc
 import json
 import math
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -121,7 +122,8 @@ def agree(what: str, found: Any, expected: Any, tolerance: float) -> None:
 def medians_in_turns(runs: dict[Any, Callable[[], object]], most: int, clock: Callable[[], float]) -> dict[Any, float]:
     """The median seconds of a call of each, measured in turns; short calls several at a time, long ones less often.
 
-    At each turn a first call isn't counted: it finds the caches full of what the others left.
+    At each turn a first call isn't counted: it finds the caches full of what the others left. Each turn has an order of its own, as
+    the threads of some go on spinning for a while and take a core from whoever comes next.
     """
 
     def several(run: Callable[[], object], calls: int) -> Callable[[], None]:
@@ -136,8 +138,10 @@ def medians_in_turns(runs: dict[Any, Callable[[], object]], most: int, clock: Ca
     rounds = max(5, min(most, int(LONG / sum(max(t, ENOUGH) for t in once.values()))))
     times: dict[Any, list[float]] = {key: [] for key in runs}
     gc.collect()
+    order, shuffle = list(runs), random.Random(0).shuffle
     for _ in range(rounds):
-        for key, run in runs.items():
-            run()
-            times[key].append(seconds(several(run, calls[key]), clock) / calls[key])
+        shuffle(order)
+        for key in order:
+            runs[key]()
+            times[key].append(seconds(several(runs[key], calls[key]), clock) / calls[key])
     return {key: statistics.median(found) for key, found in times.items()}

@@ -295,7 +295,7 @@ class Block:
                 kernel = self.kernels[k]
                 if k in self.places:
                     places = {number: [self.base + offset for offset in own] for number, own in self.places[k].items()}
-                    sharing.call(kernel, a.threads, a, self.slots, places)
+                    sharing.call(kernel, sharing.parts_of(kernel, a.threads), a, self.slots, places)
                 else:
                     a.emit(f"call void @{kernel.name}(ptr %table, i64 0, i64 {kernel.units})")
             else:

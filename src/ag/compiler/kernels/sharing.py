@@ -12,6 +12,7 @@ from .kernel_code import Kernel
 from .writing_code import Writer, nested
 
 WORTH = 500_000.0  # nanoseconds of work, by estimate: waking a thread that sleeps takes 100 µs or more
+PARTS = 4  # of each thread, so that one that comes late, or goes slower, does fewer
 DECLARATION = "declare void @share(ptr, ptr, i64)"
 
 # The function of one of several threads: its share of the outermost loop.
@@ -27,8 +28,9 @@ PART = """define internal void @{name}.part(ptr %table, i64 %part, i64 %parts) {
 
 
 def parts_of(kernel: Kernel, threads: int) -> int:
-    """Among how many threads the kernel is shared out."""
-    return threads if threads > 1 and kernel.units >= 2 * threads and kernel.nanoseconds() > WORTH else 1
+    """Into how many parts the kernel falls, which threads take one after another."""
+    parts = PARTS * threads
+    return parts if threads > 1 and kernel.units >= parts and kernel.nanoseconds() > WORTH else 1
 
 
 def call(kernel: Kernel, parts: int, a: Any, slots: dict[int, int], places: dict[int, list[int]]) -> None:

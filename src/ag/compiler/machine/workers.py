@@ -1,9 +1,9 @@
 """Threads for machine code: a few that wait for work, and a function that shares a kernel out among them.
 
 They are threads of the system and know nothing of Python, so they run while the caller holds the interpreter's lock. Each spins
-for a while before it sleeps, as work often comes in quick succession. The caller, when it is done with its own part, takes back
-what a thread has not begun, as one that finds no free core does not. In a child process, where there are no threads but the
-caller, it does all the work itself.
+for a while before it sleeps, as work often comes in quick succession. Work falls into more parts than there are threads, and each
+takes the next that is left: a thread that finds no free core is not waited for. In a child process, where there are no threads but
+the caller, it does all the work itself.
 """
 
 from __future__ import annotations
@@ -29,11 +29,17 @@ declare i32 @pthread_detach(i64)
 declare i32 @getpid()
 """
 
-# A worker: its two semaphores (work is there; work is done), the function, what it is given, its number and how many there are.
+# A worker: its two semaphores (work is there; work is done). The work: a function, what each part of it is given, how many parts
+# there are, and the next that nobody has taken.
 PROGRAM = """
-%worker = type {{ [64 x i8], [64 x i8], ptr, ptr, i64, i64 }}
+%worker = type {{ [64 x i8], [64 x i8] }}
 @workers = internal global [{most} x %worker] zeroinitializer, align 64
 @process = internal global i32 0
+@threads = internal global i64 0
+@function = internal global ptr null
+@given = internal global ptr null
+@parts = internal global i64 0
+@next = internal global i64 0, align 64
 
 define internal void @take(ptr %semaphore) {{
 start:
@@ -55,21 +61,32 @@ done:
   ret void
 }}
 
+define internal void @run(ptr %function, ptr %given, i64 %parts) {{
+start:
+  br label %each
+each:
+  %part = atomicrmw add ptr @next, i64 1 acq_rel
+  %any = icmp ult i64 %part, %parts
+  br i1 %any, label %one, label %done
+one:
+  %g.at = getelementptr ptr, ptr %given, i64 %part
+  %g = load ptr, ptr %g.at
+  call void %function(ptr %g, i64 %part, i64 %parts)
+  br label %each
+done:
+  ret void
+}}
+
 define internal ptr @work(ptr %w) {{
 start:
   %ended = getelementptr %worker, ptr %w, i64 0, i32 1
-  %function.at = getelementptr %worker, ptr %w, i64 0, i32 2
-  %given.at = getelementptr %worker, ptr %w, i64 0, i32 3
-  %part.at = getelementptr %worker, ptr %w, i64 0, i32 4
-  %parts.at = getelementptr %worker, ptr %w, i64 0, i32 5
   br label %next
 next:
   call void @take(ptr %w)
-  %function = load ptr, ptr %function.at
-  %given = load ptr, ptr %given.at
-  %part = load i64, ptr %part.at
-  %parts = load i64, ptr %parts.at
-  call void %function(ptr %given, i64 %part, i64 %parts)
+  %function = load ptr, ptr @function
+  %given = load ptr, ptr @given
+  %parts = load i64, ptr @parts
+  call void @run(ptr %function, ptr %given, i64 %parts)
   %posted = call i32 @sem_post(ptr %ended)
   br label %next
 }}
@@ -79,6 +96,7 @@ start:
   %thread = alloca i64
   %pid = call i32 @getpid()
   store i32 %pid, ptr @process
+  store i64 %count, ptr @threads
   br label %each
 each:
   %k = phi i64 [ 1, %start ], [ %next, %made ]
@@ -100,54 +118,37 @@ done:
 
 define void @share(ptr %function, ptr %given, i64 %parts) {{
 start:
+  store ptr %function, ptr @function
+  store ptr %given, ptr @given
+  store i64 %parts, ptr @parts
+  store atomic i64 0, ptr @next release, align 8
   %pid = call i32 @getpid()
   %own = load i32, ptr @process
   %here = icmp eq i32 %pid, %own
+  %all = load i64, ptr @threads
+  %threads = select i1 %here, i64 %all, i64 1
   br label %each
 each:
-  %k = phi i64 [ 1, %start ], [ %next, %given.out ]
-  %any = icmp ult i64 %k, %parts
-  br i1 %any, label %one, label %mine
-one:
-  %g.at = getelementptr ptr, ptr %given, i64 %k
-  %g = load ptr, ptr %g.at
-  br i1 %here, label %hand, label %alone
-alone:
-  call void %function(ptr %g, i64 %k, i64 %parts)
-  br label %given.out
-hand:
+  %k = phi i64 [ 1, %start ], [ %k.next, %called ]
+  %other = icmp ult i64 %k, %threads
+  br i1 %other, label %called, label %mine
+called:
   %w = getelementptr [{most} x %worker], ptr @workers, i64 0, i64 %k
-  %function.at = getelementptr %worker, ptr %w, i64 0, i32 2
-  store ptr %function, ptr %function.at
-  %given.at = getelementptr %worker, ptr %w, i64 0, i32 3
-  store ptr %g, ptr %given.at
-  %part.at = getelementptr %worker, ptr %w, i64 0, i32 4
-  store i64 %k, ptr %part.at
-  %parts.at = getelementptr %worker, ptr %w, i64 0, i32 5
-  store i64 %parts, ptr %parts.at
   %posted = call i32 @sem_post(ptr %w)
-  br label %given.out
-given.out:
-  %next = add i64 %k, 1
+  %k.next = add i64 %k, 1
   br label %each
 mine:
-  %first = load ptr, ptr %given
-  call void %function(ptr %first, i64 0, i64 %parts)
-  br i1 %here, label %wait, label %done
+  call void @run(ptr %function, ptr %given, i64 %parts)
+  br label %wait
 wait:
   %j = phi i64 [ 1, %mine ], [ %j.next, %waited ]
-  %left = icmp ult i64 %j, %parts
+  %left = icmp ult i64 %j, %threads
   br i1 %left, label %begun, label %done
 begun:
   %v = getelementptr [{most} x %worker], ptr @workers, i64 0, i64 %j
-  %asleep = call i32 @sem_trywait(ptr %v)
-  %back = icmp eq i32 %asleep, 0
-  br i1 %back, label %instead, label %ending
-instead:
-  %j.at = getelementptr ptr, ptr %given, i64 %j
-  %j.given = load ptr, ptr %j.at
-  call void %function(ptr %j.given, i64 %j, i64 %parts)
-  br label %waited
+  %late = call i32 @sem_trywait(ptr %v)
+  %back = icmp eq i32 %late, 0
+  br i1 %back, label %waited, label %ending
 ending:
   %v.ended = getelementptr %worker, ptr %v, i64 0, i32 1
   call void @take(ptr %v.ended)

@@ -22,7 +22,8 @@ class ShownStep:
     def __init__(self, block: Block, k: int, name: str, note: Callable[[Quantity], str], depth: int = 0) -> None:
         program, step, kernel, assembler = block.program, block.steps[k], block.kernels.get(k), block.assembler
         self.program, self.step, self.kernel, self.name, self.depth = program, step, kernel, name, depth
-        self.threads = sharing.parts_of(kernel, assembler.threads) if kernel else None  # which share its outermost loop
+        shared = kernel is not None and sharing.parts_of(kernel, assembler.threads) > 1
+        self.threads = (assembler.threads if shared else 1) if kernel else None  # which share its outermost loop
         self.names = Names(program)
         item = step.item
         self.inner: list[list[ShownStep]] = []  # of a loop or branch the steps of each of its bodies
