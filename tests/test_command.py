@@ -166,11 +166,15 @@ def test_an_interrupt_keeps_the_best_model():
     X, y = blobs(3000)
     np.savez("a.npz", X=X, y=y)
     words = [sys.executable, "-m", "ag", "train", "a.npz", "--epochs", "100000"]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
-    assert "to train" in process.stdout.readline()
-    time.sleep(1.5)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": {**os.environ, "PYTHONUNBUFFERED": "1"}}
+    with subprocess.Popen(words, **options) as process:
+        try:
+            assert "to train" in process.stdout.readline()
+            time.sleep(1.5)
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()  # where the test failed before
     assert process.returncode == 130, output
     assert re.search(r"stopped after epoch \d+: the best weights so far, of epoch \d+, are kept", output)
     assert "Traceback" not in output
