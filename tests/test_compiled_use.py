@@ -85,6 +85,20 @@ def test_labels_by_row_numbers_are_one_kernel():
     same(ag.jit(loop)(z, y), loop(z, y))
 
 
+def test_elements_of_what_is_computed():
+    """Taken before it is computed, where that has the same shape; an index of an axis of length 1 may have another."""
+    rng = np.random.default_rng(3)
+    z, b = rng.normal(size=(100, 1)), rng.normal(size=40)
+    i, j = rng.integers(-40, 40, 5), rng.integers(-1, 1, 4)
+    for f in (
+        lambda z, b: np.exp(z)[i[:, None], j], lambda z, b: np.exp(z * b)[i, i % 40 - 40], lambda z, b: (z - b)[i[:, None], i % 40].T,
+        lambda z, b: np.where(z > b, b, 2.0)[i, i], lambda z, b: np.tanh(b)[i] + np.tanh(b)[i[::-1]], lambda z, b: np.exp(z * b)[i],
+    ):  # fmt: skip
+        same(ag.jit(f)(z, b), f(z, b))
+        total = ag.value_and_grad(lambda z, b, f=f: np.sum(f(z, b) ** 2), argnums=(0, 1))
+        same(ag.jit(total)(z, b), total(z, b))
+
+
 def test_row_numbers_that_change():
     """What was 0, 1, 2, ... when the function was recorded and is not any more: compiled again, without taking it for granted."""
     rng = np.random.default_rng(2)

@@ -285,7 +285,7 @@ def _all_rows(w: Rewriter, q: Quantity) -> Value | None:
     return w.new("reshape", x, shape=q.shape)
 
 
-@EXACT.add("f(x, y)[i, j] = f(x[i, j], y[i, j]), of less than half of the elements", "getitem")
+@EXACT.add("f(x, y)[i, j] = f(x[i, j], y[i, j]), where that is less than half of the elements", "getitem")
 def _taken_before(w: Rewriter, q: Quantity) -> Value | None:
     source, *found = q.inputs
     made = w[source]
@@ -303,6 +303,8 @@ def _taken_before(w: Rewriter, q: Quantity) -> Value | None:
         line = w.new("reshape", x, shape=tuple([n for n, _ in kept]))
         part = w.new("getitem", line, *[i for _, i in kept], template=q.params["template"][: len(kept)]) if kept else line
         inputs.append(part)
+    if np.broadcast_shapes(*[w[x].shape for x in inputs]) != q.shape:  # an index of an axis of length 1 had the larger shape
+        return None
     return w.added(Quantity(made.op, tuple(inputs), made.params, q.shape, q.dtype, q.weak, q.place))
 
 
