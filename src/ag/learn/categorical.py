@@ -9,9 +9,8 @@ import numpy as np
 from ..operators.calls import located
 from ..operators.elementwise import exp, where
 from ..operators.probability import cross_entropy_of_labels, log_softmax, softmax
-from ..operators.rules import shape_of, value_of
+from ..operators.rules import as_floats, shape_of, value_of
 from .labels import checked_labels
-from .losses import _logits
 
 
 class Categorical:
@@ -27,7 +26,7 @@ class Categorical:
     """
 
     def __init__(self, logits: Any) -> None:
-        self.logits = _logits(logits)
+        self.logits = as_floats(logits)
         if not shape_of(self.logits):
             raise ValueError("Categorical needs logits along a last axis, one for each class; got a single number")
 

@@ -13,7 +13,7 @@ from ..operators.calls import located
 from ..operators.elementwise import square, where
 from ..operators.probability import cross_entropy_of_labels, log_softmax
 from ..operators.reductions import mean, sum
-from ..operators.rules import shape_of, value_of
+from ..operators.rules import as_floats, shape_of, value_of
 from ..operators.shaping import astype
 from ..operators.steps import equal
 from ..traced import Traced
@@ -25,13 +25,6 @@ REDUCTIONS = {"mean": mean, "sum": sum, "none": lambda losses: losses}
 def _check_reduction(reduction: str, name: str) -> None:
     if reduction not in REDUCTIONS:
         raise ValueError(f"{name}: reduction={reduction!r} is none of 'mean', 'sum' and 'none'")
-
-
-def _logits(z: Any) -> Any:
-    if isinstance(z, Operand):
-        return z
-    array = np.asarray(z)
-    return array if array.dtype.kind == "f" else array.astype(float)
 
 
 def cross_entropy(z: Any, y: Any, reduction: str = "mean", *, probabilities: bool = False) -> Any:
@@ -53,7 +46,7 @@ def cross_entropy(z: Any, y: Any, reduction: str = "mean", *, probabilities: boo
            [ 0.5 , -0.5 ]])
     """
     _check_reduction(reduction, "cross_entropy")
-    z = _logits(z)
+    z = as_floats(z)
     if probabilities:
         return REDUCTIONS[reduction](_with_probabilities(z, checked_probabilities(z, y, "cross_entropy")))
     labels = checked_labels(z, y, "cross_entropy")
@@ -129,7 +122,7 @@ def accuracy(z: Any, y: Any) -> Any:
     >>> ag.accuracy([[2.0, 1.0], [0.0, 1.0]], [0, 0])
     0.5
     """
-    z = _logits(z)
+    z = as_floats(z)
     labels = checked_labels(z, y, "accuracy")
     if not labels.size:
         raise ValueError(f"accuracy needs at least one example, got {describe(z)}")

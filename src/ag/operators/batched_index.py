@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from ..batched import Batched
+from ..capture import capture, recorder
 from ..node import Operand
 from ..traced import is_traced
 from .batching import Lead, full, padded
 from .rules import FUNCTIONS, broadcast, reshaped, shape_of, value_of
+from .shaping import moveaxis
 
 HERE = "array"  # stands in a template for an index array
 
@@ -38,26 +40,29 @@ def places(lead: Lead, shape: tuple[int, ...], found: Any, template: Template) -
     """Where an index points, counted in row-major order: of shape lead + selected, or selected if no index array is batched."""
     numbers = np.arange(math.prod(shape)).reshape(shape)
     if not any(type(x) is Batched for x in found):
-        return numbers[filled(template, found)]
+        return _taken(numbers, filled(template, found))
     parts: list[Any] = []  # with the arrays in it, and masks as integers
     for part in filled(template, found):
         if isinstance(part, np.ndarray) and part.dtype.kind == "b":
             parts.extend(part.nonzero())
         else:
             parts.append(part)
-    arrays = [x for x in parts if isinstance(x, (np.ndarray, Batched))]
+    arrays = [x for x in parts if isinstance(x, (np.ndarray, Operand))]
     ndim = max(len(shape_of(x)) for x in arrays)
     hidden = len(lead)
     start = _place_of_arrays(parts, len(shape))
     index = tuple(value_of(padded(x, ndim)) if type(x) is Batched else x for x in parts)
-    taken = FUNCTIONS["getitem"](numbers, index) if is_traced(*index) else numbers[index]
-    result = np.moveaxis(taken, tuple(range(start, start + hidden)), tuple(range(hidden)))
+    result = np.moveaxis(_taken(numbers, index), tuple(range(start, start + hidden)), tuple(range(hidden)))
     return np.broadcast_to(result, lead + result.shape[hidden:])
+
+
+def _taken(numbers: Any, index: Any) -> Any:
+    return FUNCTIONS["getitem"](numbers, index) if is_traced(*index) else numbers[index]
 
 
 def _place_of_arrays(parts: list[Any], ndim: int) -> int:
     """Where NumPy puts the axes of index arrays in the result: first if a slice stands between them, else in their place."""
-    advanced = [i for i, part in enumerate(parts) if isinstance(part, (np.ndarray, Batched, int))]
+    advanced = [i for i, part in enumerate(parts) if isinstance(part, (np.ndarray, Operand, int))]
     first, last = advanced[0], advanced[-1]
     if last - first + 1 != len(advanced):
         return 0
@@ -72,7 +77,11 @@ def names_twice(shape: tuple[int, ...], found: Any, template: Template) -> bool:
     batched = [x for x in found if type(x) is Batched]
     lead = tuple(level.size for level in batched[0].levels) if batched else ()
     lines = np.sort(places(lead, shape, found, template).reshape(*lead, -1), axis=-1)
-    return bool((lines[..., 1:] == lines[..., :-1]).any())
+    twice = lines[..., 1:] == lines[..., :-1]
+    if is_traced(twice):
+        recorder.trace.expect_zero(np.sum(twice))
+        return False
+    return bool(twice.any())
 
 
 def _of_all(lead: Lead, size: int, where: Any, hidden: bool) -> Any:
@@ -84,18 +93,44 @@ def _of_all(lead: Lead, size: int, where: Any, hidden: bool) -> Any:
 
 
 def _is_recorded(found: Any) -> bool:
-    """Is the index one place, the same for all examples, that is not known yet?"""
-    return is_traced(*found) and not any(map(shape_of, found)) and not any(type(i) is Batched for i in found)
+    """Is the index the same for all examples, and not known yet?"""
+    return is_traced(*found) and not any(type(i) is Batched for i in found)
+
+
+def _read_at_each_call(found: Any) -> list[Any]:
+    """The index arrays, as a function that is recorded has them: their numbers may be others at its next call."""
+
+    def own(x: Any) -> Any:
+        if type(x) is Batched:
+            return Batched(own(x.physical), x.levels)
+        return capture(x) if type(x) is np.ndarray and x.dtype.kind != "b" else x
+
+    return list(found) if recorder.trace is None else list(map(own, found))
+
+
+def _with_lead(lead: Lead, found: Any, template: Template) -> tuple[Template, tuple[int, ...], tuple[int, ...]]:
+    """The index into all examples; of what it selects the axes that NumPy puts in front of the hidden ones, and where they
+    belong: index arrays with a slice between them are in front of everything."""
+    index = (slice(None),) * len(lead) + template
+    parts = filled(template, found)
+    advanced = [i for i, part in enumerate(parts) if isinstance(part, (np.ndarray, Operand, int))]
+    if not found or advanced[-1] - advanced[0] + 1 == len(advanced):
+        return index, (), ()
+    ndim = max(1 if x.dtype.kind == "b" else len(shape_of(x)) for x in found)
+    return index, tuple(range(ndim)), tuple(range(len(lead), len(lead) + ndim))
 
 
 def take_batch(op: Any, lead: Lead, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """x[index] of each example."""
     x, *found = inputs
+    found = _read_at_each_call(found)
     template = params["template"]
     if not found:
         return op.apply((x.physical,), {"template": (slice(None),) * len(lead) + template})
     if _is_recorded(found):
-        return op.apply((full(x, lead), *found), {"template": (slice(None),) * len(lead) + template})
+        index, front, behind = _with_lead(lead, found, template)
+        taken = op.apply((full(x, lead), *found), {"template": index})
+        return moveaxis(taken, front, behind) if front else taken
     size = math.prod(shape_of(x))
     where = places(lead, shape_of(x), found, template)
     if not any(type(i) is Batched for i in found):
@@ -110,13 +145,14 @@ def take_batch(op: Any, lead: Lead, inputs: tuple[Any, ...], params: dict[str, A
 def put_batch(op: Any, lead: Lead, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """x with v at the index, or added there, of each example."""
     x, v, *found = inputs
+    found = _read_at_each_call(found)
     template, shape = params["template"], shape_of(x)
     selected = selected_shape(shape, found, template)
     v = padded(v, len(selected))
-    if not found:
-        return op.apply((full(x, lead), v), {"template": (slice(None),) * len(lead) + template})
-    if _is_recorded(found):
-        return op.apply((full(x, lead), v, *found), {"template": (slice(None),) * len(lead) + template})
+    if not found or _is_recorded(found):
+        index, front, behind = _with_lead(lead, found, template)
+        v = moveaxis(broadcast(v, lead + selected), behind, front) if front else v
+        return op.apply((full(x, lead), v, *found), {"template": index})
     hidden = any(type(i) is Batched for i in found)
     where = _of_all(lead, math.prod(shape), places(lead, shape, found, template), hidden)
     flat = reshaped(full(x, lead), (math.prod(lead) * math.prod(shape),))

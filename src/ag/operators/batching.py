@@ -17,7 +17,7 @@ from ..batched import Batched, Level, live
 from ..capture import recorder
 from ..node import Operand
 from .axes import one_axis
-from .rules import FUNCTIONS, Elementwise, Reduction, Rule, Zero, broadcast, reshaped, shape_of, value_of
+from .rules import FUNCTIONS, Elementwise, Reduction, Rule, Zero, as_known, broadcast, reshaped, shape_of, value_of
 
 Lead = tuple[int, ...]
 Batching = Callable[[Any, Lead, tuple[Any, ...], dict[str, Any]], Any]
@@ -82,7 +82,7 @@ def all_examples(*xs: Any) -> list[Any]:
         return [value_of(x) for x in xs]
     levels = levels_of(xs)
     lead = tuple([level.size for level in levels])
-    return [value_of(full(_with(levels, x) if type(x) is Batched else np.asarray(value_of(x)), lead)) for x in xs]
+    return [value_of(full(_with(levels, x) if type(x) is Batched else as_known(value_of(x)), lead)) for x in xs]
 
 
 # ---------------------------------------------------------------------- what stands below the levels of a transform

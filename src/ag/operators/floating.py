@@ -192,6 +192,8 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: float | None
     if is_complex(x):
         return nan_to_num(real(x), copy, nan, posinf, neginf) + 1j * nan_to_num(imag(x), copy, nan, posinf, neginf)
     dtype = getattr(value_of(x), "dtype", np.dtype(float))
+    if dtype.kind not in "fc":
+        return x  # which has no nan and no inf
     largest = float(np.finfo(dtype if dtype.kind in "fc" else float).max)
     x = where(isnan(x), nan, x)
     x = where(equal(x, INF), largest if posinf is None else posinf, x)

@@ -43,6 +43,12 @@ def as_known(x: Any) -> Any:
     return x if type(x) is Batched or type(x) is Traced else np.asarray(x)
 
 
+def as_floats(x: Any) -> Any:
+    """x, an array or what stands for one, as floats."""
+    x = x if isinstance(x, Operand) else np.asarray(x)
+    return x if x.dtype.kind == "f" or (x.dtype.kind == "c" and isinstance(x, Operand)) else x.astype(float)
+
+
 def zeros_like(x: Any) -> Any:
     """Plain zeros of the shape and dtype of a node, an array or a number."""
     value = value_of(x)

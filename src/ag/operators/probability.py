@@ -12,7 +12,7 @@ from .axes import one_axis
 from .batching import full, leading
 from .domains import arrays
 from .elementwise import exp, log as natural_log
-from .rules import FUNCTIONS, Custom, Reduction, as_known, shape_of
+from .rules import FUNCTIONS, Custom, Reduction, as_floats, as_known, shape_of
 from .steps import equal
 from .table import ANY, ATOM, CALL, SUM, define, rewrite, row
 
@@ -23,9 +23,7 @@ def _last(x: Any, axis: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
     shape = shape_of(x)
     if not shape:
         raise ValueError(f"softmax needs an axis of classes, got {describe(x)}: stack the logits, ag.stack([z1, z2])")
-    if not isinstance(x, Operand):
-        x = np.asarray(x, dtype=None if getattr(x, "dtype", np.dtype(int)).kind == "f" else float)
-    return (x,), {"axis": one_axis(axis, len(shape), x)}
+    return (as_floats(x),), {"axis": one_axis(axis, len(shape), x)}
 
 
 SHORT = 64  # NumPy reduces a last axis line by line: short lines are turned to stand in the first axis

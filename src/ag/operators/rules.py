@@ -20,6 +20,7 @@ import numpy as np
 from .operands import (
     FUNCTIONS as FUNCTIONS,
     any_over as any_over,
+    as_floats as as_floats,
     as_known as as_known,
     benign as benign,
     broadcast as broadcast,

@@ -33,11 +33,11 @@ def expand(program: Program) -> Program:
 
 
 def _is_expanded(program: Program, q: Quantity) -> bool:
-    """Has it a kernel in other rows? Those hold for real numbers, and for at least one."""
+    """Has it a kernel in other rows? Those hold for floats, and for at least one."""
     if q.op is None or not callable(q.op.kernel):
         return False
     first = program.quantities[q.inputs[0]]
-    return first.dtype.kind != "c" and first.size > 0
+    return first.dtype.kind == "f" and first.size > 0
 
 
 def with_bounds(program: Program) -> Program:

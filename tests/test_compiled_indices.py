@@ -1,0 +1,93 @@
+"""Index arrays in compiled functions: under vmap and in second derivatives, shared or one for each example, and read at each call."""
+
+import numpy as np
+import pytest
+
+import ag
+from ag.transforms.containers import leaves
+
+RNG = np.random.default_rng(0)
+X, Z, W = RNG.normal(size=(2, 2, 3)), RNG.normal(size=(4, 3)), RNG.normal(size=(2, 4, 5, 6))
+ROWS, LABELS, I, J = np.arange(4), np.array([0, 1, 2, 0]), np.array([0, 3, 2]), np.array([5, 1, 1])
+
+
+def same(actual, expected):
+    for a, b in zip(leaves(actual), leaves(expected), strict=True):
+        assert np.shape(a) == np.shape(b) and np.asarray(a).dtype == np.asarray(b).dtype
+        np.testing.assert_allclose(a, b, rtol=1e-10)
+
+
+SHARED = {  # with an index for each example, and one for all
+    "in front": lambda x, y, i: x[i, y], "a column": lambda x, y, i: x[i[:, None], y], "behind": lambda x, y, i: x[y % 2, i[:, None]],
+    "added": lambda x, y, i: ag.Tensor(x).at[i, y].add(1.0) if isinstance(x, np.ndarray) else x.at[i, y].add(1.0),
+    "with numbers": lambda x, y, i: x[1, y] + x[i, 0].sum(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_an_index_for_all_examples_beside_one_for_each(name):
+    f, y, i = SHARED[name], np.array([[0, 1], [2, 0]]), np.array([0, 1])
+    gradient = ag.grad(lambda x, y, i: (f(x, y, i) ** 2).sum())
+    for g in (f, gradient) if name != "added" else (gradient,):
+        mapped = ag.vmap(g, in_axes=(0, 0, None))
+        same(mapped(X, y, i), np.stack([g(x, k, i) for x, k in zip(X, y, strict=True)]))
+        same(ag.jit(mapped)(X, y, i), mapped(X, y, i))
+
+
+FUNCTIONS = {
+    "rows": lambda z, y: np.exp(z)[ROWS, y].sum(), "columns": lambda z, y: (z[:, y] ** 3).sum(),
+    "take": lambda z, y: np.sum(ag.take(z, y, axis=1) ** 3), "along": lambda z, y: np.sum(np.take_along_axis(z, y[:, None], 1) ** 3),
+    "added": lambda z, y: np.sum(z.at[ROWS, y].add(z[:, 0]) ** 3), "set": lambda z, y: np.sum(z.at[ROWS, y].set(z[:, 1]) ** 3),
+    "losses": lambda z, y: ag.cross_entropy(z, y), "residuals": lambda z, y: np.sum(ag.softmax(z)[ROWS, y] ** 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_transforms_of_what_is_taken_by_a_traced_index(name):
+    f, two = FUNCTIONS[name], np.stack([Z, 2 * Z])
+    labels = np.stack([LABELS, LABELS[::-1]])
+    for g, args in (
+        (ag.hessian(f), (Z, LABELS)), (ag.jacfwd(ag.grad(f)), (Z, LABELS)), (ag.vmap(ag.grad(f), in_axes=(0, None)), (two, LABELS)),
+        (ag.vmap(ag.grad(f)), (two, labels)), (ag.vmap(ag.grad(f), in_axes=(None, 0)), (Z, labels)),
+    ):  # fmt: skip
+        same(ag.jit(g)(*args), g(*args))
+
+
+APART = {  # arrays with a slice between them: NumPy has their axes in front
+    "apart": lambda w, i, j: w[i, :, j], "by dots": lambda w, i, j: w[i, ..., j], "side by side": lambda w, i, j: w[:, i, j],
+    "beside a number": lambda w, i, j: w[i, 0, j], "a number apart": lambda w, i, j: w[1, :, j],
+    "added": lambda w, i, j: w.at[i, :, j].add(w[i, :, j] * 2), "set": lambda w, i, j: w.at[i, :, j].set(np.ones((3, 5))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", APART)
+def test_index_arrays_apart_under_vmap(name):
+    f = APART[name]
+    g = ag.grad(lambda w, i, j: (f(w, i, j) ** 2).sum())
+    mapped = ag.vmap(g, in_axes=(0, None, None))
+    same(mapped(W, I, J), np.stack([g(w, I, J) for w in W]))
+    same(ag.jit(mapped)(W, I, J), mapped(W, I, J))
+
+
+def test_an_index_that_changes_under_vmap():
+    index, each = np.array([0, 1]), np.array([[0, 1], [1, 1]])
+    f = ag.jit(ag.vmap(lambda z: z[index]))
+    g = ag.jit(lambda z: ag.vmap(lambda z, i: z[i])(z, each))
+    for new in ([0, 1], [2, 2], [-1, 0]):
+        index[:] = each[0] = new
+        same(f(Z), Z[:, index])
+        same(g(Z[:2]), np.stack([Z[0, each[0]], Z[1, each[1]]]))
+
+
+def test_an_index_that_names_an_element_twice_is_refused():
+    f = ag.jit(ag.grad(lambda z, y: np.sum(z.at[y, 0].set(1.0) ** 2)))
+    same(f(Z, np.array([0, 2])), ag.grad(lambda z, y: np.sum(z.at[y, 0].set(1.0) ** 2))(Z, np.array([0, 2])))
+    with pytest.raises(ValueError, match="names an element twice"):
+        f(Z, np.array([0, -4]))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int32, np.uint8, np.int64])
+def test_logits_that_are_integers(dtype):
+    u = np.array([[1, 0, 1], [1, 1, 0]]).astype(dtype)
+    for f in (ag.softmax, ag.log_softmax, ag.logsumexp, lambda u: ag.cross_entropy(u, np.array([0, 2])), np.var, np.nan_to_num):
+        same(ag.jit(f)(u), f(u))
