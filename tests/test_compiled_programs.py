@@ -247,6 +247,7 @@ PATHS = {
     "gathers": (lambda a: "masked.gather" in a.ir, lambda x, i: x[i] * 2, [(33,), I20]),
     "gathers by what was computed": (lambda a: "masked.gather" in a.ir, lambda x, i: x[i % 5 - 5] + x[i], [(33,), I20]),
     "gathered rows": (lambda a: items(a, "call") == [], lambda x, i: x[i] @ x[i].T, [(5, 9), I5]),
+    "rows gathered by an index of an index": (lambda a: items(a, "call") == [], lambda x, i: x[i[i[::-1]]] * 2, [(5, 17), I5]),
     "scatters": (lambda a: items(a, "scatter"), lambda x, i: added(x, i, x[i]), [(5, 17), I5]),
     "scatters a number": (lambda a: items(a, "scatter"), lambda x, i: added(x, i, 1.5), [(5, 17), I5]),
     "scatters by an index of an index": (lambda a: items(a, "scatter"), lambda x, i: added(x, i[::-1][abs(i) % 5], x[i[abs(i) % 5]]),

@@ -26,13 +26,13 @@ SIZES = {"double": 8, "float": 4, "i64": 8, "i32": 4, "i1": 1}
 class Access:
     """How a group reads or writes an array: along its rows and columns."""
 
-    def __init__(self, operand: Operand, strides: list[int]) -> None:
+    def __init__(self, operand: Operand, strides: list[int], indices: list[tuple[Access, Gather]]) -> None:
         self.operand = operand
         self.strides = strides  # along the axes of the group's space
+        self.indices = indices
         self.rows: list[int] = []
         self.columns: list[int] = []
         self.lane = 0  # from lane to lane
-        self.indices: list[tuple[Access, Gather]] = []
         self.pointer = ""
 
     @property
@@ -133,9 +133,9 @@ class Plan:
                 strides[axis] += stride
         key = (operand, tuple(strides))
         access = self.accesses.get(key)
-        if access is None:
-            access = self.accesses[key] = Access(operand, strides)
-            access.indices = [(self._access(g.index, place), g) for g in operand.gathers]
+        if access is None:  # an index comes before what it points into, so that its own address is known by then
+            indices = [(self._access(g.index, place), g) for g in operand.gathers]
+            access = self.accesses[key] = Access(operand, strides, indices)
         return access
 
     def _register(self, operand: Operand) -> Member | None:
