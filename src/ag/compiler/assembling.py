@@ -13,7 +13,6 @@ from .kernels.cumulating import running_sums
 from .kernels.fusion import Fused, Step, operands_of
 from .kernels.kernel_code import Kernel
 from .kernels.lowering import Item, Lowered
-from .kernels.scattering import scatter
 from .kernels.views import Operand
 from .kernels.writing_code import Writer, nested
 from .literals import array_of
@@ -194,7 +193,7 @@ class Block:
         self.steps = self.fused.steps
         self.arena = Arena()
         self.offsets: dict[int, int] = {}
-        made = self._made()
+        made = list(dict.fromkeys(number for step in self.steps for number in step.written()))
         self.outputs = list(dict.fromkeys(x for x in program.outputs if isinstance(x, int) and x in made))
         self.slots = {number: assembler.slot() for number in [*program.arguments, *made]}
         self.loops = {
@@ -217,28 +216,13 @@ class Block:
                 assembler.declarations |= kernel.declarations
         self._plan(made)
 
-    def _made(self) -> list[int]:
-        """The quantities that are written to memory, in the order of the steps."""
-        made: dict[int, None] = {}
-        for step in self.steps:
-            if step.item is not None:
-                made.update(dict.fromkeys(step.item.made()))
-            else:
-                assert step.group is not None
-                for number in step.group.stored:
-                    made[number] = None
-                for m in step.group.others:
-                    made[m.item.number] = None
-        return list(made)
-
     def _plan(self, made: list[int]) -> None:
         """Places in the arena, for as long as something reads them."""
         first: dict[int, int] = {}
         last: dict[int, int] = {}
         end = len(self.steps)
         for k, step in enumerate(self.steps):
-            items = [step.item] if step.item is not None else [m.item for m in step.group.all()]  # type: ignore[union-attr]
-            for item in items:
+            for item in step.items():
                 for number in item.made():
                     first.setdefault(number, k)
                 for number in [*item.made(), *(o.base for o in operands_of(item))]:
@@ -308,7 +292,7 @@ class Block:
             return
         if item.kind == "product":
             self._product(item)
-        elif item.kind in ("scatter", "cumulate"):
+        elif item.kind == "cumulate":
             self._written_out(item)
         else:
             self._numpy(item)
@@ -354,6 +338,5 @@ class Block:
         """An item with a function of its own."""
         a = self.assembler
         name = f"{item.kind}{len(a.functions)}"
-        write = scatter if item.kind == "scatter" else running_sums
-        a.functions.append(write(name, self.program, item, self.slots.__getitem__, a))
+        a.functions.append(running_sums(name, self.program, item, self.slots.__getitem__, a))
         a.emit(f"call void @{name}(ptr %table)")

@@ -13,7 +13,7 @@ from ..mathematics.emitter import Emitter, Value
 from ..program import Constant, Program
 from .accumulators import JOIN, Accumulator, identity
 from .addresses import stored_type, wrapped
-from .fusion import COLUMN, FULL, ONE, ROW, Group, Member, is_heavy
+from .fusion import COLUMN, ONE, ROW, Group, Member, is_heavy
 from .passage import Passage
 from .planning import BLOCK, Access
 from .views import Operand, strides_of
@@ -46,15 +46,14 @@ class Kernel(Passage):
             self.bases[base] = pointer
         row = math.prod(self.column_lengths) * (self.width if self.turned else 1)
         self.scratch = {n: self.alloca(f"[{row} x {stored_type(self._type(n))}]") for n in self.group.scratch}
-        stages = max(m.stage for m in self.members) + 1
-        whole = [m for m in self.members if m.item.kind == "reduce" and m.form in (ONE, COLUMN)]
+        whole = self.whole()
         for m in whole:
             self._begin(m)
         if self.turned:
             outer = self.row_lengths[:-1]
-            self.nested(outer, lambda indices: self._in_lanes(lambda i: self._row([*indices, i], stages), not outer), True)
+            self.nested(outer, lambda indices: self._in_lanes(lambda i: self._row([*indices, i]), not outer), True)
         else:
-            self.nested(self.row_lengths, lambda indices: self._row(indices, stages), True)
+            self.nested(self.row_lengths, self._row, True)
         for m in whole:
             self._end(m)
         self.emit("ret void")
@@ -63,7 +62,7 @@ class Kernel(Passage):
 
     def reduced(self) -> list[Member]:
         """The members that all rows are reduced to, and that are stored."""
-        return [m for m in self.members if m.item.kind == "reduce" and m.form in (ONE, COLUMN) and id(m) in self.targets]
+        return [m for m in self.whole() if id(m) in self.targets]
 
     # ------------------------------------------------------------------ rows
 
@@ -84,7 +83,7 @@ class Kernel(Passage):
         if rest:
             self.at_the_end(tail, shared and full > 1)
 
-    def _row(self, indices: list[str], stages: int) -> None:
+    def _row(self, indices: list[str]) -> None:
         """One row: its pointers, its numbers, and a pass over its columns for each stage."""
         self.row_values = {}
         self.loaded, self.splats = {}, {}
@@ -95,24 +94,17 @@ class Kernel(Passage):
                 if self.folded(index):
                     offset = wrapped(self.scalar, self._one(index), gather)
                     a.pointer = self._element(a, a.pointer, offset.text)
-        for stage in range(stages):
+        for stage in range(self.stages):
             for m in self.members:
                 if m.stage == stage and m.form == ROW and m.item.kind == "map":
                     self._row_result(m, self._computed(self.across, m, self._row_operand))
-                elif m.stage == stage and self._of_rows(m):
+                elif m.stage == stage and self.of_rows(m):
                     accumulator = self.accumulators[m.item.number]
                     accumulator.join(self._row_operand(m, 0, accumulator.type), self.live if self.turned else None)
                     accumulator.flush()
-            work = [m for m in self.members if m.stage == stage and self._in_columns(m)]
+            work = [m for m in self.members if m.stage == stage and self.in_columns(m)]
             if work:
                 self._columns(work)
-
-    def _of_rows(self, m: Member) -> bool:
-        """Does it reduce what is one number for each row?"""
-        return m.item.kind == "reduce" and m.form == ONE and {a for a in m.place if a is not None} != self.group.big
-
-    def _in_columns(self, m: Member) -> bool:
-        return m.form == FULL if m.item.kind == "map" else not self._of_rows(m)
 
     def _row_result(self, m: Member, value: Value) -> None:
         self.row_values[m.item.number] = value
@@ -332,7 +324,7 @@ class Kernel(Passage):
             self._fill(m, identity(kind, type))
             return
         if number not in self.accumulators:
-            e = self.across if self._of_rows(m) else self.vector
+            e = self.across if self.of_rows(m) else self.vector
             several = not self.turned and (len(self.column_lengths) > 1 or self.count // self.width >= 2 * BLOCK)
             self.accumulators[number] = Accumulator(e, self.alloca, kind, type, several or m.form == ONE)
         self.accumulators[number].begin()

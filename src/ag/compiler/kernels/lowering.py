@@ -43,13 +43,14 @@ class Item:
     """One thing to be computed. ``space``: the shape over which it runs; ``target``: where its result stands in memory."""
 
     number: int
-    kind: str  # map, reduce, product, call, scatter, loop
+    kind: str  # map, reduce, product, cumulate, call, literal, loop
     space: tuple[int, ...]
     operands: list[Operand | Constant]
     kernel: str = "x"
     reduced: tuple[int, ...] = ()  # axes of the space
     into: Operand | None = None  # a part of another quantity, in which the result is written
     adds: bool = False  # ... and added there
+    repeats: bool = False  # ... where an element may be named twice, so that one is added after another
     quantity: Any = None
     product: Any = None
     ordered: bool = False  # after all else that is written in the same quantity
@@ -251,26 +252,12 @@ class Lowered:
             return
         count = gathered_axes(q) or 0
         space = np.broadcast_shapes(*map(self._shape, found)) + q.shape[count:]
-        rank = len(space) - len(q.shape[count:])
+        behind = len(q.shape) - count
         strides = strides_of(q.shape)
-        gathers = []
-        for k, i in enumerate(found):
-            index = self._plainly_read(i, space[:rank])
-            assert isinstance(index, Operand) and not index.gathers
-            spread = Operand(index.base, index.offset, index.strides + (0,) * (len(space) - rank), None, index.gathers)
-            gathers.append(Gather(spread, strides[k], q.shape[k]))
-        into = Operand(number, 0, (0,) * rank + strides[count:], None, tuple(gathers))
+        gathers = tuple([Gather(self.reader.operand(i, space, behind), strides[k], q.shape[k]) for k, i in enumerate(found)])
+        into = Operand(number, 0, (0,) * (len(space) - behind) + strides[count:], None, gathers)
         if math.prod(space):
-            operand = self._plainly_read(v, space)
-            self.items.append(Item(number, "scatter", space, [operand], "x", into=into, adds=True, quantity=q, ordered=True))
-
-    def _plainly_read(self, x: int | Constant, space: tuple[int, ...]) -> Operand | Constant:
-        """x as an operand that reads no index: what is gathered is copied first."""
-        operand = self.reader.operand(x, space)
-        if isinstance(operand, Operand) and operand.gathers:
-            self.reader.copied.add(x)  # type: ignore[arg-type]
-            operand = self.reader.operand(x, space)
-        return operand
+            self._map(number, space, (v,), "x", into=into, adds=True, repeats=True, ordered=True)
 
     def _is_zero(self, x: Any) -> bool:
         """Is it known to be +0 everywhere?"""

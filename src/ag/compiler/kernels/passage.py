@@ -136,10 +136,6 @@ class Passage(Plan):
         self.emit(f"{name} = getelementptr {stored_type(type)}, ptr {pointer}, i64 {offset}")
         return name
 
-    def moves(self, access: Access) -> bool:
-        """Is it another element in each lane?"""
-        return access.lane != 0 or any(self.moves(index) for index, _ in access.indices)
-
     def folded(self, index: Access) -> bool:
         """Is the index one number for the whole row, so that the row's pointer follows it?"""
         return not index.varies and not (self.turned and self.moves(index))

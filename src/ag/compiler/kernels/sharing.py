@@ -30,7 +30,8 @@ PART = """define internal void @{name}.part(ptr %table, i64 %part, i64 %parts) {
 def parts_of(kernel: Kernel, threads: int) -> int:
     """Into how many parts the kernel falls, which threads take one after another."""
     parts = PARTS * threads
-    return parts if threads > 1 and kernel.units >= parts and kernel.nanoseconds() > WORTH else 1
+    several = threads > 1 and kernel.units >= parts and not kernel.group.alone  # alone: it adds one element after another
+    return parts if several and kernel.nanoseconds() > WORTH else 1
 
 
 def call(kernel: Kernel, parts: int, a: Any, slots: dict[int, int], places: dict[int, list[int]]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..literals import counts
-from ..program import Constant, Program, Quantity
+from ..program import Program, Quantity
 
 TYPES = {"float64": "double", "float32": "float", "int64": "i64", "int32": "i32", "bool": "i1"}  # what kernels compute with
 INDEXING = ("getitem", "index_add", "index_set")
@@ -121,12 +121,12 @@ class Reader:
         strides = strides_of(shape)
         return tuple([Gather(self._read(x, [], rank, ()), strides[a], shape[a]) for x, a in zip(found_in(q), axes, strict=True)])
 
-    def operand(self, x: int | Constant, space: tuple[int, ...]) -> Operand | Constant:
-        """x, broadcast to the space, as an operand."""
+    def operand(self, x: Any, space: tuple[int, ...], behind: int = 0) -> Any:
+        """x, broadcast to the space, as an operand; a constant is itself. ``behind``: so many axes come after those of x."""
         if not isinstance(x, int):
             return x
         shape = self.program.quantities[x].shape
-        first = len(space) - len(shape)
+        first = len(space) - behind - len(shape)
         # Of each axis of x: the strides of the space that move along it, and where it starts.
         index = [({first + a: 1} if n > 1 else {}, 0) for a, n in enumerate(shape)]
         return self._read(x, index, len(space), ())
