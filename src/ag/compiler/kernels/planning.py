@@ -143,7 +143,7 @@ class Plan:
             return self.row_lengths[0] if len(self.row_lengths) > 1 else self.count // self.width
         if self.row_lengths:
             return self.row_lengths[0]
-        if len(self.column_lengths) == 1 and all(m.form in (FULL, ONE) for m in self.members):
+        if len(self.column_lengths) == 1 and not self.group.alone and all(m.form in (FULL, ONE) for m in self.members):
             return -(-(self.count // self.width) // BLOCK)
         return 1
 

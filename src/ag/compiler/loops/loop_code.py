@@ -48,7 +48,7 @@ class Loop:
         """Write in the table where all is that stays where it is. ``base``: of its memory in the arena."""
         a = self.assembler
         for slot, offset in self.own:
-            a.put(slot, a.moved(a.arena_address, "i8", base + offset))
+            a.put(slot, a.room(base + offset))
         for block, offset in zip(self.blocks, self.offsets, strict=True):
             block.place(base + offset)
 
@@ -185,8 +185,8 @@ class Steps(Loop):
             i = index
         for number, x in zip(arguments[self.carries :], xs, strict=False):
             q = body.program.quantities[number]
-            a.put(body.slots[number], a.at(x, i, size_of(q.shape, q.dtype)))
-        places = {k: y if k in self.unread else a.at(y, i, self.sizes[k]) for k, y in ys.items()}
+            a.put(body.slots[number], a.element(x, f"[{size_of(q.shape, q.dtype)} x i8]", i))
+        places = {k: y if k in self.unread else a.element(y, f"[{self.sizes[k]} x i8]", i) for k, y in ys.items()}
         for k, place in places.items():
             if self.direct[k]:
                 a.put(self._written(k), place)
