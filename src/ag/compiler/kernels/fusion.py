@@ -206,9 +206,7 @@ def _calls(kernel: str, words: tuple[str, ...]) -> bool:
 
 def _keep(group: Group) -> None:
     """Costly values that a later stage needs are kept: in the cache, or in memory where a row is too long."""
-    row = 1
-    for n in group.space[group.split or 0 :]:
-        row *= n
+    row = math.prod(group.space[group.split or 0 :])
     late = {
         o.base for m in group.all() for o in _registers(group, m.item)
         if group.members[o.base].form == FULL and group.members[o.base].stage < m.stage

@@ -92,47 +92,13 @@ class Lowered:
         for number, q in enumerate(program.quantities):
             if q.op is RESULT:
                 self.results.setdefault(q.inputs[0], {})[q.params["k"]] = number
-        self.consumers = self._only_consumers()
+        self.users, self.asked = program.consumers(), program.results()
         self.started: set[int] = set()  # what is written where its one consumer stands
-        self.added = self._added_products()  # by the product
-        self.accumulated: dict[Any, int] = dict(self.added.values())
+        self.accumulated: dict[Any, int] = {}  # of a sum to which a product is added in place the argument that it adds to
         for number, q in enumerate(program.quantities):
             if q.op is not None and not self.reader.follows(number):
                 self._lower(number, q)
         self._copy_views()
-
-    def _only_consumers(self) -> dict[int, int]:
-        """For each quantity the index_add that alone is computed from it, adding to it; -1 if there is none."""
-        results = set(self.program.results())
-        found: dict[int, int] = {}
-        for number, users in enumerate(self.program.consumers()):
-            only = users[0] if len(users) == 1 and number not in results else -1
-            if only >= 0:
-                q = self.program.quantities[only]
-                if q.op.name != "index_add" or q.inputs[0] != number or q.inputs.count(number) > 1 or not self._is_in_place(q):
-                    only = -1
-            found[number] = only
-        return found
-
-    def _added_products(self) -> dict[int, tuple[int, int]]:
-        """Products that are only added to an argument, as a loop carries a sum of products: the sum, and the argument.
-
-        A BLAS adds to what is there, so that the argument is passed through once.
-        """
-        program = self.program
-        users, results = program.consumers(), program.results()
-        found: dict[int, tuple[int, int]] = {}
-        for number, q in enumerate(program.quantities):
-            if q.op is None or q.op.name != "add" or results.count(number) != 1 or users[number]:
-                continue
-            for p, c in (q.inputs, q.inputs[::-1]):
-                if c not in program.arguments or type(p) is not int or users[c] != [number] or c in results or p in results:
-                    continue
-                x, own = program.quantities[p], program.quantities[c]
-                alike = (x.shape, x.dtype) == (own.shape, own.dtype) == (q.shape, q.dtype)
-                if alike and x.op is not None and x.op.name == "matmul" and users[p] == [number] and len(q.shape) == 2:
-                    found[p] = number, c
-        return found
 
     def _kinds(self, q: Quantity) -> list[Any]:
         return [q.dtype, *[
@@ -141,7 +107,7 @@ class Lowered:
 
     def _lower(self, number: int, q: Quantity) -> None:
         name, kinds = q.op.name, self._kinds(q)
-        if q.op is LITERAL and number not in self.program.results():
+        if q.op is LITERAL and number not in self.asked:
             self.items.append(Item(number, "literal", (), [], quantity=q))
             return
         if q.op is RESULT or number in self.accumulated:  # which its loop writes, or its product
@@ -164,7 +130,7 @@ class Lowered:
         elif name == "broadcast_to" and q.size and known:  # of a constant
             self._map(number, q.shape, q.inputs, "x")
         else:
-            self.items.append(Item(number, "call", q.shape, [*map(self._whole, q.inputs)], quantity=q))
+            self._call(number, q)
 
     def _shape(self, x: Any) -> tuple[int, ...]:
         return self.program.quantities[x].shape if isinstance(x, int) else np.shape(x.value)
@@ -172,6 +138,10 @@ class Lowered:
     def _map(self, number: int, space: tuple[int, ...], inputs: Any, kernel: str, **more: Any) -> None:
         operands = [self.reader.operand(x, space) for x in inputs]
         self.items.append(Item(number, "map", space, operands, kernel, quantity=self.program.quantities[number], **more))
+
+    def _call(self, number: int, q: Quantity) -> None:
+        """Computed by NumPy."""
+        self.items.append(Item(number, "call", q.shape, [*map(self._whole, q.inputs)], quantity=q))
 
     def _whole(self, x: int | Constant) -> Operand | Constant:
         """An input that must stand in memory in row-major order."""
@@ -193,14 +163,10 @@ class Lowered:
         start, axis = 0, q.params["axis"] % len(q.shape)
         for x in q.inputs:
             shape = self._shape(x)
-            if q.op.name == "stack":
-                template: Any = (slice(None),) * axis + (start,)
-                length = 1
-            else:
-                length = shape[axis]
-                template = (slice(None),) * axis + (slice(start, start + length),)
+            length = 1 if q.op.name == "stack" else shape[axis]
+            part = start if q.op.name == "stack" else slice(start, start + length)
             if math.prod(shape):
-                self._map(number, shape, (x,), "x", into=self.region(number, template))
+                self._map(number, shape, (x,), "x", into=self.region(number, (slice(None),) * axis + (part,)))
             start += length
 
     def _padded(self, number: int, q: Quantity) -> None:
@@ -218,9 +184,16 @@ class Lowered:
         """index_set and index_add: a copy of x, in a part of which v is written, or added."""
         if self._is_in_place(q):
             self.started.add(number)
-            if self.consumers[number] >= 0:
+            if self._is_only_added_to(number):
                 return  # written where its one consumer stands
         self._put_into(number, q)
+
+    def _is_only_added_to(self, number: int) -> bool:
+        """Is all that is computed from it an index_add to it, in whose memory it can stand?"""
+        if len(self.users[number]) != 1 or number in self.asked:
+            return False
+        q = self.program.quantities[self.users[number][0]]
+        return q.op.name == "index_add" and q.inputs[0] == number and q.inputs.count(number) == 1 and self._is_in_place(q)
 
     def _is_in_place(self, q: Quantity) -> bool:
         """Can it be computed in the memory of what is computed from it?"""
@@ -234,7 +207,7 @@ class Lowered:
         x, v, *found = q.inputs
         template = q.params["template"]
         if not self._is_region(q) and not self._is_in_place(q):
-            self.items.append(Item(number, "call", q.shape, [*map(self._whole, q.inputs)], quantity=q))
+            self._call(number, q)
             return
         if isinstance(x, int) and x in self.started:
             self._put_into(number, self.program.quantities[x])
@@ -292,28 +265,42 @@ class Lowered:
         from .blas import product_of
 
         item = product_of(self, number, q)
-        if item is not None and number in self.added:
-            item.number, argument = self.added[number]
-            item.operands.append(Operand(argument, 0, (), None))
-            self.items.append(item)
+        if item is None:
+            self._call(number, q)
             return
-        if number in self.added:
-            self._not_added(number)
-        self.items.append(item or Item(number, "call", q.shape, [*map(self._whole, q.inputs)], quantity=q))
+        added = self._added_to(number, q)
+        if added is not None:
+            item.number, argument = added
+            item.operands.append(Operand(argument, 0, (), None))
+            self.accumulated[item.number] = argument
+        self.items.append(item)
 
-    def _not_added(self, number: int) -> None:
-        """The product is computed elsewhere: the sum is an ordinary one."""
-        only, _ = self.added.pop(number)
-        del self.accumulated[only]
+    def _added_to(self, number: int, q: Quantity) -> tuple[int, int] | None:
+        """If a product is only added to an argument, as a loop carries a sum of products: the sum, and the argument.
+
+        A BLAS adds to what is there, so that the argument is passed through once.
+        """
+        if len(self.users[number]) != 1 or number in self.asked or len(q.shape) != 2:
+            return None
+        (only,) = self.users[number]
+        total = self.program.quantities[only]
+        if total.op.name != "add" or self.users[only] or self.asked.count(only) != 1:
+            return None
+        for c in total.inputs:
+            if c in self.program.arguments and self.users[c] == [only] and c not in self.asked:
+                own = self.program.quantities[c]
+                if (q.shape, q.dtype) == (own.shape, own.dtype) == (total.shape, total.dtype):
+                    return only, c
+        return None
 
     def _cumulated(self, number: int, q: Quantity) -> None:
         """Running sums along an axis of floats or integers."""
         source = self.program.quantities[q.inputs[0]] if isinstance(q.inputs[0], int) else None
         if source is None or source.dtype != q.dtype or q.dtype == bool or not q.size:
-            self.items.append(Item(number, "call", q.shape, [*map(self._whole, q.inputs)], quantity=q))
+            self._call(number, q)
             return
         operand = self.reader.operand(q.inputs[0], q.shape)
-        if not isinstance(operand, Operand) or operand.gathers:
+        if operand.gathers:
             operand = Operand(self.reader.alias(q.inputs[0]), 0, strides_of(q.shape), None)
         axis = q.params["axis"] % len(q.shape)
         self.items.append(Item(number, "cumulate", q.shape, [replace(operand, axes=None)], reduced=(axis,), quantity=q))
@@ -338,7 +325,7 @@ class Lowered:
         self.items.sort(key=lambda item: item.number)
 
     def _views_as_results(self) -> set[int]:
-        return {n for n in self.program.results() if self.reader.follows(n) or (n in self.reader.copied)}
+        return {n for n in self.asked if self.reader.follows(n) or (n in self.reader.copied)}
 
 
 PARTS = {

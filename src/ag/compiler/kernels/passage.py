@@ -46,9 +46,9 @@ class Passage(Plan, Writer):
 
     def _load(self, access: Access) -> Value:
         """What an array holds at these columns."""
-        if not access.varies and ("load", id(access)) in self.splats:
-            return self.splats["load", id(access)]
-        key = ("load", id(access))
+        key = "load", id(access)
+        if not access.varies and key in self.splats:
+            return self.splats[key]
         if key not in self.values or id(access) in self.written:
             self.values[key] = self._read(access, self._pointer(access))
         return self.values[key]

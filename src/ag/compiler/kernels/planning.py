@@ -74,6 +74,8 @@ class Plan:
         self.count = lengths[-1] if lengths else 1
         for a in accesses:
             a.lane = ((a.rows if self.turned else a.columns) or [0])[-1]
+        self.heavy = sum(is_heavy(m.item.kernel) for m in self.members)
+        self.apart = self.heavy > SEVERAL  # do such functions stand by themselves, so that each is compiled once?
         self.width = self._width()
         self.units = self._units()
 
@@ -104,7 +106,7 @@ class Plan:
 
     def _native(self) -> int:
         """How many elements a register holds."""
-        sizes = [SIZES[self._types(m)[1]] for m in self.members] + [SIZES[type_of(m.item.quantity.dtype)] for m in self.members]
+        sizes = [size for m in self.members for size in (SIZES[self._types(m)[1]], m.item.quantity.dtype.itemsize)]
         return self.machine.vector_bytes // max([s for s in sizes if s > 1], default=8)
 
     def _is_turned(self) -> bool:
@@ -119,13 +121,10 @@ class Plan:
 
     def _width(self) -> int:
         """How many lanes vectors have: several registers wide, so that independent work hides the latency of each step."""
-        self.apart = False  # do functions of dozens of instructions stand by themselves, so that each is compiled once?
         if any(m.item.repeats and self._meets(self.targets[id(m)]) for m in self.members):
             return 1
         native = self._native()
-        heavy = sum(is_heavy(m.item.kernel) for m in self.members)
-        self.apart = heavy > SEVERAL
-        wide = 4 if heavy or any(is_costly(m.item.kernel) for m in self.members) else 2
+        wide = 4 if self.heavy or any(is_costly(m.item.kernel) for m in self.members) else 2
         while wide > 1 and (self.count < native * wide * 2 or self._filled(native * wide) > WASTE * self._filled(native)):
             wide //= 2
         width = native * wide

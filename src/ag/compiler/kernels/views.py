@@ -216,26 +216,24 @@ def flat(index: list[Any], strides: tuple[int, ...], rank: int) -> tuple[int, tu
     return offset, tuple(total)
 
 
+def expanded(template: Any, rank: int) -> list[Any]:
+    """A template with a slice for each axis that it does not name."""
+    given = sum(part is not None and part is not Ellipsis for part in template)
+    parts = list(template) if Ellipsis in template else [*template, Ellipsis]
+    at = parts.index(Ellipsis)
+    return [*parts[:at], *[slice(None)] * (rank - given), *parts[at + 1 :]]
+
+
 def along_axes(template: Any, shape: tuple[int, ...]) -> list[Any]:
     """For each axis the slice or the integer that an index without arrays takes there."""
-    given = sum(part is not None and part is not Ellipsis for part in template)
-    parts: list[Any] = []
-    for part in template:
-        parts += [slice(None)] * (len(shape) - given) if part is Ellipsis else [] if part is None else [part]
-    return parts + [slice(None)] * (len(shape) - len(parts))
+    return [part for part in expanded(template, len(shape)) if part is not None]
 
 
 def sliced(template: Any, index: list[Any], shape: tuple[int, ...]) -> list[Any]:
     """The index into x from one into x[template], of slices, integers, None and dots."""
-    given = sum(part is not None and part is not Ellipsis for part in template)
-    parts: list[Any] = []
-    for part in template:
-        parts += [slice(None)] * (len(shape) - given) if part is Ellipsis else [part]
-    if Ellipsis not in template:
-        parts += [slice(None)] * (len(shape) - given)
     rest, lengths = iter(index), iter(shape)
     result = []
-    for part in parts:
+    for part in expanded(template, len(shape)):
         if part is None:
             next(rest)
             continue
