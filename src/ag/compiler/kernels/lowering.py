@@ -27,6 +27,7 @@ from .views import (
     gathered_axes,
     is_known,
     pointed,
+    pointed_axes,
     sliced,
     strides_of,
 )
@@ -215,22 +216,17 @@ class Lowered:
             return
         else:
             self._map(number, q.shape, (x,), "x", into=self.region(number, (...,)))
-        if self._is_region(q):
-            selected = np.broadcast_to(0, q.shape)[pointed(template)].shape
-            if math.prod(selected):
-                into = self.region(number, pointed(template))
-                if found:
-                    into = replace(into, gathers=self.reader.pointers(q, len(selected), q.shape))
-                self._map(number, selected, (v,), "x", into=into, adds=q.op.name == "index_add", ordered=True)
-            return
-        count = gathered_axes(q) or 0
-        space = np.broadcast_shapes(*map(self._shape, found)) + q.shape[count:]
-        behind = len(q.shape) - count
-        strides = strides_of(q.shape)
-        gathers = tuple([Gather(self.reader.operand(i, space, behind), strides[k], q.shape[k]) for k, i in enumerate(found)])
-        into = Operand(number, 0, (0,) * (len(space) - behind) + strides[count:], None, gathers)
+        selected = np.broadcast_to(0, q.shape)[pointed(template)].shape
+        spread = np.broadcast_shapes(*map(self._shape, found))  # the axes of the arrays come first
+        space = spread + selected
         if math.prod(space):
-            self._map(number, space, (v,), "x", into=into, adds=True, repeats=True, ordered=True)
+            axes, strides = pointed_axes(template, q.shape), strides_of(q.shape)
+            indices = [self.reader.operand(i, space, len(selected)) for i in found]
+            gathers = tuple([Gather(i, strides[a], q.shape[a]) for i, a in zip(indices, axes, strict=True)])
+            part = self.region(number, pointed(template))
+            into = replace(part, strides=(0,) * len(spread) + part.strides, gathers=gathers)
+            adds = q.op.name == "index_add"
+            self._map(number, space, (v,), "x", into=into, adds=adds, repeats=bool(spread), ordered=True)
 
     def _is_zero(self, x: Any) -> bool:
         """Is it known to be +0 everywhere?"""
