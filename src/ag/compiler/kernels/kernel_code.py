@@ -345,7 +345,7 @@ class Kernel(Passage):
 
     def _join_column(self, m: Member, value: Value) -> None:
         accumulator = self._turned_column(m, self.outer) if self.turned else None
-        if self.start.isdigit() and not self.turned:
+        if not self.turned and self.start.isdigit():
             accumulator = self.columns.get((m.item.number, int(self.start)))
         if accumulator is not None:
             accumulator.join(value, self.live)
