@@ -132,7 +132,7 @@ class Writer:
 
 
 class Variable:
-    """A number in each lane that changes while a loop runs; where its place is not shared, LLVM keeps it in a register."""
+    """A number in each lane that changes while a loop runs; LLVM keeps it in a register, unless it is part of an array."""
 
     def __init__(self, e: Emitter, place: str, type: str) -> None:
         self.e, self.place, self.type = e, place, type
