@@ -8,7 +8,7 @@ from ag.transforms.containers import leaves
 
 RNG = np.random.default_rng(0)
 X, Z, W = RNG.normal(size=(2, 2, 3)), RNG.normal(size=(4, 3)), RNG.normal(size=(2, 4, 5, 6))
-ROWS, LABELS, I, J = np.arange(4), np.array([0, 1, 2, 0]), np.array([0, 3, 2]), np.array([5, 1, 1])
+ROWS, LABELS, FIRST, SECOND = np.arange(4), np.array([0, 1, 2, 0]), np.array([0, 3, 2]), np.array([5, 1, 1])
 
 
 def same(actual, expected):
@@ -65,8 +65,8 @@ def test_index_arrays_apart_under_vmap(name):
     f = APART[name]
     g = ag.grad(lambda w, i, j: (f(w, i, j) ** 2).sum())
     mapped = ag.vmap(g, in_axes=(0, None, None))
-    same(mapped(W, I, J), np.stack([g(w, I, J) for w in W]))
-    same(ag.jit(mapped)(W, I, J), mapped(W, I, J))
+    same(mapped(W, FIRST, SECOND), np.stack([g(w, FIRST, SECOND) for w in W]))
+    same(ag.jit(mapped)(W, FIRST, SECOND), mapped(W, FIRST, SECOND))
 
 
 def test_an_index_that_changes_under_vmap():

@@ -247,9 +247,14 @@ PATHS = {
     "gathers": (lambda a: "masked.gather" in a.ir, lambda x, i: x[i] * 2, [(33,), I20]),
     "gathers by what was computed": (lambda a: "masked.gather" in a.ir, lambda x, i: x[i % 5 - 5] + x[i], [(33,), I20]),
     "gathered rows": (lambda a: items(a, "call") == [], lambda x, i: x[i] @ x[i].T, [(5, 9), I5]),
-    "scatters": (lambda a: items(a, "scatter"), lambda x, i: added(x, i, x[i]), [(5, 17), I5]),
-    "scatters a number": (lambda a: items(a, "scatter"), lambda x, i: added(x, i, 1.5), [(5, 17), I5]),
-    "scatters by an index of an index": (lambda a: items(a, "scatter"), lambda x, i: added(x, i[::-1][abs(i) % 5], x[i[abs(i) % 5]]),
+    "rows gathered by an index of an index": (lambda a: items(a, "call") == [], lambda x, i: x[i[i[::-1]]] * 2, [(5, 17), I5]),
+    "scatters": (lambda a: scatters(a), lambda x, i: added(x, i, x[i]), [(5, 17), I5]),
+    "scatters a number": (lambda a: scatters(a), lambda x, i: added(x, i, 1.5), [(5, 17), I5]),
+    "scatters into short rows": (lambda a: scatters(a), lambda x, i: added(x, i, x[i] * 2),
+                                 [(5, 3), I20]),
+    "scatters into one element": (lambda a: scatters(a),
+                                  lambda x, v, i: added(x, np.broadcast_to(i[1:2], (33,)), v), [(5,), (33,), I5]),
+    "scatters by an index of an index": (lambda a: scatters(a), lambda x, i: added(x, i[::-1][abs(i) % 5], x[i[abs(i) % 5]]),
                                          [(5, 3), I5]),
     "matrices": (lambda a: products(a, "gemm"), lambda x, y: (x @ y, y.T @ x.T, x[::2] @ y[:, ::3]), [(9, 17), (17, 5)]),
     "matrices and vectors": (lambda a: products(a, "gemv"), lambda x, y: (x @ y, x.T[::-1] @ y[:9], y @ x.T, x[::-1, ::-1] @ y[::-1]),
@@ -265,6 +270,10 @@ PATHS = {
     "no work": (lambda a: not kernels(a), lambda x: (x, x, 2.5), [(3, 4)]),
     "views": (lambda a: kernels(a), lambda x: (x.T, x[::-2], x[0], x.reshape(-1)[3:], np.flip(x), x[None, :, ::-1]), [(5, 6)]),
 }  # fmt: skip
+
+
+def scatters(a):
+    return any(m.item.repeats for k in kernels(a) for m in k.members)
 
 
 def added(x, i, v):

@@ -63,6 +63,17 @@ def test_small_programs_are_not_shared(monkeypatch):
     assert not f.entry(np.ones(100)).run.assembler.is_shared
 
 
+def test_what_is_added_one_after_another_is_not_shared(monkeypatch):
+    monkeypatch.setenv("AG_THREADS", "2")
+    monkeypatch.setattr(sharing, "WORTH", 0.0)
+    rng = np.random.default_rng(0)
+    i, v = rng.integers(0, 3, 3000), rng.integers(0, 9, (3000, 20)).astype(float)
+    f = ag.jit(lambda v, i: ag.Tensor(np.zeros((3, 20))).at[i].add(v))
+    expected = np.zeros((3, 20))
+    np.add.at(expected, i, v)
+    np.testing.assert_array_equal(f(v, i), expected)
+
+
 def test_python_threads_and_children(monkeypatch):
     monkeypatch.setenv("AG_THREADS", "2")
     x = np.random.default_rng(0).normal(size=(2000, 500))

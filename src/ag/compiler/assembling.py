@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from .kernels import blas, sharing, skinny
-from .kernels.addresses import aligned, size_of, stored_type, type_of
+from .kernels.addresses import aligned, size_of, type_of
 from .kernels.cumulating import running_sums
-from .kernels.fusion import Fused, Step, operands_of
+from .kernels.fusion import Fused, operands_of
 from .kernels.kernel_code import Kernel
 from .kernels.lowering import Item, Lowered
-from .kernels.scattering import scatter
 from .kernels.views import Operand
-from .kernels.writing_code import Writer, nested
+from .kernels.writing_code import Writer
 from .literals import array_of
 from .loops.loop_code import is_stack, loop_of
 from .machine.native import Machine
@@ -58,10 +57,9 @@ class Assembler(Writer):
     TABLE, TABLE_BYTES = "<slots>", "<bytes of slots>"
 
     def __init__(self, program: Program, machine: Machine, threads: int = 1) -> None:
-        super().__init__()
-        self.program, self.machine, self.threads = program, machine, threads
+        super().__init__(machine, set())
+        self.program, self.threads = program, threads
         self.functions: list[str] = []
-        self.declarations: set[str] = set()
         self.slots = 0  # of the table of addresses
         self.stacks: list[int] = []  # slots of memory that is got and freed by the program
         self.calls: list[tuple[Block, Item]] = []  # items that NumPy computes
@@ -84,30 +82,28 @@ class Assembler(Writer):
         self.slots += 1
         return self.slots - 1
 
-    def put(self, slot: int, address: str) -> None:
-        """Write an address in the table."""
-        place = self.fresh()
-        self.emit(f"{place} = getelementptr ptr, ptr %table, i64 {slot}")
-        self.emit(f"store ptr {address}, ptr {place}")
+    def put(self, place: int, address: str, table: str = "%table") -> None:
+        """Write an address in a table."""
+        self.emit(f"store ptr {address}, ptr {self.element(table, 'ptr', place)}")
 
     def get(self, slot: int) -> str:
         """The address in a slot of the table."""
-        place, address = self.fresh(), self.fresh()
-        self.emit(f"{place} = getelementptr ptr, ptr %table, i64 {slot}")
-        self.emit(f"{address} = load ptr, ptr {place}")
-        return address
+        return self.pointer("%table", slot)
 
-    def at(self, address: str, index: str, size: int) -> str:
-        """The address of an element of this size."""
-        offset = self.fresh()
-        self.emit(f"{offset} = mul i64 {index}, {size}")
-        return self.moved(address, "i8", offset)
+    def room(self, offset: int) -> str:
+        """The address of memory in the arena."""
+        return self.element(self.arena_address, "i8", offset)
+
+    def require(self, held: str) -> None:
+        """Decline, unless this is true."""
+        label = f"held{next(self.names)}"
+        self.emit(f"br i1 {held}, label %{label}, label %declined")
+        self.label(label)
 
     def copy(self, target: str, source: str, size: int) -> None:
         """Copy bytes."""
         if size in (1, 2, 4, 8, 16):
-            value = self.fresh()
-            self.emit(f"{value} = load i{8 * size}, ptr {source}, align 1")
+            value = self.line(f"load i{8 * size}, ptr {source}, align 1")
             self.emit(f"store i{8 * size} {value}, ptr {target}, align 1")
         elif size:
             self.emit(f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size}, i1 false)")
@@ -126,40 +122,24 @@ class Assembler(Writer):
         self.declarations |= {"declare ptr @malloc(i64)", "declare void @free(ptr)", "declare i64 @llvm.smax.i64(i64, i64)"}
         self.emit(f"call void @free(ptr {self.get(slot)})")
         self.put(slot, "null")
-        least, bytes, more, pointer, none = (self.fresh() for _ in range(5))
-        label = f"got{next(self.names)}"
-        self.emit(f"{least} = call i64 @llvm.smax.i64(i64 {count}, i64 0)")
-        self.emit(f"{bytes} = mul i64 {least}, {size}")
-        self.emit(f"{more} = add i64 {bytes}, 1")
-        self.emit(f"{pointer} = call ptr @malloc(i64 {more})")
+        least = self.line(f"call i64 @llvm.smax.i64(i64 {count}, i64 0)")
+        pointer = self.line(f"call ptr @malloc(i64 {self.sum_of('1', [least], [size])})")  # of 0 bytes it may be null
         self.put(slot, pointer)
-        self.emit(f"{none} = icmp eq ptr {pointer}, null")
-        self.emit(f"br i1 {none}, label %declined, label %{label}")
-        self.body.append(f"{label}:")
-
-    def _given(self, place: int) -> str:
-        """The address of one of the arrays that the function is called with."""
-        pointer, address = self.fresh(), self.fresh()
-        self.emit(f"{pointer} = getelementptr ptr, ptr %data, i64 {place}")
-        self.emit(f"{address} = load ptr, ptr {pointer}")
-        return address
+        self.require(self.line(f"icmp ne ptr {pointer}, null"))
 
     def _module(self) -> str:
         """The text of the module. ``run`` gets the arguments, the outputs and the arena."""
         block = self.block
-        for place, number in enumerate(self.program.arguments):
-            self.put(block.slots[number], self._given(place))
-        count = len(self.program.arguments)
-        for place, number in enumerate(self.outputs):
-            self.put(block.slots[number], self._given(count + place))
-        count += len(self.outputs)
-        self.arena_address = self._given(count)
+        given = [*self.program.arguments, *self.outputs]
+        for place, number in enumerate(given):
+            self.put(block.slots[number], self.pointer("%data", place))
+        self.arena_address = self.pointer("%data", len(given))
         block.place(0)
         block.emit()
         for number in self.program.expected:
             self.check(block, number)
         self._end(HELD)
-        self.body.append("declined:")
+        self.label("declined")
         self._end(DECLINED)
         for slot in dict.fromkeys(self.stacks):  # so that they can be freed, whatever has run
             null = self.fresh()
@@ -177,12 +157,8 @@ class Assembler(Writer):
     def check(self, block: Block, number: int) -> None:
         """Decline, unless the number is 0."""
         type = type_of(block.program.quantities[number].dtype)
-        value, ok, label = self.fresh(), self.fresh(), f"held{next(self.names)}"
-        self.emit(f"{value} = load {stored_type(type)}, ptr {self.get(block.slots[number])}")
-        compare = f"fcmp oeq {type}" if type in ("double", "float") else f"icmp eq {stored_type(type)}"
-        self.emit(f"{ok} = {compare} {value}, {'0.0' if type in ('double', 'float') else '0'}")
-        self.emit(f"br i1 {ok}, label %{label}, label %declined")
-        self.body.append(f"{label}:")
+        e, address = self.emitter(), self.get(block.slots[number])
+        self.require(e.compare("==", e.load(address, type), e.constant(0, type)).text)
 
 
 class Block:
@@ -194,7 +170,7 @@ class Block:
         self.steps = self.fused.steps
         self.arena = Arena()
         self.offsets: dict[int, int] = {}
-        made = self._made()
+        made = list(dict.fromkeys(number for step in self.steps for number in step.written()))
         self.outputs = list(dict.fromkeys(x for x in program.outputs if isinstance(x, int) and x in made))
         self.slots = {number: assembler.slot() for number in [*program.arguments, *made]}
         self.loops = {
@@ -208,7 +184,7 @@ class Block:
         self.skinny: dict[int, tuple[str, int]] = {}  # of a product its own function, and its memory
         self.in_place: set[Any] = set()  # sums of products that stand where the argument does to which they are added
         self.kernels: dict[int, Kernel] = {}
-        self.places: dict[int, dict[int, list[int]]] = {}  # of a shared kernel, for what the other threads reduce to
+        self.places: dict[int, list[dict[int, int]]] = {}  # of a shared kernel, for what the other threads reduce to
         for k, step in enumerate(self.steps):
             if step.group is not None:
                 kernel = Kernel(program, step.group, f"{prefix}{k}", assembler.machine, self.slots.__getitem__)
@@ -217,28 +193,13 @@ class Block:
                 assembler.declarations |= kernel.declarations
         self._plan(made)
 
-    def _made(self) -> list[int]:
-        """The quantities that are written to memory, in the order of the steps."""
-        made: dict[int, None] = {}
-        for step in self.steps:
-            if step.item is not None:
-                made.update(dict.fromkeys(step.item.made()))
-            else:
-                assert step.group is not None
-                for number in step.group.stored:
-                    made[number] = None
-                for m in step.group.others:
-                    made[m.item.number] = None
-        return list(made)
-
     def _plan(self, made: list[int]) -> None:
         """Places in the arena, for as long as something reads them."""
         first: dict[int, int] = {}
         last: dict[int, int] = {}
         end = len(self.steps)
         for k, step in enumerate(self.steps):
-            items = [step.item] if step.item is not None else [m.item for m in step.group.all()]  # type: ignore[union-attr]
-            for item in items:
+            for item in step.items():
                 for number in item.made():
                     first.setdefault(number, k)
                 for number in [*item.made(), *(o.base for o in operands_of(item))]:
@@ -256,10 +217,8 @@ class Block:
         for k, kernel in self.kernels.items():
             parts = sharing.parts_of(kernel, self.assembler.threads)
             if parts > 1:
-                self.places[k] = {
-                    m.item.number: [self.arena.apart(self._bytes(m.item.number)) for _ in range(parts - 1)]
-                    for m in kernel.reduced()
-                }
+                numbers = [m.item.number for m in kernel.reduced()]
+                self.places[k] = [{n: self.arena.apart(self._bytes(n)) for n in numbers} for _ in range(parts - 1)]
 
     def _plan_skinny(self, item: Item) -> None:
         """The function and the memory of a product that is none for a BLAS."""
@@ -279,7 +238,7 @@ class Block:
         a = self.assembler
         self.base = base
         for number, offset in self.offsets.items():
-            a.put(self.slots[number], a.moved(a.arena_address, "i8", base + offset))
+            a.put(self.slots[number], a.room(base + offset))
         for number, array in self.literals.items():
             a.put(self.slots[number], a.constant(array))
         for k, loop in self.loops.items():
@@ -287,30 +246,30 @@ class Block:
 
     def emit(self) -> None:
         """The steps, as calls."""
-        a = self.assembler
         for k, step in enumerate(self.steps):
             if k in self.loops:
                 self.loops[k].emit()
             elif step.group is not None:
-                kernel = self.kernels[k]
-                if k in self.places:
-                    places = {number: [self.base + offset for offset in own] for number, own in self.places[k].items()}
-                    sharing.call(kernel, sharing.parts_of(kernel, a.threads), a, self.slots, places)
-                else:
-                    a.emit(f"call void @{kernel.name}(ptr %table, i64 0, i64 {kernel.units})")
-            else:
-                self._item(step)
+                self._kernel(k)
+            elif step.item is not None:
+                self._item(step.item)
 
-    def _item(self, step: Step) -> None:
-        item = step.item
-        assert item is not None
-        if item.kind == "literal":
-            return
+    def _kernel(self, k: int) -> None:
+        a, kernel = self.assembler, self.kernels[k]
+        if k in self.places:
+            places = [{n: a.room(self.base + offset) for n, offset in own.items()} for own in self.places[k]]
+            sharing.call(kernel, a, self.slots, places)
+        else:
+            a.emit(f"call void @{kernel.name}(ptr %table, i64 0, i64 {kernel.units})")
+
+    def _item(self, item: Item) -> None:
         if item.kind == "product":
             self._product(item)
-        elif item.kind in ("scatter", "cumulate"):
-            self._written_out(item)
-        else:
+        elif item.kind == "cumulate":
+            a, name = self.assembler, f"sums{len(self.assembler.functions)}"
+            a.functions.append(running_sums(name, item, self.slots.__getitem__, a))
+            a.emit(f"call void @{name}(ptr %table)")
+        elif item.kind != "literal":
             self._numpy(item)
 
     def _numpy(self, item: Item) -> None:
@@ -318,11 +277,8 @@ class Block:
         a = self.assembler
         a.calls.append((self, item))
         a.declarations.add("declare i32 @numpy(i64, ptr)")
-        status, ok, label = a.fresh(), a.fresh(), f"done{next(a.names)}"
-        a.emit(f"{status} = call i32 @numpy(i64 {len(a.calls) - 1}, ptr %table)")
-        a.emit(f"{ok} = icmp eq i32 {status}, 0")
-        a.emit(f"br i1 {ok}, label %{label}, label %declined")
-        a.body.append(f"{label}:")
+        status = a.line(f"call i32 @numpy(i64 {len(a.calls) - 1}, ptr %table)")
+        a.require(a.line(f"icmp eq i32 {status}, 0"))
 
     def _product(self, item: Item) -> None:
         a = self.assembler
@@ -331,29 +287,21 @@ class Block:
         left, right, *begun = item.operands
         assert isinstance(left, Operand) and isinstance(right, Operand)
         pointers = [
-            a.moved(a.get(self.slots[left.base]), type, left.offset), a.moved(a.get(self.slots[right.base]), type, right.offset),
-            a.get(self.slots[item.number]),
+            *(a.element(a.get(self.slots[x.base]), type, x.offset) for x in (left, right)), a.get(self.slots[item.number])
         ]
         if item.number in self.skinny:
             name, offset = self.skinny[item.number]
-            pointers.append(a.moved(a.arena_address, "i8", self.base + offset))
+            pointers.append(a.room(self.base + offset))
             a.emit(f"call void @{name}({', '.join(f'ptr {x}' for x in pointers)})")
             return
         if begun and item.number not in self.in_place:
             assert isinstance(begun[0], Operand)
             a.copy(pointers[2], a.get(self.slots[begun[0].base]), self._bytes(item.number))
 
-        def one(offsets: list[str]) -> None:
-            places = [a.moved(p, type, o) for p, o in zip(pointers, offsets, strict=True)]
+        def one(indices: list[str]) -> None:
+            offsets = [a.sum_of("0", indices, strides) for strides in product.steps]
+            places = [a.element(p, type, o) for p, o in zip(pointers, offsets, strict=True)]
             a.emit(blas.call(product, type, places, bool(begun)))
             a.declarations |= blas.DECLARATIONS
 
-        nested(a, product.lead, product.steps, one)
-
-    def _written_out(self, item: Item) -> None:
-        """An item with a function of its own."""
-        a = self.assembler
-        name = f"{item.kind}{len(a.functions)}"
-        write = scatter if item.kind == "scatter" else running_sums
-        a.functions.append(write(name, self.program, item, self.slots.__getitem__, a))
-        a.emit(f"call void @{name}(ptr %table)")
+        a.nested(product.lead, one)

@@ -22,8 +22,9 @@ def given_up(program: Program, block: Block, donated: list[int]) -> dict[int, in
     """
     if not donated or block.assembler.may_decline:
         return {}
-    steps = [[step.item] if step.item is not None else [m.item for m in step.group.all()] for step in block.steps]  # type: ignore[union-attr]
-    touched = [{n for item in items for n in (*item.made(), *(o.base for o in operands_of(item)))} for items in steps]
+    touched = [
+        {n for item in step.items() for n in (*item.made(), *(o.base for o in operands_of(item)))} for step in block.steps
+    ]
     taken: dict[int, int] = {}
     for place in donated:
         argument = program.arguments[place]

@@ -54,8 +54,8 @@ def product_of(lowered: Lowered, number: int, q: Quantity) -> Item | None:
     lead = np.broadcast_shapes(x[:-2], y[:-2])
     rows = x[-2] if len(x) > 1 else 1
     columns = y[-1] if len(y) > 1 else 1
-    left, a = _matrix(lowered, q.inputs[0], lead, (rows, inner), len(x) == 1, False)
-    right, b = _matrix(lowered, q.inputs[1], lead, (inner, columns), False, len(y) == 1)
+    left, a = _matrix(lowered, q.inputs[0], (*lead, rows, inner))
+    right, b = _matrix(lowered, q.inputs[1], (*lead, inner, columns), behind=int(len(y) == 1))
     strides = tuple(n * rows * columns for n in strides_of(lead))
     n = len(lead)
     steps = (left.strides[:n], right.strides[:n], strides)
@@ -63,31 +63,18 @@ def product_of(lowered: Lowered, number: int, q: Quantity) -> Item | None:
     return Item(number, "product", q.shape, [left, right], quantity=q, product=product)
 
 
-def _matrix(
-    lowered: Lowered, x: int, lead: tuple[int, ...], shape: tuple[int, int], is_row: bool, is_column: bool
-) -> tuple[Operand, Layout]:
-    """A factor as an operand over (*lead, two axes), and its layout; copied first where BLAS can't read it."""
-    space = (*lead, *shape)
-    own = lowered.program.quantities[x].shape
+def _matrix(lowered: Lowered, x: int, space: tuple[int, ...], behind: int = 0) -> tuple[Operand, Layout]:
+    """A factor as an operand over the stack and two axes, and its layout; copied first where BLAS can't read it."""
     for _ in range(2):
-        if is_row or is_column:
-            vector = lowered.reader.operand(x, (*lead, max(shape)))
-            assert isinstance(vector, Operand)
-            step = vector.strides[-1]
-            strides = (*vector.strides[:-1], *((0, step) if is_row else (step, 0)))
-            operand = replace(vector, strides=strides, axes=None)
-        else:
-            found = lowered.reader.operand(x, space if len(own) > 1 else shape)
-            assert isinstance(found, Operand)
-            operand = replace(found, axes=None)
-        layout = _layout(shape, operand.strides[-2:])
+        operand = replace(lowered.reader.operand(x, space, behind), axes=None)
+        layout = _layout(space[-2:], operand.strides[-2:])
         if layout is not None and not operand.gathers:
             return operand, layout
         lowered.reader.copied.add(x)
     raise AssertionError("a copy that BLAS can't read")
 
 
-def _layout(shape: tuple[int, int], strides: tuple[int, ...]) -> Layout | None:
+def _layout(shape: tuple[int, ...], strides: tuple[int, ...]) -> Layout | None:
     """How a matrix with these strides is read."""
     (m, n), (down, right) = shape, strides
     if (right == 1 or n == 1) and (down >= max(n, 1) or m == 1):
@@ -101,37 +88,25 @@ def call(product: Product, type: str, pointers: list[str], adds: bool = False) -
     """The call for one pair of matrices; ``adds``: to what stands in the place of the result."""
     p = product
     a, b, c = pointers
-    beta = f"{type} {float(adds)}"
-    name = "s" if type == "float" else "d"
-    if p.columns == 1 and p.rows > 1:
-        arguments = _vector(p.left, (p.rows, p.inner), a, b, _step(p.right), c, type, False, beta)
-        return f"call void @cblas_{name}gemv({arguments})"
-    if p.rows == 1 and p.columns > 1:
-        arguments = _vector(p.right, (p.inner, p.columns), b, a, _step(p.left, True), c, type, True, beta)
-        return f"call void @cblas_{name}gemv({arguments})"
-    given = (
-        f"i32 {ROW_MAJOR}", f"i32 {TRANSPOSED if p.left.transposed else AS_IT_IS}",
-        f"i32 {TRANSPOSED if p.right.transposed else AS_IT_IS}", f"i64 {p.rows}", f"i64 {p.columns}", f"i64 {p.inner}",
-        f"{type} 1.0", f"ptr {a}", f"i64 {p.left.line}", f"ptr {b}", f"i64 {p.right.line}", beta, f"ptr {c}",
-        f"i64 {p.columns}",
-    )
-    return f"call void @cblas_{name}gemm({', '.join(given)})"
+    alpha, beta = f"{type} 1.0", f"{type} {float(adds)}"
 
+    def form(transposed: bool) -> str:
+        return f"i32 {TRANSPOSED if transposed else AS_IT_IS}"
 
-def _step(layout: Layout, row: bool = False) -> int:
-    """The distance of the elements of a vector, kept as a matrix of one row or one column."""
-    along = not layout.transposed if row else layout.transposed
-    return 1 if along else layout.line
-
-
-def _vector(
-    layout: Layout, shape: tuple[int, int], matrix: str, vector: str, step: int, result: str, type: str, from_left: bool,
-    beta: str,
-) -> str:
-    """The arguments for a matrix times a vector; ``from_left``: for the vector times the matrix."""
-    m, n = (shape[1], shape[0]) if layout.transposed else shape
-    turned = TRANSPOSED if layout.transposed != from_left else AS_IT_IS
-    return ", ".join((
-        f"i32 {ROW_MAJOR}", f"i32 {turned}", f"i64 {m}", f"i64 {n}", f"{type} 1.0", f"ptr {matrix}", f"i64 {layout.line}",
-        f"ptr {vector}", f"i64 {step}", beta, f"ptr {result}", "i64 1",
-    ))  # fmt: skip
+    if (p.columns == 1) != (p.rows == 1):  # a matrix and a column, or a row and a matrix, which is read as its transpose
+        column = p.columns == 1
+        matrix, vector = (p.left, p.right) if column else (p.right, p.left)
+        m, n = (p.rows, p.inner) if column else (p.inner, p.columns)
+        m, n = (n, m) if matrix.transposed else (m, n)
+        step = 1 if vector.transposed == column else vector.line
+        a, b = (a, b) if column else (b, a)
+        name, given = "mv", [
+            form(matrix.transposed == column), f"i64 {m}", f"i64 {n}", alpha, f"ptr {a}", f"i64 {matrix.line}",
+            f"ptr {b}", f"i64 {step}", beta, f"ptr {c}", "i64 1",
+        ]  # fmt: skip
+    else:
+        name, given = "mm", [
+            form(p.left.transposed), form(p.right.transposed), f"i64 {p.rows}", f"i64 {p.columns}", f"i64 {p.inner}", alpha,
+            f"ptr {a}", f"i64 {p.left.line}", f"ptr {b}", f"i64 {p.right.line}", beta, f"ptr {c}", f"i64 {p.columns}",
+        ]  # fmt: skip
+    return f"call void @cblas_{'s' if type == 'float' else 'd'}ge{name}({', '.join([f'i32 {ROW_MAJOR}', *given])})"

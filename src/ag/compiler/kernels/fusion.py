@@ -45,6 +45,7 @@ class Group:
     stored: list[int] = field(default_factory=list)  # the quantities that are written to memory
     others: list[Member] = field(default_factory=list)  # that write a part of another quantity
     scratch: list[int] = field(default_factory=list)  # the quantities that are kept from stage to stage of a row
+    alone: bool = False  # does nothing else join it?
 
     @property
     def big(self) -> frozenset[int]:
@@ -65,6 +66,16 @@ class Step:
 
     group: Group | None = None
     item: Item | None = None
+
+    def items(self) -> list[Item]:
+        """All that it computes."""
+        return [self.item] if self.item is not None else [m.item for m in self.group.all()]  # type: ignore[union-attr]
+
+    def written(self) -> list[int]:
+        """The quantities that it writes to memory, or a part of them."""
+        if self.group is None:
+            return self.item.made()  # type: ignore[union-attr]
+        return list(dict.fromkeys([*self.group.stored, *(m.item.number for m in self.group.others)]))
 
 
 class Fused:
@@ -101,7 +112,7 @@ class Fused:
                     self._placed(item, k, group)
                     return
             order = _order(item)
-            group = Group(tuple([item.space[a] for a in order]))
+            group = Group(tuple([item.space[a] for a in order]), alone=item.repeats)
             place = tuple([order.index(a) if n > 1 else None for a, n in enumerate(item.space)])
             joined = self._join(group, item, place)
             assert joined, f"an item that fits no group: {item}"
@@ -121,7 +132,8 @@ class Fused:
 
     def _join(self, group: Group, item: Item, place: Place | None = None) -> bool:
         """Add the item to the group, if it can be computed there."""
-        place = place or self._place(group, item)
+        if place is None:
+            place = None if group.alone or item.repeats else self._place(group, item)
         if place is None:
             return False
         used = frozenset(a for a in place if a is not None)
@@ -194,9 +206,7 @@ def _calls(kernel: str, words: tuple[str, ...]) -> bool:
 
 def _keep(group: Group) -> None:
     """Costly values that a later stage needs are kept: in the cache, or in memory where a row is too long."""
-    row = 1
-    for n in group.space[group.split or 0 :]:
-        row *= n
+    row = math.prod(group.space[group.split or 0 :])
     late = {
         o.base for m in group.all() for o in _registers(group, m.item)
         if group.members[o.base].form == FULL and group.members[o.base].stage < m.stage
@@ -211,10 +221,9 @@ def _keep(group: Group) -> None:
 def operands_of(item: Item) -> list[Operand]:
     """All that an item reads, indices too."""
     found: list[Operand] = []
-    rest = [x for x in [*item.operands, item.into] if isinstance(x, Operand)]
+    rest = [x for x in item.operands if isinstance(x, Operand)]
     if item.into is not None:
-        found += [g.index for g in item.into.gathers]
-        rest.remove(item.into)
+        rest += [g.index for g in item.into.gathers]
     while rest:
         operand = rest.pop()
         found.append(operand)

@@ -13,7 +13,7 @@ from ..mathematics.emitter import Emitter, Value
 from ..program import Constant, Program
 from .accumulators import JOIN, Accumulator, identity
 from .addresses import stored_type, wrapped
-from .fusion import COLUMN, FULL, ONE, ROW, Group, Member, is_heavy
+from .fusion import COLUMN, ONE, ROW, Group, Member, is_heavy
 from .passage import Passage
 from .planning import BLOCK, Access
 from .views import Operand, strides_of
@@ -40,79 +40,57 @@ class Kernel(Passage):
     def text(self) -> str:
         """The function in LLVM's text."""
         for base in dict.fromkeys(a.operand.base for a in self.accesses.values()):
-            address, pointer = self.fresh("a"), self.fresh("b")
-            self.entry.append(f"  {address} = getelementptr ptr, ptr %table, i64 {self.slot(base)}")
-            self.entry.append(f"  {pointer} = load ptr, ptr {address}")
-            self.bases[base] = pointer
+            self.bases[base] = self.pointer("%table", self.slot(base))
         row = math.prod(self.column_lengths) * (self.width if self.turned else 1)
-        self.scratch = {n: self.alloca(f"[{row} x {stored_type(self._type(n))}]") for n in self.group.scratch}
-        stages = max(m.stage for m in self.members) + 1
-        whole = [m for m in self.members if m.item.kind == "reduce" and m.form in (ONE, COLUMN)]
-        for m in whole:
+        self.scratch = {n: self.alloca(f"[{row} x {stored_type(self.type(n))}]") for n in self.group.scratch}
+        for m in self.whole():
             self._begin(m)
         if self.turned:
-            outer = self.row_lengths[:-1]
-            self.nested(outer, lambda indices: self._in_lanes(lambda i: self._row([*indices, i], stages), not outer), True)
+            self.nested(self.row_lengths[:-1], self._rows, shared=True)
         else:
-            self.nested(self.row_lengths, lambda indices: self._row(indices, stages), True)
-        for m in whole:
+            self.nested(self.row_lengths, self._row, shared=True)
+        for m in self.whole():
             self._end(m)
-        self.emit("ret void")
-        head = f"define internal void @{self.name}(ptr noalias %table, i64 %first, i64 %last) {{"
-        return "\n".join([head, *self.entry, "  br label %start", "start:", *self.body, "}"])
+        return self.function(f"{self.name}(ptr noalias %table, i64 %first, i64 %last)")
 
     def reduced(self) -> list[Member]:
         """The members that all rows are reduced to, and that are stored."""
-        return [m for m in self.members if m.item.kind == "reduce" and m.form in (ONE, COLUMN) and id(m) in self.targets]
+        return [m for m in self.whole() if id(m) in self.targets]
 
     # ------------------------------------------------------------------ rows
 
-    def _in_lanes(self, do: Callable[[str], None], shared: bool) -> None:
-        """do(first) for as many elements at once as there are lanes. ``shared``: it is the outermost loop."""
-        full, rest = divmod(self.count, self.width)
+    def _rows(self, outer: list[str]) -> None:
+        """The rows of a turned kernel along the innermost axis, as many at once as there are lanes."""
 
-        def at(index: str) -> None:
-            self.live = None
-            do(self.sum_of("0", [index], [self.width]))
+        def rows(first: str, live: int) -> None:
+            self.live = live
+            self._row([*outer, first])
 
-        def tail() -> None:
-            self.live = rest
-            do(str(full * self.width))
+        self.in_pieces(self.count, self.width, rows, shared=not outer)
 
-        if full:
-            self.loop(full, at, shared)
-        if rest:
-            self.at_the_end(tail, shared and full > 1)
-
-    def _row(self, indices: list[str], stages: int) -> None:
+    def _row(self, indices: list[str]) -> None:
         """One row: its pointers, its numbers, and a pass over its columns for each stage."""
         self.row_values = {}
         self.loaded, self.splats = {}, {}
         for a in self.accesses.values():
-            a.pointer = self._element(a, self.bases[a.operand.base], self.sum_of(str(a.operand.offset), indices, a.rows))
+            start = self.sum_of(str(a.operand.offset), indices, a.rows)
+            a.pointer = self.element(self.bases[a.operand.base], self.type(a.operand.base), start)
         for a in self.accesses.values():
             for index, gather in a.indices:
                 if self.folded(index):
                     offset = wrapped(self.scalar, self._one(index), gather)
-                    a.pointer = self._element(a, a.pointer, offset.text)
-        for stage in range(stages):
+                    a.pointer = self.element(a.pointer, self.type(a.operand.base), offset.text)
+        for stage in range(self.stages):
             for m in self.members:
                 if m.stage == stage and m.form == ROW and m.item.kind == "map":
                     self._row_result(m, self._computed(self.across, m, self._row_operand))
-                elif m.stage == stage and self._of_rows(m):
+                elif m.stage == stage and self.of_rows(m):
                     accumulator = self.accumulators[m.item.number]
-                    accumulator.join(self._row_operand(m, 0, accumulator.type), self.live if self.turned else None)
+                    accumulator.join(self._row_operand(m, 0, accumulator.type), self.live)
                     accumulator.flush()
-            work = [m for m in self.members if m.stage == stage and self._in_columns(m)]
+            work = [m for m in self.members if m.stage == stage and self.in_columns(m)]
             if work:
                 self._columns(work)
-
-    def _of_rows(self, m: Member) -> bool:
-        """Does it reduce what is one number for each row?"""
-        return m.item.kind == "reduce" and m.form == ONE and {a for a in m.place if a is not None} != self.group.big
-
-    def _in_columns(self, m: Member) -> bool:
-        return m.form == FULL if m.item.kind == "map" else not self._of_rows(m)
 
     def _row_result(self, m: Member, value: Value) -> None:
         self.row_values[m.item.number] = value
@@ -121,10 +99,6 @@ class Kernel(Passage):
             self._store(target, value, target.pointer)
         elif target is not None:
             self.scalar.store(value, target.pointer)
-
-    def _one(self, access: Access) -> Value:
-        """What is one number for the whole row."""
-        return self.scalar.load(access.pointer, self._type(access.operand.base))
 
     def _row_operand(self, m: Member, i: int, type: str) -> Value:
         operand = m.item.operands[i]
@@ -137,7 +111,7 @@ class Kernel(Passage):
         types, _ = self._types(m)
         values = dict(zip("xyz", [read(m, i, type) for i, type in enumerate(types)], strict=False))
         compute = apart if self.apart and is_heavy(m.item.kernel) else expression
-        return e.cast(compute(e, m.item.kernel, values), self._type(m.item.number))
+        return e.cast(compute(e, m.item.kernel, values), self.type(m.item.number))
 
     # ------------------------------------------------------------------ columns
 
@@ -213,51 +187,42 @@ class Kernel(Passage):
 
     def _pass(self, work: list[Member], flushed: list[Member], outer: list[str]) -> None:
         """A pass over the innermost columns."""
-        width = self.width
-        full, rest = divmod(self.count, width)
-        starts = {id(a): self.sum_of("0", outer, a.columns[:-1]) for a in self.accesses.values()}
+        self.outer = outer
+        self.starts = {id(a): self.sum_of("0", outer, a.columns[:-1]) for a in self.accesses.values()}
+        count, width = self.count, self.width
+        full, rest = divmod(count, width)
 
-        def step(start: str, live: int | None) -> None:
-            self.values = {}
-            self.start, self.live, self.starts, self.outer = start, live, starts, outer
+        def step(start: str, live: int) -> None:
+            self.start, self.live, self.values = start, live, {}
             for m in work:
                 self._point(m)
-
-        def steps(first: str, count: int | str) -> None:
-            def at(index: str) -> None:
-                start = self.sum_of(first, [index], [width])
-                step(start, None)
-
-            self.loop(count, at)
 
         def flush() -> None:
             for m in flushed:
                 self.accumulators[m.item.number].flush()
 
-        if full <= UNROLLED:
-            for k in range(full):
-                step(str(k * width), None)
-        elif full >= 2 * BLOCK and (flushed or self.units > 1):
-            shared = not self.row_lengths and self.units > 1
-            blocks = -(-full // BLOCK)
+        def block(index: str) -> None:
+            first = self.sum_of("0", [index], [BLOCK * width])
+            left = Value(self.sum_of(str(full), [index], [-BLOCK]), "i64")
+            vectors = self.scalar.minimum(left, self.scalar.constant(BLOCK, "i64")).text if full % BLOCK else BLOCK
+            self.loop(vectors, lambda k: step(self.sum_of(first, [k], [width]), width))
+            flush()
 
-            def block(index: str) -> None:
-                count = str(BLOCK) if full % BLOCK == 0 else self.left_of(full, index, BLOCK)
-                steps(self.sum_of("0", [index], [BLOCK * width]), count)
-                flush()
-
-            def tail() -> None:
-                if rest:
-                    step(str(full * width), rest)
-                flush()
-
-            self.loop(blocks, block, shared)
-            self.at_the_end(tail, shared)
-            return
-        else:
-            steps("0", full)
-        if rest:
+        def tail() -> None:
             step(str(full * width), rest)
+            flush()
+
+        if full >= 2 * BLOCK and (flushed or self.units > 1):
+            blocks, shared = -(-full // BLOCK), not self.row_lengths and self.units > 1
+            self.loop(blocks, block, shared)
+            if rest:
+                self.at_the_end(blocks, tail, shared)
+            return
+        if full > UNROLLED:
+            self.in_pieces(count, width, step)
+        else:
+            for start in range(0, count, width):
+                step(str(start), min(width, count - start))
         flush()
 
     def _point(self, m: Member) -> None:
@@ -297,21 +262,19 @@ class Kernel(Passage):
             if id(source) in self.targets:
                 value = self._load(self.targets[id(source)])
             elif operand.base in self.scratch:
-                value = self.vector.load(self._in_scratch(operand.base), self._type(operand.base), self.live)
+                value = self.vector.load(self._in_scratch(operand.base), self.type(operand.base), self.live)
             else:
                 value = self._computed(self.vector, source, self._operand)
             self.values[operand.base] = value
         return self.vector.cast(value, type)
 
     def _in_scratch(self, number: int) -> str:
-        name = self.fresh("p")
-        strides = list(strides_of(tuple(self.column_lengths)))
+        strides = strides_of(tuple(self.column_lengths))
         if self.turned:
             place = self.sum_of("0", self.outer, [n * self.width for n in strides])
         else:
             place = self.sum_of(self.start, self.outer, strides[:-1])
-        self.emit(f"{name} = getelementptr {stored_type(self._type(number))}, ptr {self.scratch[number]}, i64 {place}")
-        return name
+        return self.element(self.scratch[number], self.type(number), place)
 
     # ------------------------------------------------------------------ reductions
 
@@ -332,7 +295,7 @@ class Kernel(Passage):
             self._fill(m, identity(kind, type))
             return
         if number not in self.accumulators:
-            e = self.across if self._of_rows(m) else self.vector
+            e = self.across if self.of_rows(m) else self.vector
             several = not self.turned and (len(self.column_lengths) > 1 or self.count // self.width >= 2 * BLOCK)
             self.accumulators[number] = Accumulator(e, self.alloca, kind, type, several or m.form == ONE)
         self.accumulators[number].begin()
@@ -340,9 +303,8 @@ class Kernel(Passage):
     def _turned_column(self, m: Member, indices: list[str]) -> Accumulator:
         """What a turned kernel has reduced one column to in each lane."""
         type = self._types(m)[1]
-        place = self.fresh("p")
-        index = self.sum_of("0", indices, list(strides_of(tuple(self.column_lengths))))
-        self.emit(f"{place} = getelementptr {self.vector.vector(type)}, ptr {self.turned_columns[m.item.number]}, i64 {index}")
+        index = self.sum_of("0", indices, strides_of(tuple(self.column_lengths)))
+        place = self.element(self.turned_columns[m.item.number], self.vector.vector(type), index)
         return Accumulator(self.vector, lambda _: place, m.item.kernel, type, False)
 
     def _end(self, m: Member) -> None:
@@ -350,7 +312,7 @@ class Kernel(Passage):
         target = self.targets.get(id(m))
         if target is None:
             return
-        target.pointer = self._element(target, self.bases[target.operand.base], str(target.operand.offset))
+        target.pointer = self.element(self.bases[target.operand.base], self.type(target.operand.base), target.operand.offset)
         if m.form == ONE:
             self.scalar.store(self.accumulators[m.item.number].result(self.scalar), target.pointer)
         elif self.turned:
@@ -362,33 +324,28 @@ class Kernel(Passage):
 
     def _turned_result(self, m: Member, target: Access, indices: list[str]) -> None:
         result = self._turned_column(m, indices).result(self.scalar)
-        self.scalar.store(result, self._element(target, target.pointer, self.sum_of("0", indices, target.columns)))
+        place = self.sum_of("0", indices, target.columns)
+        self.scalar.store(result, self.element(target.pointer, self.type(m.item.number), place))
 
     def _fill(self, m: Member, number: float | int) -> None:
         """The columns of the result, before the first row."""
         target = self.targets[id(m)]
         target.pointer = self.bases[target.operand.base]
-        value = self.vector.constant(number, self._type(m.item.number))
+        value = self.vector.constant(number, self.type(m.item.number))
 
-        def fill(outer: list[str]) -> None:
+        def fill(start: str, live: int) -> None:
+            self.start, self.live, self.values = start, live, {}
+            self._store(target, value)
+
+        def row(outer: list[str]) -> None:
             self.starts = {id(target): self.sum_of("0", outer, target.columns[:-1])}
-            full, rest = divmod(self.count, self.width)
+            self.in_pieces(self.count, self.width, fill)
 
-            def at(index: str) -> None:
-                self.start, self.live, self.values = self.sum_of("0", [index], [self.width]), None, {}
-                self._store(target, value)
-
-            if full:
-                self.loop(full, at)
-            if rest:
-                self.start, self.live, self.values = str(full * self.width), rest, {}
-                self._store(target, value)
-
-        self.nested(self.column_lengths[:-1], fill)
+        self.nested(self.column_lengths[:-1], row)
 
     def _join_column(self, m: Member, value: Value) -> None:
         accumulator = self._turned_column(m, self.outer) if self.turned else None
-        if self.start.isdigit() and not self.turned:
+        if not self.turned and self.start.isdigit():
             accumulator = self.columns.get((m.item.number, int(self.start)))
         if accumulator is not None:
             accumulator.join(value, self.live)

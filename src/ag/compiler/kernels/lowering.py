@@ -27,6 +27,7 @@ from .views import (
     gathered_axes,
     is_known,
     pointed,
+    pointed_axes,
     sliced,
     strides_of,
 )
@@ -43,13 +44,14 @@ class Item:
     """One thing to be computed. ``space``: the shape over which it runs; ``target``: where its result stands in memory."""
 
     number: int
-    kind: str  # map, reduce, product, call, scatter, loop
+    kind: str  # map, reduce, product, cumulate, call, literal, loop
     space: tuple[int, ...]
     operands: list[Operand | Constant]
     kernel: str = "x"
     reduced: tuple[int, ...] = ()  # axes of the space
     into: Operand | None = None  # a part of another quantity, in which the result is written
     adds: bool = False  # ... and added there
+    repeats: bool = False  # ... where an element may be named twice, so that one is added after another
     quantity: Any = None
     product: Any = None
     ordered: bool = False  # after all else that is written in the same quantity
@@ -91,47 +93,13 @@ class Lowered:
         for number, q in enumerate(program.quantities):
             if q.op is RESULT:
                 self.results.setdefault(q.inputs[0], {})[q.params["k"]] = number
-        self.consumers = self._only_consumers()
+        self.users, self.asked = program.consumers(), program.results()
         self.started: set[int] = set()  # what is written where its one consumer stands
-        self.added = self._added_products()  # by the product
-        self.accumulated: dict[Any, int] = dict(self.added.values())
+        self.accumulated: dict[Any, int] = {}  # of a sum to which a product is added in place the argument that it adds to
         for number, q in enumerate(program.quantities):
             if q.op is not None and not self.reader.follows(number):
                 self._lower(number, q)
         self._copy_views()
-
-    def _only_consumers(self) -> dict[int, int]:
-        """For each quantity the index_add that alone is computed from it, adding to it; -1 if there is none."""
-        results = set(self.program.results())
-        found: dict[int, int] = {}
-        for number, users in enumerate(self.program.consumers()):
-            only = users[0] if len(users) == 1 and number not in results else -1
-            if only >= 0:
-                q = self.program.quantities[only]
-                if q.op.name != "index_add" or q.inputs[0] != number or q.inputs.count(number) > 1 or not self._is_in_place(q):
-                    only = -1
-            found[number] = only
-        return found
-
-    def _added_products(self) -> dict[int, tuple[int, int]]:
-        """Products that are only added to an argument, as a loop carries a sum of products: the sum, and the argument.
-
-        A BLAS adds to what is there, so that the argument is passed through once.
-        """
-        program = self.program
-        users, results = program.consumers(), program.results()
-        found: dict[int, tuple[int, int]] = {}
-        for number, q in enumerate(program.quantities):
-            if q.op is None or q.op.name != "add" or results.count(number) != 1 or users[number]:
-                continue
-            for p, c in (q.inputs, q.inputs[::-1]):
-                if c not in program.arguments or type(p) is not int or users[c] != [number] or c in results or p in results:
-                    continue
-                x, own = program.quantities[p], program.quantities[c]
-                alike = (x.shape, x.dtype) == (own.shape, own.dtype) == (q.shape, q.dtype)
-                if alike and x.op is not None and x.op.name == "matmul" and users[p] == [number] and len(q.shape) == 2:
-                    found[p] = number, c
-        return found
 
     def _kinds(self, q: Quantity) -> list[Any]:
         return [q.dtype, *[
@@ -140,7 +108,7 @@ class Lowered:
 
     def _lower(self, number: int, q: Quantity) -> None:
         name, kinds = q.op.name, self._kinds(q)
-        if q.op is LITERAL and number not in self.program.results():
+        if q.op is LITERAL and number not in self.asked:
             self.items.append(Item(number, "literal", (), [], quantity=q))
             return
         if q.op is RESULT or number in self.accumulated:  # which its loop writes, or its product
@@ -163,7 +131,7 @@ class Lowered:
         elif name == "broadcast_to" and q.size and known:  # of a constant
             self._map(number, q.shape, q.inputs, "x")
         else:
-            self.items.append(Item(number, "call", q.shape, [*map(self._whole, q.inputs)], quantity=q))
+            self._call(number, q)
 
     def _shape(self, x: Any) -> tuple[int, ...]:
         return self.program.quantities[x].shape if isinstance(x, int) else np.shape(x.value)
@@ -171,6 +139,10 @@ class Lowered:
     def _map(self, number: int, space: tuple[int, ...], inputs: Any, kernel: str, **more: Any) -> None:
         operands = [self.reader.operand(x, space) for x in inputs]
         self.items.append(Item(number, "map", space, operands, kernel, quantity=self.program.quantities[number], **more))
+
+    def _call(self, number: int, q: Quantity) -> None:
+        """Computed by NumPy."""
+        self.items.append(Item(number, "call", q.shape, [*map(self._whole, q.inputs)], quantity=q))
 
     def _whole(self, x: int | Constant) -> Operand | Constant:
         """An input that must stand in memory in row-major order."""
@@ -192,14 +164,10 @@ class Lowered:
         start, axis = 0, q.params["axis"] % len(q.shape)
         for x in q.inputs:
             shape = self._shape(x)
-            if q.op.name == "stack":
-                template: Any = (slice(None),) * axis + (start,)
-                length = 1
-            else:
-                length = shape[axis]
-                template = (slice(None),) * axis + (slice(start, start + length),)
+            length = 1 if q.op.name == "stack" else shape[axis]
+            part = start if q.op.name == "stack" else slice(start, start + length)
             if math.prod(shape):
-                self._map(number, shape, (x,), "x", into=self.region(number, template))
+                self._map(number, shape, (x,), "x", into=self.region(number, (slice(None),) * axis + (part,)))
             start += length
 
     def _padded(self, number: int, q: Quantity) -> None:
@@ -217,9 +185,16 @@ class Lowered:
         """index_set and index_add: a copy of x, in a part of which v is written, or added."""
         if self._is_in_place(q):
             self.started.add(number)
-            if self.consumers[number] >= 0:
+            if self._is_only_added_to(number):
                 return  # written where its one consumer stands
         self._put_into(number, q)
+
+    def _is_only_added_to(self, number: int) -> bool:
+        """Is all that is computed from it an index_add to it, in whose memory it can stand?"""
+        if len(self.users[number]) != 1 or number in self.asked:
+            return False
+        q = self.program.quantities[self.users[number][0]]
+        return q.op.name == "index_add" and q.inputs[0] == number and q.inputs.count(number) == 1 and self._is_in_place(q)
 
     def _is_in_place(self, q: Quantity) -> bool:
         """Can it be computed in the memory of what is computed from it?"""
@@ -233,7 +208,7 @@ class Lowered:
         x, v, *found = q.inputs
         template = q.params["template"]
         if not self._is_region(q) and not self._is_in_place(q):
-            self.items.append(Item(number, "call", q.shape, [*map(self._whole, q.inputs)], quantity=q))
+            self._call(number, q)
             return
         if isinstance(x, int) and x in self.started:
             self._put_into(number, self.program.quantities[x])
@@ -241,36 +216,17 @@ class Lowered:
             return
         else:
             self._map(number, q.shape, (x,), "x", into=self.region(number, (...,)))
-        if self._is_region(q):
-            selected = np.broadcast_to(0, q.shape)[pointed(template)].shape
-            if math.prod(selected):
-                into = self.region(number, pointed(template))
-                if found:
-                    into = replace(into, gathers=self.reader.pointers(q, len(selected), q.shape))
-                self._map(number, selected, (v,), "x", into=into, adds=q.op.name == "index_add", ordered=True)
-            return
-        count = gathered_axes(q) or 0
-        space = np.broadcast_shapes(*map(self._shape, found)) + q.shape[count:]
-        rank = len(space) - len(q.shape[count:])
-        strides = strides_of(q.shape)
-        gathers = []
-        for k, i in enumerate(found):
-            index = self._plainly_read(i, space[:rank])
-            assert isinstance(index, Operand) and not index.gathers
-            spread = Operand(index.base, index.offset, index.strides + (0,) * (len(space) - rank), None, index.gathers)
-            gathers.append(Gather(spread, strides[k], q.shape[k]))
-        into = Operand(number, 0, (0,) * rank + strides[count:], None, tuple(gathers))
+        selected = np.broadcast_to(0, q.shape)[pointed(template)].shape
+        spread = np.broadcast_shapes(*map(self._shape, found))  # the axes of the arrays come first
+        space = spread + selected
         if math.prod(space):
-            operand = self._plainly_read(v, space)
-            self.items.append(Item(number, "scatter", space, [operand], "x", into=into, adds=True, quantity=q, ordered=True))
-
-    def _plainly_read(self, x: int | Constant, space: tuple[int, ...]) -> Operand | Constant:
-        """x as an operand that reads no index: what is gathered is copied first."""
-        operand = self.reader.operand(x, space)
-        if isinstance(operand, Operand) and operand.gathers:
-            self.reader.copied.add(x)  # type: ignore[arg-type]
-            operand = self.reader.operand(x, space)
-        return operand
+            axes, strides = pointed_axes(template, q.shape), strides_of(q.shape)
+            indices = [self.reader.operand(i, space, len(selected)) for i in found]
+            gathers = tuple([Gather(i, strides[a], q.shape[a]) for i, a in zip(indices, axes, strict=True)])
+            part = self.region(number, pointed(template))
+            into = replace(part, strides=(0,) * len(spread) + part.strides, gathers=gathers)
+            adds = q.op.name == "index_add"
+            self._map(number, space, (v,), "x", into=into, adds=adds, repeats=bool(spread), ordered=True)
 
     def _is_zero(self, x: Any) -> bool:
         """Is it known to be +0 everywhere?"""
@@ -305,28 +261,42 @@ class Lowered:
         from .blas import product_of
 
         item = product_of(self, number, q)
-        if item is not None and number in self.added:
-            item.number, argument = self.added[number]
-            item.operands.append(Operand(argument, 0, (), None))
-            self.items.append(item)
+        if item is None:
+            self._call(number, q)
             return
-        if number in self.added:
-            self._not_added(number)
-        self.items.append(item or Item(number, "call", q.shape, [*map(self._whole, q.inputs)], quantity=q))
+        added = self._added_to(number, q)
+        if added is not None:
+            item.number, argument = added
+            item.operands.append(Operand(argument, 0, (), None))
+            self.accumulated[item.number] = argument
+        self.items.append(item)
 
-    def _not_added(self, number: int) -> None:
-        """The product is computed elsewhere: the sum is an ordinary one."""
-        only, _ = self.added.pop(number)
-        del self.accumulated[only]
+    def _added_to(self, number: int, q: Quantity) -> tuple[int, int] | None:
+        """If a product is only added to an argument, as a loop carries a sum of products: the sum, and the argument.
+
+        A BLAS adds to what is there, so that the argument is passed through once.
+        """
+        if len(self.users[number]) != 1 or number in self.asked or len(q.shape) != 2:
+            return None
+        (only,) = self.users[number]
+        total = self.program.quantities[only]
+        if total.op.name != "add" or self.users[only] or self.asked.count(only) != 1:
+            return None
+        for c in total.inputs:
+            if c in self.program.arguments and self.users[c] == [only] and c not in self.asked:
+                own = self.program.quantities[c]
+                if (q.shape, q.dtype) == (own.shape, own.dtype) == (total.shape, total.dtype):
+                    return only, c
+        return None
 
     def _cumulated(self, number: int, q: Quantity) -> None:
         """Running sums along an axis of floats or integers."""
         source = self.program.quantities[q.inputs[0]] if isinstance(q.inputs[0], int) else None
         if source is None or source.dtype != q.dtype or q.dtype == bool or not q.size:
-            self.items.append(Item(number, "call", q.shape, [*map(self._whole, q.inputs)], quantity=q))
+            self._call(number, q)
             return
         operand = self.reader.operand(q.inputs[0], q.shape)
-        if not isinstance(operand, Operand) or operand.gathers:
+        if operand.gathers:
             operand = Operand(self.reader.alias(q.inputs[0]), 0, strides_of(q.shape), None)
         axis = q.params["axis"] % len(q.shape)
         self.items.append(Item(number, "cumulate", q.shape, [replace(operand, axes=None)], reduced=(axis,), quantity=q))
@@ -351,7 +321,7 @@ class Lowered:
         self.items.sort(key=lambda item: item.number)
 
     def _views_as_results(self) -> set[int]:
-        return {n for n in self.program.results() if self.reader.follows(n) or (n in self.reader.copied)}
+        return {n for n in self.asked if self.reader.follows(n) or (n in self.reader.copied)}
 
 
 PARTS = {

@@ -10,7 +10,7 @@ import numpy as np
 from ..machine.native import Machine
 from ..program import Constant, Program, Quantity
 from .addresses import collapsed, type_of
-from .fusion import FULL, ONE, ROW, Group, Member, is_costly, is_heavy
+from .fusion import COLUMN, FULL, ONE, ROW, Group, Member, is_costly, is_heavy
 from .views import Gather, Operand, strides_of
 
 BLOCK = 32  # vectors that are summed plainly; sums of such sums are kept with twice the precision
@@ -26,13 +26,13 @@ SIZES = {"double": 8, "float": 4, "i64": 8, "i32": 4, "i1": 1}
 class Access:
     """How a group reads or writes an array: along its rows and columns."""
 
-    def __init__(self, operand: Operand, strides: list[int]) -> None:
+    def __init__(self, operand: Operand, strides: list[int], indices: list[tuple[Access, Gather]]) -> None:
         self.operand = operand
         self.strides = strides  # along the axes of the group's space
+        self.indices = indices
         self.rows: list[int] = []
         self.columns: list[int] = []
         self.lane = 0  # from lane to lane
-        self.indices: list[tuple[Access, Gather]] = []
         self.pointer = ""
 
     @property
@@ -74,17 +74,44 @@ class Plan:
         self.count = lengths[-1] if lengths else 1
         for a in accesses:
             a.lane = ((a.rows if self.turned else a.columns) or [0])[-1]
+        self.heavy = sum(is_heavy(m.item.kernel) for m in self.members)
+        self.apart = self.heavy > SEVERAL  # do such functions stand by themselves, so that each is compiled once?
         self.width = self._width()
         self.units = self._units()
 
+    @property
+    def stages(self) -> int:
+        """How many times it passes through each row."""
+        return max(m.stage for m in self.members) + 1
+
+    def whole(self) -> list[Member]:
+        """The members that all rows are reduced to."""
+        return [m for m in self.members if m.item.kind == "reduce" and m.form in (ONE, COLUMN)]
+
+    def of_rows(self, m: Member) -> bool:
+        """Does it reduce what is one number for each row?"""
+        return m.item.kind == "reduce" and m.form == ONE and {a for a in m.place if a is not None} != self.group.big
+
+    def in_columns(self, m: Member) -> bool:
+        """Is it computed in the passes over the columns?"""
+        return m.form == FULL if m.item.kind == "map" else not self.of_rows(m)
+
+    def type(self, number: int) -> str:
+        """The type of a quantity in LLVM's words."""
+        return type_of(self.program.quantities[number].dtype)
+
+    def moves(self, access: Access) -> bool:
+        """Is it another element in each lane?"""
+        return access.lane != 0 or any(self.moves(index) for index, _ in access.indices)
+
     def _native(self) -> int:
         """How many elements a register holds."""
-        sizes = [SIZES[self._types(m)[1]] for m in self.members] + [SIZES[type_of(m.item.quantity.dtype)] for m in self.members]
+        sizes = [size for m in self.members for size in (SIZES[self._types(m)[1]], m.item.quantity.dtype.itemsize)]
         return self.machine.vector_bytes // max([s for s in sizes if s > 1], default=8)
 
     def _is_turned(self) -> bool:
         """Do lanes stand for rows? They do where a row is too short to fill a register."""
-        if not self.row_lengths:
+        if not self.row_lengths or self.group.alone:
             return False
         row = math.prod(self.column_lengths)
         if row > LONGEST or self.row_lengths[-1] <= row:
@@ -94,10 +121,10 @@ class Plan:
 
     def _width(self) -> int:
         """How many lanes vectors have: several registers wide, so that independent work hides the latency of each step."""
+        if any(m.item.repeats and self._meets(self.targets[id(m)]) for m in self.members):
+            return 1
         native = self._native()
-        heavy = sum(is_heavy(m.item.kernel) for m in self.members)
-        self.apart = heavy > SEVERAL  # do such functions stand by themselves, so that each is compiled once?
-        wide = 4 if heavy or any(is_costly(m.item.kernel) for m in self.members) else 2
+        wide = 4 if self.heavy or any(is_costly(m.item.kernel) for m in self.members) else 2
         while wide > 1 and (self.count < native * wide * 2 or self._filled(native * wide) > WASTE * self._filled(native)):
             wide //= 2
         width = native * wide
@@ -105,13 +132,17 @@ class Plan:
             width //= 2
         return width
 
+    def _meets(self, target: Access) -> bool:
+        """May two lanes write the same element?"""
+        return not target.lane or any(self.moves(index) for index, _ in target.indices)
+
     def _units(self) -> int:
         """Into how many equal pieces the outermost loop falls, which threads can share; 1 if they can't."""
         if self.turned:
             return self.row_lengths[0] if len(self.row_lengths) > 1 else self.count // self.width
         if self.row_lengths:
             return self.row_lengths[0]
-        if len(self.column_lengths) == 1 and all(m.form in (FULL, ONE) for m in self.members):
+        if len(self.column_lengths) == 1 and not self.group.alone and all(m.form in (FULL, ONE) for m in self.members):
             return -(-(self.count // self.width) // BLOCK)
         return 1
 
@@ -119,7 +150,7 @@ class Plan:
         """About how long one core takes."""
         points = math.prod(self.row_lengths) * math.prod(self.column_lengths)
         work = sum(NANOSECONDS[is_heavy(m.item.kernel)] * SIZES[self._types(m)[1]] for m in self.members if m.form != ROW)
-        streams = sum(SIZES[type_of(self.program.quantities[a.operand.base].dtype)] for a in self.accesses.values() if a.varies)
+        streams = sum(SIZES[self.type(a.operand.base)] for a in self.accesses.values() if a.varies)
         return points * (work + streams * PER_BYTE)
 
     def _filled(self, width: int) -> int:
@@ -133,9 +164,9 @@ class Plan:
                 strides[axis] += stride
         key = (operand, tuple(strides))
         access = self.accesses.get(key)
-        if access is None:
-            access = self.accesses[key] = Access(operand, strides)
-            access.indices = [(self._access(g.index, place), g) for g in operand.gathers]
+        if access is None:  # an index comes before what it points into, so that its own address is known by then
+            indices = [(self._access(g.index, place), g) for g in operand.gathers]
+            access = self.accesses[key] = Access(operand, strides, indices)
         return access
 
     def _register(self, operand: Operand) -> Member | None:

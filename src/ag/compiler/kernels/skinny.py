@@ -6,12 +6,13 @@ Both kernels keep a sum in a register for each of the few: `dots` of a row of th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..machine.native import Machine
-from ..mathematics.emitter import Emitter, Value
+from ..mathematics.emitter import Value
 from .blas import Product
-from .writing_code import Writer, nested
+from .writing_code import Variable, Writer
 
 FEW = 12  # columns, at most
 LONG = 64  # elements that are summed, or that lie behind each other, at least
@@ -26,8 +27,12 @@ def kernel(name: str, product: Product, type: str, module: Any) -> str | None:
     way = way_of(product, module.machine)
     if way is None:
         return None
-    skinny = _Skinny(name, product, type, module)
-    return skinny.dots() if way == "dots" else skinny.outers(way == "outers, turned")
+    skinny = _Skinny(product, type, module)
+    if way == "dots":
+        skinny.dots()
+    else:
+        skinny.outers(way == "outers, turned")
+    return skinny.function(f"{name}(ptr %left, ptr %right, ptr %result, ptr %scratch)")
 
 
 def way_of(product: Product, machine: Machine) -> str | None:
@@ -49,103 +54,64 @@ def scratch(product: Product, itemsize: int) -> int:
     return product.inner * product.columns * itemsize + 64 if product.columns <= FEW else 0
 
 
-class _Skinny:
-    def __init__(self, name: str, product: Product, type: str, module: Any) -> None:
-        self.name, self.p, self.type = name, product, type
-        self.w = Writer()
-        size = 8 if type == "double" else 4
-        self.width = module.machine.vector_bytes // size
-        features, declarations = module.machine.features, module.declarations
-        self.vector = Emitter(self.width, features, self.w.body, declarations, self.w.names)
-        self.scalar = Emitter(1, features, self.w.body, declarations, self.w.names)
+class _Skinny(Writer):
+    def __init__(self, product: Product, type: str, module: Any) -> None:
+        super().__init__(module.machine, module.declarations)
+        self.p, self.type = product, type
+        self.vector, self.scalar = self.emitter(self.lanes(type)), self.emitter()
 
-    def _place(self, base: str, *steps: tuple[str, int]) -> str:
-        """base + Σ index · stride."""
-        w, total = self.w, base
-        for index, stride in steps:
-            if index.isdigit():
-                total = w.moved(total, self.type, int(index) * stride)
-                continue
-            term = index
-            if stride != 1:
-                term = w.fresh()
-                w.emit(f"{term} = mul i64 {index}, {stride}")
-            total = w.moved(total, self.type, term)
+    def _place(self, base: str, indices: Sequence[str], strides: Sequence[int], known: int = 0) -> str:
+        """The address of base[Σ index · stride + known]; what is known is added last, as an instruction holds it."""
+        return self.element(self.element(base, self.type, self.sum_of("0", indices, strides)), self.type, known)
+
+    def _sum(self) -> Variable:
+        """A sum in each lane, to which nothing has been added."""
+        total = Variable(self.vector, self.alloca(self.vector.vector(self.type)), self.type)
+        total.set(0.0)
         return total
-
-    def _variables(self, count: int) -> list[str]:
-        names = [self.w.fresh("m") for _ in range(count)]
-        self.w.entry += [f"  {name} = alloca {self.vector.vector(self.type)}, align 64" for name in names]
-        return names
-
-    def _get(self, place: str) -> Value:
-        return self.vector.line(f"load {self.vector.vector(self.type)}, ptr {place}", self.type)
-
-    def _set(self, place: str, value: Value) -> None:
-        self.w.emit(f"store {self.vector.vector(self.type)} {value.text}, ptr {place}")
 
     def _ahead(self, address: str) -> None:
         """What will be read soon."""
         how = ("i32", "0"), ("i32", "3"), ("i32", "1")  # to be read, kept close, no instruction
-        self.w.emit(self.vector.call("llvm.prefetch.p0", "void", ("ptr", address), *how))
+        self.emit(self.vector.call("llvm.prefetch.p0", "void", ("ptr", address), *how))
 
-    def _finished(self) -> str:
-        self.w.emit("ret void")
-        head = f"define internal void @{self.name}(ptr %left, ptr %right, ptr %result, ptr %scratch) {{"
-        return "\n".join([head, *self.w.entry, *self.w.body, "}"])
-
-    def dots(self) -> str:
+    def dots(self) -> None:
         """Each row of the left with each column of the right, of which some rows are done at once."""
-        p, w, few = self.p, self.w, self.p.columns
-        line = p.inner
-        if p.right.transposed:  # its columns lie behind each other
-            columns, line = "%right", p.right.line
-        else:
-            columns = "%scratch"
+        p, few, vector = self.p, self.p.columns, self.vector
+        columns, line = "%right", p.right.line
+        if not p.right.transposed:  # its columns do not lie behind each other
+            columns, line = "%scratch", p.inner
 
-            def copy(offsets: list[str]) -> None:
-                value = self.scalar.load(w.moved("%right", self.type, offsets[0]), self.type)
-                self.scalar.store(value, w.moved("%scratch", self.type, offsets[1]))
+            def copy(indices: list[str]) -> None:
+                value = self.scalar.load(self._place("%right", indices, (p.right.line, 1)), self.type)
+                self.scalar.store(value, self._place("%scratch", indices, (1, line)))
 
-            nested(w, (p.inner, few), ((p.right.line, 1), (1, line)), copy)
+            self.nested((p.inner, few), copy)
         at_once = max(1, min(4, REGISTERS // few))
-        blocks, rest = divmod(p.rows, at_once)
 
         def rows(first: str, count: int) -> None:
-            sums = self._variables(count * few)
-            for place in sums:
-                self._set(place, self.vector.constant(0.0, self.type))
-            full, tail = divmod(p.inner, self.width)
+            sums = {(r, j): self._sum() for r in range(count) for j in range(few)}
 
-            def step(at: str, live: int | None) -> None:
-                starts = [self._place("%left", (first, p.left.line), (str(r), p.left.line), (at, 1)) for r in range(count)]
-                parts = [self.vector.load(x, self.type, live) for x in starts]
+            def step(at: str, live: int) -> None:
+                starts = [self._place("%left", (first, at), (p.left.line, 1), r * p.left.line) for r in range(count)]
+                parts = [vector.load(x, self.type, live) for x in starts]
                 for x in starts:  # memory is asked for the rows that come next
-                    self._ahead(w.moved(x, self.type, AHEAD * at_once * p.left.line))
+                    self._ahead(self.element(x, self.type, AHEAD * at_once * p.left.line))
                 for j in range(few):
-                    column = self.vector.load(self._place(columns, (str(j), line), (at, 1)), self.type, live)
-                    for r in range(count):
-                        place = sums[r * few + j]
-                        self._set(place, self.vector.fma(parts[r], column, self._get(place)))
+                    column = vector.load(self._place(columns, (at,), (1,), j * line), self.type, live)
+                    for r, part in enumerate(parts):
+                        sums[r, j].set(vector.fma(part, column, sums[r, j].get()))
 
-            if full:
-                nested(w, (full,), ((self.width,),), lambda offsets: step(offsets[0], None))
-            if tail:
-                step(str(full * self.width), tail)
-            for r in range(count):
-                for j in range(few):
-                    total = self.vector.reduce("add", self._get(sums[r * few + j]))
-                    self.scalar.store(total, self._place("%result", (first, few), (str(r * few + j), 1)))
+            self.in_pieces(p.inner, vector.width, step)
+            for (r, j), total in sums.items():
+                number = vector.reduce("add", total.get())
+                self.scalar.store(number, self._place("%result", (first,), (few,), r * few + j))
 
-        if blocks:
-            nested(w, (blocks,), ((at_once,),), lambda offsets: rows(offsets[0], at_once))
-        for r in range(rest):
-            rows(str(blocks * at_once + r), 1)
-        return self._finished()
+        self.in_pieces(p.rows, at_once, rows)
 
-    def outers(self, turned: bool) -> str:
+    def outers(self, turned: bool) -> None:
         """The sum over the inner axis of column · row, where the row is long; ``turned``: the left is the long one."""
-        p, w = self.p, self.w
+        p, vector, width = self.p, self.vector, self.vector.width
         few, long = (p.columns, p.rows) if turned else (p.rows, p.columns)
         long_line = p.left.line if turned else p.right.line
         base, small = ("%left", "%right") if turned else ("%right", "%left")
@@ -153,65 +119,45 @@ class _Skinny:
         # Distances in it along the inner axis, and from one of the few to the next.
         inner, across = (layout.line, 1) if layout.transposed != turned else (1, layout.line)
         wide = max(1, min(4, REGISTERS // few))
-        block = wide * self.width
+        adds = p.inner > CHUNK
 
-        def columns(first: str, lanes: list[int | None], start: str, count: int) -> None:
-            """The sums over ``count`` elements of the inner axis, for some columns."""
-            sums = self._variables(few * len(lanes))
-            for place in sums:
-                self._set(place, self.vector.constant(0.0, self.type))
+        def columns(first: str, length: int, start: str, count: int) -> None:
+            """The sums over ``count`` elements of the inner axis, for ``length`` columns."""
+            lanes = {k: min(width, length - k) for k in range(0, length, width)}  # of each register, by its first column
+            sums = {(j, k): self._sum() for j in range(few) for k in lanes}
 
             def step(index: str) -> None:
-                steps = (start, long_line), (index, long_line), (first, 1)
-                parts = [
-                    self.vector.load(self._place(base, *steps, (str(k * self.width), 1)), self.type, live)
-                    for k, live in enumerate(lanes)
-                ]
-                for k in range(len(lanes)):  # memory is asked for the columns that come next
-                    self._ahead(self._place(base, *steps, (str(len(lanes) * self.width + k * self.width), 1)))
-                for j in range(few):
-                    number = self.scalar.load(self._place(small, (start, inner), (index, inner), (str(j), across)), self.type)
-                    factor = self.vector.splat(number)
-                    for k, part in enumerate(parts):
-                        place = sums[j * len(lanes) + k]
-                        self._set(place, self.vector.fma(part, factor, self._get(place)))
+                def column(k: int) -> str:
+                    return self._place(base, (start, index, first), (long_line, long_line, 1), k)
 
-            nested(w, (count,), ((1,),), lambda offsets: step(offsets[0]))
-            for j in range(few):
-                for k, live in enumerate(lanes):
-                    self._put(j, long, few, first, k, self._get(sums[j * len(lanes) + k]), live, turned, p.inner > CHUNK)
+                parts = {k: vector.load(column(k), self.type, live) for k, live in lanes.items()}
+                for k in lanes:  # memory is asked for the columns that come next
+                    self._ahead(column(len(lanes) * width + k))
+                for j in range(few):
+                    number = self.scalar.load(self._place(small, (start, index), (inner, inner), j * across), self.type)
+                    factor = vector.splat(number)
+                    for k, part in parts.items():
+                        sums[j, k].set(vector.fma(part, factor, sums[j, k].get()))
+
+            self.loop(count, step)
+            for (j, k), total in sums.items():
+                put(j, first, k, total.get(), lanes[k])
+
+        def put(j: int, first: str, k: int, value: Value, live: int) -> None:
+            """Write, or add, the sums for one of the few in a register's columns."""
+            if not turned:
+                place = self._place("%result", (first,), (1,), j * long + k)
+                vector.store(vector.add(vector.load(place, self.type, live), value) if adds else value, place, live)
+                return
+            for lane in range(live):
+                number = self.scalar.line(f"extractelement {vector.vector(self.type)} {value.text}, i32 {lane}", self.type)
+                place = self._place("%result", (first,), (few,), (k + lane) * few + j)
+                self.scalar.store(self.scalar.add(self.scalar.load(place, self.type), number) if adds else number, place)
 
         def chunk(start: str, count: int) -> None:
-            blocks, rest = divmod(long, block)
-            if blocks:
-                nested(w, (blocks,), ((block,),), lambda offsets: columns(offsets[0], [None] * wide, start, count))
-            at = blocks * block
-            while rest > 0:
-                columns(str(at), [None if rest >= self.width else rest], start, count)
-                at, rest = at + self.width, rest - self.width
+            self.in_pieces(long, wide * width, lambda first, length: columns(first, length, start, count))
 
-        if p.inner <= CHUNK:
-            chunk("0", p.inner)
-            return self._finished()
-        zero = self.scalar.constant(0.0, self.type)
-        nested(w, (long * few,), ((1,),), lambda offsets: self.scalar.store(zero, w.moved("%result", self.type, offsets[0])))
-        whole, rest = divmod(p.inner, CHUNK)
-        nested(w, (whole,), ((CHUNK,),), lambda offsets: chunk(offsets[0], CHUNK))
-        if rest:
-            chunk(str(whole * CHUNK), rest)
-        return self._finished()
-
-    def _put(
-        self, j: int, long: int, few: int, first: str, k: int, value: Value, live: int | None, turned: bool, adds: bool
-    ) -> None:
-        """Write, or add, the sums for one of the few in a register's columns."""
-        if not turned:
-            place = self._place("%result", (str(j), long), (first, 1), (str(k * self.width), 1))
-            value = self.vector.add(self.vector.load(place, self.type, live), value) if adds else value
-            self.vector.store(value, place, live)
-            return
-        whole = self.vector.vector(self.type)
-        for lane in range(live or self.width):
-            number = self.scalar.line(f"extractelement {whole} {value.text}, i32 {lane}", self.type)
-            place = self._place("%result", (first, few), (str((k * self.width + lane) * few + j), 1))
-            self.scalar.store(self.scalar.add(self.scalar.load(place, self.type), number) if adds else number, place)
+        if adds:
+            zero = self.scalar.constant(0.0, self.type)
+            self.loop(long * few, lambda k: self.scalar.store(zero, self.element("%result", self.type, k)))
+        self.in_pieces(p.inner, CHUNK, chunk)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..literals import counts
-from ..program import Constant, Program, Quantity
+from ..program import Program, Quantity
 
 TYPES = {"float64": "double", "float32": "float", "int64": "i64", "int32": "i32", "bool": "i1"}  # what kernels compute with
 INDEXING = ("getitem", "index_add", "index_set")
@@ -115,23 +115,17 @@ class Reader:
         single = bool(found) and len(kinds) == len(found) and all(not i.shape and i.dtype.kind in "iu" for i in kinds)
         return single and type(q.inputs[0]) is int
 
-    def pointers(self, q: Quantity, rank: int, shape: tuple[int, ...]) -> tuple[Gather, ...]:
-        """The arrays of such an index into memory of this shape, in row-major order."""
-        axes = [a for a, part in enumerate(along_axes(q.params["template"], shape)) if type(part) is str]
-        strides = strides_of(shape)
-        return tuple([Gather(self._read(x, [], rank, ()), strides[a], shape[a]) for x, a in zip(found_in(q), axes, strict=True)])
-
-    def operand(self, x: int | Constant, space: tuple[int, ...]) -> Operand | Constant:
-        """x, broadcast to the space, as an operand."""
+    def operand(self, x: Any, space: tuple[int, ...], behind: int = 0) -> Any:
+        """x, broadcast to the space, as an operand; a constant is itself. ``behind``: so many axes come after those of x."""
         if not isinstance(x, int):
             return x
         shape = self.program.quantities[x].shape
-        first = len(space) - len(shape)
+        first = len(space) - behind - len(shape)
         # Of each axis of x: the strides of the space that move along it, and where it starts.
         index = [({first + a: 1} if n > 1 else {}, 0) for a, n in enumerate(shape)]
-        return self._read(x, index, len(space), ())
+        return self._read(x, index, len(space))
 
-    def _read(self, number: int, index: list[Any], rank: int, gathers: tuple[Gather, ...]) -> Operand:
+    def _read(self, number: int, index: list[Any], rank: int) -> Operand:
         q = self.program.quantities[number]
         while self.follows(number):
             name = q.op.name
@@ -159,16 +153,16 @@ class Reader:
                 squeezed = _squeezed(index, q.shape, source.shape)
                 if squeezed is None:  # counted in row-major order of what is in memory
                     base = self.alias(below)
-                    return Operand(base, *flat(index, strides_of(q.shape), rank), None, gathers)
+                    return Operand(base, *flat(index, strides_of(q.shape), rank), None)
                 index = squeezed
             number, q = below, source
         strides = strides_of(q.shape)
         offset, total = flat(index, strides, rank)
-        plain = not gathers and all(start == 0 and len(steps) <= 1 and set(steps.values()) <= {1} for steps, start in index)
+        plain = all(start == 0 and len(steps) <= 1 and set(steps.values()) <= {1} for steps, start in index)
         axes = tuple([next(iter(steps), None) for steps, _ in index]) if plain else None
         if axes is not None and any(n > 1 and a is None for a, n in zip(axes, q.shape, strict=True)):
             axes = None
-        return Operand(number, offset, total, axes, gathers)
+        return Operand(number, offset, total, axes)
 
     def alias(self, number: int) -> int:
         """The quantity whose memory holds the elements of this one in row-major order; a view on others is copied."""
@@ -182,26 +176,21 @@ class Reader:
 
     def _gathered(self, q: Quantity, index: list[Any], rank: int) -> Operand:
         """An element of an array at places that other arrays name, which are broadcast against each other."""
-        count = gathered_axes(q) or 0
-        source = self.program.quantities[q.inputs[0]]
-        base = self.alias(q.inputs[0])
-        strides = strides_of(source.shape)
-        if self.points(q):
-            below = sliced(pointed(q.params["template"]), index, source.shape)
-            return Operand(base, *flat(below, strides, rank), None, self.pointers(q, rank, source.shape))
-        arrays = [self.program.quantities[x] for x in q.inputs[1:]]
-        rank_of_index = max(len(a.shape) for a in arrays)
-        offset, total = flat(index[rank_of_index:], strides[count:], rank)
+        template, source = q.params["template"], self.program.quantities[q.inputs[0]]
+        base, strides = self.alias(q.inputs[0]), strides_of(source.shape)
+        arrays = [self.program.quantities[x] for x in found_in(q)]
+        spread = max(len(a.shape) for a in arrays)  # the axes of the arrays come first
+        offset, total = flat(sliced(pointed(template), index[spread:], source.shape), strides, rank)
         gathers = []
-        for k, (x, a) in enumerate(zip(q.inputs[1:], arrays, strict=True)):
-            own = index[rank_of_index - len(a.shape) : rank_of_index]
+        for x, a, k in zip(found_in(q), arrays, pointed_axes(template, source.shape), strict=True):
+            own = index[spread - len(a.shape) : spread]
             own = [({}, 0) if n == 1 else i for i, n in zip(own, a.shape, strict=True)]
             if counts(a) and a.size <= source.shape[k]:  # an index that is the place itself
                 first, along = flat(own, strides_of(a.shape), rank)
                 offset += first * strides[k]
                 total = tuple([t + step * strides[k] for t, step in zip(total, along, strict=True)])
                 continue
-            gathers.append(Gather(self._read(x, own, rank, ()), strides[k], source.shape[k]))
+            gathers.append(Gather(self._read(x, own, rank), strides[k], source.shape[k]))
         return Operand(base, offset, total, None, tuple(gathers))
 
 
@@ -216,26 +205,29 @@ def flat(index: list[Any], strides: tuple[int, ...], rank: int) -> tuple[int, tu
     return offset, tuple(total)
 
 
-def along_axes(template: Any, shape: tuple[int, ...]) -> list[Any]:
-    """For each axis the slice or the integer that an index without arrays takes there."""
+def expanded(template: Any, rank: int) -> list[Any]:
+    """A template with a slice for each axis that it does not name."""
     given = sum(part is not None and part is not Ellipsis for part in template)
-    parts: list[Any] = []
-    for part in template:
-        parts += [slice(None)] * (len(shape) - given) if part is Ellipsis else [] if part is None else [part]
-    return parts + [slice(None)] * (len(shape) - len(parts))
+    parts = list(template) if Ellipsis in template else [*template, Ellipsis]
+    at = parts.index(Ellipsis)
+    return [*parts[:at], *[slice(None)] * (rank - given), *parts[at + 1 :]]
+
+
+def along_axes(template: Any, shape: tuple[int, ...]) -> list[Any]:
+    """For each axis the slice, the integer or the array that an index takes there."""
+    return [part for part in expanded(template, len(shape)) if part is not None]
+
+
+def pointed_axes(template: Any, shape: tuple[int, ...]) -> list[int]:
+    """The axes that the arrays of a template index."""
+    return [a for a, part in enumerate(along_axes(template, shape)) if type(part) is str]
 
 
 def sliced(template: Any, index: list[Any], shape: tuple[int, ...]) -> list[Any]:
     """The index into x from one into x[template], of slices, integers, None and dots."""
-    given = sum(part is not None and part is not Ellipsis for part in template)
-    parts: list[Any] = []
-    for part in template:
-        parts += [slice(None)] * (len(shape) - given) if part is Ellipsis else [part]
-    if Ellipsis not in template:
-        parts += [slice(None)] * (len(shape) - given)
     rest, lengths = iter(index), iter(shape)
     result = []
-    for part in parts:
+    for part in expanded(template, len(shape)):
         if part is None:
             next(rest)
             continue

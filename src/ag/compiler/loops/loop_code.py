@@ -48,7 +48,7 @@ class Loop:
         """Write in the table where all is that stays where it is. ``base``: of its memory in the arena."""
         a = self.assembler
         for slot, offset in self.own:
-            a.put(slot, a.moved(a.arena_address, "i8", base + offset))
+            a.put(slot, a.room(base + offset))
         for block, offset in zip(self.blocks, self.offsets, strict=True):
             block.place(base + offset)
 
@@ -71,11 +71,7 @@ class Loop:
             self.assembler.put(block.slots[number], self._address(x))
 
     def _truth(self, address: str) -> str:
-        a = self.assembler
-        value, truth = a.fresh(), a.fresh()
-        a.emit(f"{value} = load i8, ptr {address}")
-        a.emit(f"{truth} = icmp ne i8 {value}, 0")
-        return truth
+        return self.assembler.emitter().load(address, "i1").text
 
     def _run(self, block: Block) -> None:
         block.emit()
@@ -138,8 +134,7 @@ class Steps(Loop):
         if self.is_scan:
             count: Any = self.known
             if count is None:
-                count = a.fresh()
-                a.emit(f"{count} = load i64, ptr {self._address(operands.pop(0))}")
+                count = a.line(f"load i64, ptr {self._address(operands.pop(0))}")
         init, rest = operands[: self.carries], operands[self.carries :]
         slices, first = self.params.get("slices", 0), self.params.get("first", 0)
         xs = [self._address(x) for x in rest[:slices]]
@@ -149,27 +144,22 @@ class Steps(Loop):
         for k, x in enumerate(init):
             self._begin(k, self._address(x))
         ys = {k: self._results(k, count) for k in range(self.carries, len(self.sizes))}
-        counter = a.fresh("m")
-        a.entry.append(f"  {counter} = alloca i64")
+        counter, label = a.alloca("i64"), next(a.names)
         a.emit(f"store i64 0, ptr {counter}")
-        label = next(a.names)
         a.emit(f"br label %loop{label}")
-        a.body.append(f"loop{label}:")
-        i, more = a.fresh(), a.fresh()
-        a.emit(f"{i} = load i64, ptr {counter}")
+        a.label(f"loop{label}")
+        i = a.line(f"load i64, ptr {counter}")
         if self.is_scan:
-            a.emit(f"{more} = icmp slt i64 {i}, {count}")
+            more = a.line(f"icmp slt i64 {i}, {count}")
         else:
             self._run(self.blocks[1])
             more = self._truth(self._output(self.blocks[1], 0))
         a.emit(f"br i1 {more}, label %step{label}, label %after{label}")
-        a.body.append(f"step{label}:")
+        a.label(f"step{label}")
         self._step(i, count if self.is_scan else None, xs, ys)
-        following = a.fresh()
-        a.emit(f"{following} = add i64 {i}, 1")
-        a.emit(f"store i64 {following}, ptr {counter}")
+        a.emit(f"store i64 {a.sum_of('1', [i], [1])}, ptr {counter}")
         a.emit(f"br label %loop{label}")
-        a.body.append(f"after{label}:")
+        a.label(f"after{label}")
         for k in range(self.carries):
             self._finish(k)
         if not self.is_scan and self.carries in self.item.results:
@@ -179,14 +169,11 @@ class Steps(Loop):
         a, body = self.assembler, self.body
         arguments = body.program.arguments
         if self.params.get("reverse"):
-            last, index = a.fresh(), a.fresh()
-            a.emit(f"{last} = sub i64 {count}, 1")
-            a.emit(f"{index} = sub i64 {last}, {i}")
-            i = index
+            i = a.sum_of(str(count), ["1", i], [-1, -1])
         for number, x in zip(arguments[self.carries :], xs, strict=False):
             q = body.program.quantities[number]
-            a.put(body.slots[number], a.at(x, i, size_of(q.shape, q.dtype)))
-        places = {k: y if k in self.unread else a.at(y, i, self.sizes[k]) for k, y in ys.items()}
+            a.put(body.slots[number], a.element(x, f"[{size_of(q.shape, q.dtype)} x i8]", i))
+        places = {k: y if k in self.unread else a.element(y, f"[{self.sizes[k]} x i8]", i) for k, y in ys.items()}
         for k, place in places.items():
             if self.direct[k]:
                 a.put(self._written(k), place)
@@ -258,7 +245,7 @@ class Choice(Loop):
         label = next(a.names)
         a.emit(f"br i1 {self._truth(self._address(pred))}, label %yes{label}, label %no{label}")
         for name, block, given in zip(("yes", "no"), self.blocks, (constants[:first], constants[first:]), strict=True):
-            a.body.append(f"{name}{label}:")
+            a.label(f"{name}{label}")
             self._give(block, block.program.arguments, given)
             written: set[Any] = set()
             copied = []
@@ -272,7 +259,7 @@ class Choice(Loop):
             for k in copied:
                 a.copy(a.get(self.targets[k]), self._output(block, k), self.sizes[k])
             a.emit(f"br label %joined{label}")
-        a.body.append(f"joined{label}:")
+        a.label(f"joined{label}")
 
 
 def loop_of(assembler: Assembler, outer: Block, item: Item, block: Callable[[Program, int], Block]) -> Steps | Choice:

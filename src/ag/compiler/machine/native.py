@@ -226,22 +226,7 @@ def blas() -> dict[str, int] | None:
     return _found(ROUTINES)
 
 
-@functools.cache
-def _thread_functions() -> dict[str, int] | None:
-    return _found(("openblas_get_num_threads", "openblas_set_num_threads"))
-
-
 def blas_threads() -> int | None:
     """How many threads NumPy's OpenBLAS uses; None where it is another library."""
-    found = _thread_functions()
+    found = _found(("openblas_get_num_threads",))
     return ctypes.CFUNCTYPE(ctypes.c_int)(found["openblas_get_num_threads"])() if found else None
-
-
-def set_blas_threads(count: int) -> None:
-    """Let NumPy's OpenBLAS use ``count`` threads. Raises RuntimeError where it is another library."""
-    found = _thread_functions()
-    if found is None:
-        raise RuntimeError("NumPy was not built with OpenBLAS: set the number of threads as its own library wants it")
-    if count < 1:
-        raise ValueError(f"the number of threads is at least 1, not {count}")
-    ctypes.CFUNCTYPE(None, ctypes.c_int)(found["openblas_set_num_threads"])(count)

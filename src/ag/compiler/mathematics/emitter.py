@@ -104,7 +104,7 @@ class Emitter:
             first = self.line(f"load {stored}, ptr {pointer}, align {align}", stored)
             value = self.line(f"insertelement {self.vector(stored)} zeroinitializer, {stored} {first.text}, i64 0", stored)
         else:
-            arguments = ("ptr", pointer), ("i32", str(align)), self._mask(lanes), (self.vector(stored), "zeroinitializer")
+            arguments = ("ptr", pointer), ("i32", str(align)), self._live(lanes), (self.vector(stored), "zeroinitializer")
             text = self.call(f"llvm.masked.load.{self.mangled(stored)}.p0", self.vector(stored), *arguments)
             value = self.line(text, stored)
         return self.cast(value, "i1") if type == "i1" else value
@@ -119,12 +119,33 @@ class Emitter:
             first = self.line(f"extractelement {type} {value.text}, i64 0", value.type)
             self.body.append(f"  store {value.type} {first.text}, ptr {pointer}, align {align}")
         else:
-            arguments = (type, value.text), ("ptr", pointer), ("i32", str(align)), self._mask(lanes)
+            arguments = (type, value.text), ("ptr", pointer), ("i32", str(align)), self._live(lanes)
             self.body.append("  " + self.call(f"llvm.masked.store.{self.mangled(value.type)}.p0", "void", *arguments))
 
-    def _mask(self, lanes: int) -> tuple[str, str]:
-        assert 0 < lanes < self.width, f"{lanes} live lanes of {self.width}"
-        return self.vector("i1"), "<" + ", ".join("i1 true" if i < lanes else "i1 false" for i in range(self.width)) + ">"
+    def gather(self, pointers: str, type: str, lanes: int) -> Value:
+        """The elements at the addresses of the first ``lanes``, and 0."""
+        stored = "i8" if type == "i1" else type
+        arguments = (f"<{self.width} x ptr>", pointers), ("i32", str(BITS[stored] // 8)), self._live(lanes)
+        whole = self.vector(stored)
+        text = self.call(
+            f"llvm.masked.gather.{self.mangled(stored)}.v{self.width}p0", whole, *arguments, (whole, "zeroinitializer")
+        )
+        return self.cast(self.line(text, stored), type)
+
+    def scatter(self, value: Value, pointers: str, lanes: int) -> None:
+        """Write the first ``lanes`` at their addresses."""
+        value = self.cast(value, "i8") if value.type == "i1" else value
+        arguments = (f"<{self.width} x ptr>", pointers), ("i32", str(BITS[value.type] // 8)), self._live(lanes)
+        name = f"llvm.masked.scatter.{self.mangled(value.type)}.v{self.width}p0"
+        self.body.append("  " + self.call(name, "void", (self.vector(value.type), value.text), *arguments))
+
+    def mask(self, lanes: int) -> Value:
+        """True in the first ``lanes``."""
+        return Value("<" + ", ".join(f"i1 {'true' if i < lanes else 'false'}" for i in range(self.width)) + ">", "i1")
+
+    def _live(self, lanes: int) -> tuple[str, str]:
+        assert 0 < lanes <= self.width, f"{lanes} live lanes of {self.width}"
+        return self.vector("i1"), self.mask(lanes).text
 
     def splat(self, scalar: Value) -> Value:
         if self.width == 1:

@@ -85,10 +85,6 @@ def work_of(program: Program, step: Step, plan: Plan | None) -> Work:
         read += sum(size_of(program.quantities[o.base]) for o in item.operands[2:] if isinstance(o, Operand))  # added to that
         added = q.size * (len(item.operands) > 2)
         return Work(2 * lead * p.rows * p.inner * p.columns + added, Counter(), read, size_of(q))
-    if item.kind == "scatter":  # reads what it adds to
-        count = math.prod(item.space)
-        size = q.dtype.itemsize * count
-        return Work(count if type_of(q.dtype) in FLOATS else 0, Counter(), read + size, size)
     if item.kind == "literal":  # which stands there before the program runs
         return Work()
     if item.kind == "cumulate":

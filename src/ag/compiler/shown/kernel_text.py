@@ -17,7 +17,7 @@ import numpy as np
 
 from ..kernels.accumulators import identity
 from ..kernels.addresses import type_of
-from ..kernels.fusion import COLUMN, FULL, ONE, ROW, Member
+from ..kernels.fusion import COLUMN, ONE, ROW, Member
 from ..kernels.planning import Access, Plan
 from ..kernels.views import Gather, Operand, strides_of
 from ..mathematics.elementary import FUNCTIONS
@@ -75,15 +75,14 @@ class KernelText:
         for number in self.group.scratch:
             made = f"[0] * {row}" if plan.turned else f"empty({row}, {self._dtype(number)})"
             self._line(f"s{number} = {made}", "kept in the cache for the next stage of the row")
-        for m in self._whole():
+        for m in plan.whole():
             self._begin(m)
-        stages = max(m.stage for m in self.members) + 1
-        self._loops(self.rows, plan.row_lengths, plan.turned, lambda: self._row(stages))
+        self._loops(self.rows, plan.row_lengths, plan.turned, self._row)
         if self.lines[-1].endswith(":"):
             self.depth += len(self.lines) - 1
             self._line("pass", "nothing that is read")
             self.depth = 1
-        for m in self._whole():
+        for m in plan.whole():
             target = plan.targets.get(id(m))
             if m.form == ONE and target is not None:
                 self._line(f"{self._address(target.operand, [])} = {self.names.value(m.item.number)}")
@@ -116,21 +115,18 @@ class KernelText:
 
     # ------------------------------------------------------------------ rows
 
-    def _whole(self) -> list[Member]:
-        return [m for m in self.members if m.item.kind == "reduce" and m.form in (ONE, COLUMN)]
-
-    def _row(self, stages: int) -> None:
+    def _row(self) -> None:
         self.row_values = {}
-        for stage in range(stages):
+        for stage in range(self.plan.stages):
             for m in self.members:
                 if m.stage == stage and m.form == ROW and m.item.kind == "map":
                     self.spread = dict(self.row_values)
                     self._computed(m, set())
                     self._row_result(m)
-                elif m.stage == stage and self._of_rows(m):
+                elif m.stage == stage and self.plan.of_rows(m):
                     self.spread = dict(self.row_values)
                     self._join(m)
-            work = self._used([m for m in self.members if m.stage == stage and self._in_columns(m)])
+            work = self._used([m for m in self.members if m.stage == stage and self.plan.in_columns(m)])
             if work:
                 self._pass(work)
 
@@ -140,12 +136,6 @@ class KernelText:
         target = self.plan.targets.get(id(m))
         if target is not None:
             self._line(f"{self._at(target, self._row_indices())} = {self.names.value(number)}")
-
-    def _of_rows(self, m: Member) -> bool:
-        return m.item.kind == "reduce" and m.form == ONE and {a for a in m.place if a is not None} != self.group.big
-
-    def _in_columns(self, m: Member) -> bool:
-        return m.form == FULL if m.item.kind == "map" else not self._of_rows(m)
 
     # ------------------------------------------------------------------ columns
 
@@ -242,7 +232,7 @@ class KernelText:
             return _constant(operand.value, type), False
         access = self.plan.reads.get((id(m), i))
         if access is not None:
-            indices = self._row_indices() if (m.form == ROW and m.item.kind == "map") or self._of_rows(m) else self._indices()
+            indices = self._row_indices() if (m.form == ROW and m.item.kind == "map") or self.plan.of_rows(m) else self._indices()
             text, spread = self._at(access, indices), self._moves(access, indices)
         else:
             text, spread = self.names.value(operand.base), self.spread[operand.base]
@@ -296,24 +286,6 @@ class KernelText:
     def _address(self, operand: Operand, steps: Iterable[Index], gathers: Iterable[tuple[str, Gather]] = ()) -> str:
         terms = [_term(f"at({index}, {gather.length})", gather.stride) for index, gather in gathers]
         return f"{self.names.array(operand.base)}[{_total(operand.offset, steps, terms)}]"
-
-
-def scattered(program: Program, item: Any, name: str) -> tuple[str, list[int]]:
-    """The text of elements that are added where indices say, and the arrays that it is given."""
-    names = Names(program)
-    loops = _numbered("i", len(item.space))
-    arrays: dict[int, None] = {}
-
-    def element(operand: Operand) -> str:
-        arrays[operand.base] = None
-        gathers = [_term(f"at({element(g.index)}, {g.length})", g.stride) for g in operand.gathers]
-        return f"{names.array(operand.base)}[{_total(operand.offset, zip(loops, operand.strides, strict=True), gathers)}]"
-
-    into, value = element(item.into), item.operands[0]
-    text = _constant(value.value, type_of(item.quantity.dtype)) if isinstance(value, Constant) else element(value)
-    lines = [f"def {name}({', '.join(map(names.array, arrays))}):"]
-    lines += [f"{INDENT * k}for {i} in range({n}):" for k, (i, n) in enumerate(zip(loops, item.space, strict=True), 1)]
-    return "\n".join([*lines, f"{INDENT * (len(loops) + 1)}{into} += {text}"]), list(arrays)
 
 
 def running(program: Program, item: Any, name: str) -> tuple[str, list[int]]:

@@ -13,7 +13,7 @@ from ..loops.recorded import COND, SCAN, WHILE
 from ..program import Quantity
 from . import counting
 from .amounts import amount
-from .kernel_text import KernelText, Names, running, scattered
+from .kernel_text import KernelText, Names, running
 
 
 class ShownStep:
@@ -34,15 +34,13 @@ class ShownStep:
             ]
         self.work = self._work()
         self.numbers = [m.item.number for m in kernel.members] if kernel else list(dict.fromkeys([item.number, *item.made()]))  # type: ignore[union-attr]
-        self.made = list(dict.fromkeys(self._stored())) if kernel else item.made()  # type: ignore[union-attr]
+        self.made = step.written()
         self.kind = "kernel" if kernel else self._kind(assembler)
         self.arrays: list[int] = []
         if kernel is not None:
             self.arrays = list(dict.fromkeys(a.operand.base for a in kernel.accesses.values()))
             notes = {n: note(q) for n, q in enumerate(program.quantities)}
             self.text = KernelText(kernel, name, notes).text()
-        elif item.kind == "scatter":  # type: ignore[union-attr]
-            self.text, self.arrays = scattered(program, item, name)
         elif item.kind == "cumulate":  # type: ignore[union-attr]
             self.text, self.arrays = running(program, item, name)
         elif self.inner:
@@ -56,7 +54,7 @@ class ShownStep:
         assert item is not None
         if item.product is not None:
             return "BLAS" if skinny.way_of(item.product, assembler.machine) is None else "product"
-        return {"scatter": "kernel", "cumulate": "kernel", "call": "NumPy", "literal": "constant"}.get(item.kind, item.kind)
+        return {"cumulate": "kernel", "call": "NumPy", "literal": "constant"}.get(item.kind, item.kind)
 
     def _work(self) -> counting.Work:
         item = self.step.item
@@ -106,12 +104,6 @@ class ShownStep:
             return f"{self.name}({', '.join(map(self.names.array, self.arrays))})"
         return self.name if self.inner else self.text
 
-    def _stored(self) -> Iterator[int]:
-        assert self.kernel is not None
-        group = self.kernel.group
-        yield from group.stored
-        yield from (m.item.number for m in group.others)
-
     def _call(self) -> str:
         item = self.step.item
         assert item is not None
@@ -151,7 +143,7 @@ class ShownStep:
     @property
     def stages(self) -> int | None:
         """How many times it passes through each row."""
-        return max(m.stage for m in self.kernel.members) + 1 if self.kernel else None
+        return self.kernel.stages if self.kernel else None
 
     @property
     def functions(self) -> str:
