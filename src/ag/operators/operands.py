@@ -45,8 +45,10 @@ def as_known(x: Any) -> Any:
 
 def as_floats(x: Any) -> Any:
     """x, an array or what stands for one, as floats."""
-    x = x if isinstance(x, Operand) else np.asarray(x)
-    return x if x.dtype.kind == "f" or (x.dtype.kind == "c" and isinstance(x, Operand)) else x.astype(float)
+    if isinstance(x, Operand):
+        return x.astype(float) if getattr(x, "dtype", np.dtype(float)).kind in "iub" else x
+    array = np.asarray(x)
+    return array if array.dtype.kind == "f" else array.astype(float)
 
 
 def zeros_like(x: Any) -> Any:
