@@ -55,8 +55,7 @@ class Cost:
         """Run it, and measure the machine."""
         shown: Shown = compiled.show(*args, **kwargs, stage="steps")
         program = shown.compiled
-        ends: list[Any] = []
-        compiled._key(args, kwargs, ends)
+        ends = compiled.given(args, kwargs)[1]
         declined = compiled.entry(*args, **kwargs)(_copied(ends)) is DECLINED  # copied, as it may take the memory of arguments
         times, runs = _times(compiled, args, kwargs)
         quantities = program.quantities
