@@ -12,14 +12,15 @@ import numpy as np
 from ..source import warn
 from ..transforms.arguments import owned
 from . import donation, interpreter
-from .assembling import HELD, Assembler, Block
-from .kernels.lowering import Item
+from .assembling import HELD, Assembler
 from .machine import entry, kept, native, workers
 from .passes import pipeline as passes
-from .program import Constant, Program
+from .program import Constant, Program, Quantity
 from .tape import running as tape
+from .tape.slots import in_order
 
 DECLINED = object()  # the program does not hold for these arguments
+FAILURES = (interpreter.Differs, ValueError, IndexError, ArithmeticError, TypeError)  # by which NumPy says that it does not
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p)
 
 
@@ -51,7 +52,7 @@ def by_numpy(program: Program) -> Callable[[Sequence[Any]], Any]:
         everything = [*arguments, *[fetch() for fetch in captured]]
         try:
             results = interpreter.run(program, everything)
-        except (interpreter.Differs, ValueError, IndexError, ArithmeticError, TypeError):
+        except FAILURES:
             return DECLINED
         if any(results[count:]):
             return DECLINED
@@ -103,7 +104,7 @@ class Machine:
         arrays = []
         for x, (_, dtype) in zip(arguments, self.types, strict=False):
             try:
-                arrays.append(_in_order(x) if type(x) is np.ndarray else np.array(x, dtype))
+                arrays.append(in_order(x) if type(x) is np.ndarray else np.array(x, dtype))
             except OverflowError:  # an integer of more than 64 bits, which the function may know what to do with
                 return DECLINED
         outputs = self.directly(arrays)
@@ -113,7 +114,7 @@ class Machine:
         """The outputs or DECLINED; None if the arguments are not arrays as they are expected, in row-major order."""
         outputs = [np.empty(shape, dtype) for shape, dtype in self.made]
         if self.captured:
-            arguments = [*arguments, *[_in_order(fetch()) for fetch in self.captured]]
+            arguments = [*arguments, *[in_order(fetch()) for fetch in self.captured]]
         if self.given:
             outputs = [y if p is None else donation.taken(arguments, p, y) for y, p in zip(outputs, self.given, strict=True)]
         try:
@@ -148,42 +149,25 @@ class Machine:
     def _numpy(self, k: int, table: int) -> int:
         """The step k, which NumPy computes."""
         block, item = self.assembler.calls[k]
+        q = item.quantity
+
+        def given(x: int | Constant, operand: Any) -> Any:
+            if isinstance(x, Constant):
+                return x.value
+            array = _at(table, block.slots[operand.base], block.program.quantities[x])
+            return array.item() if block.program.quantities[x].weak else array
+
         try:
             with np.errstate(all="ignore"):
-                return self._computed(block, item, table)
-        except (ValueError, IndexError, ArithmeticError, TypeError, np.linalg.LinAlgError):
+                value = interpreter.value_of(q, [given(x, o) for x, o in zip(q.inputs, item.operands, strict=True)])
+                _at(table, block.slots[item.number], q)[...] = value
+        except (*FAILURES, np.linalg.LinAlgError):
             return 1
-
-    def _computed(self, block: Block, item: Item, table: int) -> int:
-        q = item.quantity
-        given = [
-            x.value if isinstance(x, Constant) else self._array(block, x, operand, table)
-            for x, operand in zip(q.inputs, item.operands, strict=True)
-        ]
-        params = {**q.params, "kept": {}} if "kept" in q.params else q.params
-        value = q.op.plain(tuple(given), params)
-        target = _at(table, block.slots[item.number], q.shape, q.dtype)
-        if np.shape(value) != q.shape or (not q.weak and np.asarray(value).dtype != q.dtype):
-            return 1
-        target[...] = value
         return 0
 
-    def _array(self, block: Block, number: int, operand: Any, table: int) -> Any:
-        q = block.program.quantities[number]
-        array = _at(table, block.slots[operand.base], q.shape, q.dtype)
-        return array.item() if q.weak else array
 
-
-def _in_order(x: Any) -> np.ndarray:
-    """x as an array in row-major order that machine code can read: x itself, if it is one."""
-    if type(x) is np.ndarray and x.flags.c_contiguous and x.flags.aligned:
-        return x
-    return np.array(x, order="C")  # ascontiguousarray would give a number an axis
-
-
-def _at(table: int, slot: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """The array whose address stands in a slot of the table."""
+def _at(table: int, slot: int, q: Quantity) -> np.ndarray:
+    """The array of a quantity whose address stands in a slot of the table."""
     address = ctypes.c_uint64.from_address(table + 8 * slot).value
-    size = int(np.prod(shape, dtype=int)) * dtype.itemsize
-    memory = (ctypes.c_char * size).from_address(address)
-    return np.ndarray(shape, dtype, memory)
+    memory = (ctypes.c_char * (q.size * q.dtype.itemsize)).from_address(address)
+    return np.ndarray(q.shape, q.dtype, memory)

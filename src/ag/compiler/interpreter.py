@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .program import Constant, Program
+from .program import Constant, Program, Quantity
 
 
 class Differs(Exception):
@@ -38,12 +38,17 @@ def computed(program: Program, values: dict[int, Any]) -> Iterator[tuple[int, An
             x.item() if type(n) is int and program.quantities[n].weak and hasattr(x, "item") else x
             for n, x in zip(q.inputs, given, strict=True)
         ]
-        params = {**q.params, "kept": {}} if "kept" in q.params else q.params
-        value = q.op.plain(tuple(given), params)
-        shape, dtype = np.shape(value), np.asarray(value).dtype
-        if shape != q.shape or (not q.weak and dtype != q.dtype):
-            raise Differs(f"{q.op.name} gave {dtype}{list(shape)} where the trace foresaw {q.dtype}{list(q.shape)}")
-        yield number, value
+        yield number, value_of(q, given)
+
+
+def value_of(q: Quantity, inputs: Sequence[Any]) -> Any:
+    """What NumPy gives for a quantity. Raises Differs."""
+    params = {**q.params, "kept": {}} if "kept" in q.params else q.params
+    value = q.op.plain(tuple(inputs), params)
+    shape, dtype = np.shape(value), np.asarray(value).dtype
+    if shape != q.shape or (not q.weak and dtype != q.dtype):
+        raise Differs(f"{q.op.name} gave {dtype}{list(shape)} where the trace foresaw {q.dtype}{list(q.shape)}")
+    return value
 
 
 def lifetimes(program: Program) -> dict[int, list[int]]:

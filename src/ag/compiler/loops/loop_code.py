@@ -9,7 +9,7 @@ from ..kernels.addresses import aligned, size_of
 from ..kernels.lowering import Item
 from ..kernels.views import Operand
 from ..program import Constant, Program
-from .recorded import COND, OBJECT, SCAN, types_of
+from .recorded import COND, LOOPS, OBJECT, SCAN, split, types_of
 
 if TYPE_CHECKING:
     from ..assembling import Assembler, Block
@@ -27,8 +27,7 @@ class Loop:
         self.assembler, self.outer, self.item = assembler, outer, item
         self.op, self.params = item.quantity.op, item.quantity.params
         self.size = 0
-        names = ("yes", "no") if self.op is COND else ("body",) if self.op is SCAN else ("body", "going")
-        self.blocks = [block(self.params[name], k) for k, name in enumerate(names)]
+        self.blocks = [block(self.params[name], k) for k, name in enumerate(LOOPS[self.op])]
         self.body = self.blocks[0]
         self.offsets = [self._room(b.arena.size) for b in self.blocks]
         self.own: list[tuple[int, int]] = []  # slots of its own memory, and where that is within it
@@ -65,9 +64,10 @@ class Loop:
         x = block.program.outputs[k]
         return self.assembler.constant(x.value) if isinstance(x, Constant) else self.assembler.get(block.slots[x])
 
-    def _give(self, block: Block, numbers: list[int], operands: Any) -> None:
-        """Arguments of a body that stay the same."""
-        for number, x in zip(numbers, operands, strict=True):
+    def _give(self, block: Block, operands: list[Any]) -> None:
+        """The last arguments of a body, which stay the same."""
+        numbers = block.program.arguments
+        for number, x in zip(numbers[len(numbers) - len(operands) :], operands, strict=True):
             self.assembler.put(block.slots[number], self._address(x))
 
     def _truth(self, address: str) -> str:
@@ -132,20 +132,17 @@ class Steps(Loop):
 
     def emit(self) -> None:
         """The loop."""
-        a, body = self.assembler, self.body
-        arguments = body.program.arguments
-        operands = list(self.item.operands)
-        if self.is_scan:
-            count: Any = self.known
-            if count is None:
-                count = a.fresh()
-                a.emit(f"{count} = load i64, ptr {self._address(operands.pop(0))}")
-        init, rest = operands[: self.carries], operands[self.carries :]
-        slices, first = self.params.get("slices", 0), self.params.get("first", 0)
-        xs = [self._address(x) for x in rest[:slices]]
-        self._give(body, arguments[self.carries + slices :], rest[slices + first :])
-        if not self.is_scan:
-            self._give(self.blocks[1], self.blocks[1].program.arguments[self.carries :], rest[:first])
+        a = self.assembler
+        length, init, others = split(self.op, self.params, self.item.operands)
+        count: Any = self.known
+        if length:
+            count = a.fresh()
+            a.emit(f"{count} = load i64, ptr {self._address(length[0])}")
+        slices = self.params.get("slices", 0)
+        xs = [self._address(x) for x in others[0][:slices]]
+        others[0] = others[0][slices:]
+        for block, given in zip(self.blocks, others, strict=True):
+            self._give(block, given)
         for k, x in enumerate(init):
             self._begin(k, self._address(x))
         ys = {k: self._results(k, count) for k in range(self.carries, len(self.sizes))}
@@ -164,7 +161,7 @@ class Steps(Loop):
             more = self._truth(self._output(self.blocks[1], 0))
         a.emit(f"br i1 {more}, label %step{label}, label %after{label}")
         a.body.append(f"step{label}:")
-        self._step(i, count if self.is_scan else None, xs, ys)
+        self._step(i, count, xs, ys)
         following = a.fresh()
         a.emit(f"{following} = add i64 {i}, 1")
         a.emit(f"store i64 {following}, ptr {counter}")
@@ -253,13 +250,13 @@ class Choice(Loop):
 
     def emit(self) -> None:
         """The branch."""
-        a, first = self.assembler, self.params["first"]
-        pred, *constants = self.item.operands
+        a = self.assembler
+        (pred,), _, others = split(self.op, self.params, self.item.operands)
         label = next(a.names)
         a.emit(f"br i1 {self._truth(self._address(pred))}, label %yes{label}, label %no{label}")
-        for name, block, given in zip(("yes", "no"), self.blocks, (constants[:first], constants[first:]), strict=True):
+        for name, block, given in zip(LOOPS[COND], self.blocks, others, strict=True):
             a.body.append(f"{name}{label}:")
-            self._give(block, block.program.arguments, given)
+            self._give(block, given)
             written: set[Any] = set()
             copied = []
             for k, x in enumerate(block.program.outputs):

@@ -247,8 +247,8 @@ def _repeated(going: Callable[[list[Any]], Any], f: Callable[[list[Any]], list[A
     kinds = [kind_of(x) for x in init]
     test = Body(lambda *carry: [going(list(carry))], kinds)
     body = Body(lambda *carry: f(list(carry)), kinds)
-    params = {"going": test.program, "body": body.program, "carries": len(init), "first": len(test.constants)}
-    inputs = [*init, *test.constants, *body.constants]
+    params = {"body": body.program, "going": test.program, "carries": len(init), "first": len(body.constants)}
+    inputs = [*init, *body.constants, *test.constants]
     *ends, count = recorded_loop(WHILE, inputs, params, [*body.types, ((), np.dtype(np.int64))])
     if not body.captured and not any(isinstance(x, Node) for x in init):
         return list(ends)

@@ -82,25 +82,15 @@ def replayed(
     new = trace.program
     moved: list[int | Constant] = []
 
-    def places(numbers: list[int]) -> Iterator[int]:
-        return (x for n in numbers if type(x := moved[n]) is int)
-
     with trace:
         for q in program.quantities:
-            inputs = tuple([moved[x] if type(x) is int else x for x in q.inputs])
+            again = q.renumbered(moved)
             result = None
             if concerns(program, q):
                 trace.place = q.place
-                result = change(q, [_traced(trace, x) for x in inputs])
-            if result is None:
-                moved.append(len(new.quantities))
-                new.quantities.append(q.of(inputs))
-            else:
-                moved.append(trace.given(result))
-    new.arguments = [*places(program.arguments), *new.arguments]
-    new.captured = program.captured + new.captured
-    new.outputs = [moved[x] if type(x) is int else x for x in program.outputs]
-    new.expected = [*places(program.expected), *new.expected]
+                result = change(q, [_traced(trace, x) for x in again.inputs])
+            moved.append(trace.given(trace.added(again) if result is None else result))
+    new.stands_for(program, moved)
     return new
 
 
@@ -158,12 +148,9 @@ def without_dead_code(program: Program) -> Program:
                 q = loops[number][0]
             elif q.op is RESULT:
                 k = loops[q.inputs[0]][1][q.params["k"]]
-                q = Quantity(q.op, q.inputs, {"k": k}, q.shape, q.dtype, q.weak, q.place, q.name)
-            new.quantities.append(q.of(tuple([moved[x] if type(x) is int else x for x in q.inputs])))
-    new.captured = list(program.captured)
-    new.arguments = [moved[x] for x in program.arguments]
-    new.outputs = [moved[x] if type(x) is int else x for x in program.outputs]
-    new.expected = [moved[x] for x in program.expected]
+                q = q.of(q.inputs, {"k": k})
+            new.quantities.append(q.renumbered(moved))
+    new.stands_for(program, moved)
     return new
 
 
@@ -202,5 +189,5 @@ def _with_optimized_bodies(program: Program, optimized: Pass = optimized) -> Pro
     new.quantities = []
     for q in program.quantities:
         params = {key: optimized(value) if isinstance(value, Program) else value for key, value in q.params.items()}
-        new.quantities.append(Quantity(q.op, q.inputs, params, q.shape, q.dtype, q.weak, q.place, q.name))
+        new.quantities.append(q.of(q.inputs, params))
     return new

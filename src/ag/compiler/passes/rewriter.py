@@ -70,16 +70,12 @@ class Rewriter:
             if q.op is None:
                 moved.append(self.appended(q))
                 continue
-            inputs = tuple([moved[x] if type(x) is int else x for x in q.inputs])
             self.place = q.place
-            moved.append(self.added(q.of(inputs)))
-        result = self.program
-        result.captured = list(program.captured)
-        result.arguments = [moved[x] for x in program.arguments]  # type: ignore[misc]
-        result.outputs = [moved[x] if type(x) is int else x for x in program.outputs]
-        expected = [moved[x] for x in program.expected]
-        result.expected = [self.quantity_of(x) for x in dict.fromkeys(expected) if type(x) is int or x.value]  # type: ignore[union-attr]
-        return result
+            moved.append(self.added(q.renumbered(moved)))
+        self.program.stands_for(program, moved)
+        expected = dict.fromkeys(moved[x] for x in program.expected)
+        self.program.expected = [self.quantity_of(x) for x in expected if type(x) is int or x.value]  # type: ignore[union-attr]
+        return self.program
 
     # ------------------------------------------------------------------ what rules ask for
 

@@ -52,12 +52,7 @@ def _not_broadcast(w: Rewriter, q: Quantity) -> Value | None:
             shapes = [w[y].shape for j, y in enumerate(inputs) if j != i]
             if not w[source].weak and (q.shape in shapes or np.broadcast_shapes(w[source].shape, *shapes) == q.shape):
                 inputs[i] = source
-    return _again(w, q, *inputs) if tuple(inputs) != q.inputs else None
-
-
-def _again(w: Rewriter, q: Quantity, *inputs: Value) -> Value:
-    """The same row of other inputs."""
-    return w.added(q.of(inputs))
+    return w.added(q.of(tuple(inputs))) if tuple(inputs) != q.inputs else None
 
 
 # ---------------------------------------------------------------------- numbers and choices
