@@ -160,7 +160,7 @@ def test_every_instruction(dtype):
 
 
 SOME = [
-    *instructions.COMMON, *[instructions.Load(type) for type in instructions.DTYPES], *[instructions.Store(type) for type in instructions.DTYPES],
+    *instructions.COMMON, *[instructions.load(type) for type in instructions.DTYPES], *[instructions.store(type) for type in instructions.DTYPES],
     instructions.Instruction("exp(x)", ("double",), ("double",), "double"), instructions.Instruction("sin(x)", ("float",), ("float",), "float"),
     instructions.Instruction("less(x, y)", ("double", "double"), ("double", "double"), "i1"),
 ]  # fmt: skip

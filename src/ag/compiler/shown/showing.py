@@ -88,7 +88,7 @@ class Shown:
         if isinstance(self.run, Machine):
             return code
         if isinstance(self.run, Tape):
-            runs = sum(len(run.numbers) for run in self.run.runs)
+            runs = sum(run.times for run in self.run.runs)
             return f"a tape of {runs} instructions in {len(self.run.runs)} runs; when it is called often, {code}"
         if native.available():
             return "NumPy, whose BLAS was not found: the steps, kernels and IR below are what would be compiled"
