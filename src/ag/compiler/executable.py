@@ -86,18 +86,19 @@ class Machine:
         self.captured = program.captured
         self.made = [(quantities[n].shape, quantities[n].dtype) for n in a.outputs]
         self.results = [self._result(x) for x in program.outputs]
-        self.kinds = [self._kind(x) for x in program.outputs]
         # What is asked for twice is two arrays.
-        self.again = {k for k, r in enumerate(self.results) if self.kinds[k] == "array" and r in self.results[:k]}
-        self.simple = self.results == list(range(len(self.made))) and set(self.kinds) <= {"array"}
+        self.again = {k for k, r in enumerate(self.results) if r[1] == "array" and r in self.results[:k]}
+        self.simple = self.results == [(k, "array") for k in range(len(self.made))]
 
-    def _result(self, x: int | Constant) -> Any:
-        """Where a result comes from: the number of an output, or of an argument below 0, or a constant."""
+    def _result(self, x: int | Constant) -> tuple[Any, str]:
+        """Where a result comes from: the number of an output, or of an argument below 0, or a constant; and its kind."""
         if isinstance(x, Constant):
-            return x
+            return x, "constant"
+        q = self.program.quantities[x]
+        kind = "weak" if q.weak else "array" if q.shape else "number"
         if x in self.assembler.outputs:
-            return self.assembler.outputs.index(x)
-        return ~self.program.arguments.index(x)
+            return self.assembler.outputs.index(x), kind
+        return ~self.program.arguments.index(x), kind
 
     def __call__(self, arguments: Sequence[Any]) -> Any:
         """The outputs for arguments of any kind, or DECLINED."""
@@ -131,7 +132,7 @@ class Machine:
             return None if status == entry.UNEXPECTED else DECLINED
         if self.simple:
             return outputs
-        results = [self._taken(r, kind, arguments, outputs) for r, kind in zip(self.results, self.kinds, strict=True)]
+        results = [self._taken(r, kind, arguments, outputs) for r, kind in self.results]
         return [results[k].copy() if k in self.again else y for k, y in enumerate(results)] if self.again else results
 
     def _taken(self, result: Any, kind: str, arrays: Sequence[Any], outputs: list[Any]) -> Any:
@@ -139,12 +140,6 @@ class Machine:
             return result.value
         y = outputs[result] if result >= 0 else arrays[~result].copy()
         return y if kind == "array" else y.item() if kind == "weak" else y[()]
-
-    def _kind(self, x: int | Constant) -> str:
-        if isinstance(x, Constant):
-            return "constant"
-        q = self.program.quantities[x]
-        return "weak" if q.weak else "array" if q.shape else "number"
 
     def _numpy(self, k: int, table: int) -> int:
         """The step k, which NumPy computes."""
@@ -169,5 +164,5 @@ class Machine:
 def _at(table: int, slot: int, q: Quantity) -> np.ndarray:
     """The array of a quantity whose address stands in a slot of the table."""
     address = ctypes.c_uint64.from_address(table + 8 * slot).value
-    memory = (ctypes.c_char * (q.size * q.dtype.itemsize)).from_address(address)
+    memory: Any = (ctypes.c_char * q.nbytes).from_address(address)
     return np.ndarray(q.shape, q.dtype, memory)

@@ -39,6 +39,11 @@ class Quantity(Shaped):
         self.place, self.name = place, name
 
     @property
+    def nbytes(self) -> int:
+        """How much memory it takes."""
+        return self.size * int(self.dtype.itemsize)
+
+    @property
     def source(self) -> Source | None:
         """The line of the user's program that made it."""
         return None if self.place is None else locate(*self.place)

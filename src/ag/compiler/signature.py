@@ -83,30 +83,20 @@ class Watched:
             return
         seen.add(id(f))
         is_own = f.__code__.co_filename.startswith(PACKAGE)
-        for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+        homes: list[tuple[Any, str]] = list(zip(f.__closure__ or (), f.__code__.co_freevars, strict=True))
+        if not is_own:
+            homes += [(f.__globals__, name) for name in _names(f.__code__) if name in f.__globals__]
+        for home, name in homes:
             try:
-                self._look(cell, name, cell.cell_contents, seen)
+                value = home[name] if type(home) is dict else home.cell_contents
             except ValueError:  # a variable that has no value yet
-                self.entries.append((cell, name, None))
-                continue
-            if not is_own:
-                self._number(name, cell.cell_contents)
-        if is_own:
-            return
-        for name in _names(f.__code__):
-            if name in f.__globals__:
-                self._look(f.__globals__, name, f.__globals__[name], seen)
-                self._number(name, f.__globals__[name])
-
-    def _number(self, name: str, value: Any) -> None:
-        if isinstance(value, (bool, int, float, complex, np.generic)):
-            self.numbers.append((name, value))
-
-    def _look(self, home: Any, name: str, value: Any, seen: set[int]) -> None:
-        if _is_plain(value):
-            self.entries.append((home, name, value))
-        elif callable(value) and not isinstance(value, type):
-            self._walk(value, seen)
+                value = None
+            if _is_plain(value):
+                self.entries.append((home, name, value))
+            elif callable(value) and not isinstance(value, type):
+                self._walk(value, seen)
+            if not is_own and isinstance(value, (int, float, complex, np.generic)):
+                self.numbers.append((name, value))
 
     def changed(self) -> str | None:
         """The name that is bound to something else; None if there is none."""

@@ -36,7 +36,7 @@ def _result(loop: Traced, k: int, q: Quantity, length: int) -> Traced:
 
 
 def _fits(q: Quantity, length: int) -> bool:
-    return q.size * q.dtype.itemsize * length <= MOST
+    return q.nbytes * length <= MOST
 
 
 # ---------------------------------------------------------------------- products that are kept

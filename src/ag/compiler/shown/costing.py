@@ -61,7 +61,7 @@ class Cost:
         times, runs = _times(compiled, args, kwargs)
         quantities = program.quantities
         results = {x for x in program.outputs if isinstance(x, int)} - set(program.arguments)
-        least = sum(quantities[n].size * quantities[n].dtype.itemsize for n in [*program.arguments, *results])
+        least = sum(quantities[n].nbytes for n in [*program.arguments, *results])
         floats = {str(q.dtype) for q in quantities if q.dtype.kind in "fc" and not q.weak}
         dtype = "float32" if floats and floats <= {"float32", "complex64"} else "float64"
         threads = max([s.threads or 1 for s in shown.every()], default=1)
