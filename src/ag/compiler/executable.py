@@ -45,18 +45,14 @@ def prepare(program: Program, donated: list[int]) -> Callable[[Sequence[Any]], A
 
 def by_numpy(program: Program) -> Callable[[Sequence[Any]], Any]:
     """The program through NumPy."""
-    captured = program.captured
-    count = len(program.outputs)
 
     def run(arguments: Sequence[Any]) -> Any:
-        everything = [*arguments, *[fetch() for fetch in captured]]
+        everything = [*arguments, *[fetch() for fetch in program.captured]]
         try:
             results = interpreter.run(program, everything)
         except FAILURES:
             return DECLINED
-        if any(results[count:]):
-            return DECLINED
-        return owned(results[:count], everything)
+        return owned(results, everything)
 
     return run
 

@@ -11,11 +11,11 @@ from .program import Constant, Program, Quantity
 
 
 class Differs(Exception):
-    """A quantity has not the shape or dtype that the trace foresaw: its shape depends on values."""
+    """The program does not hold for these numbers: a quantity is not what it expects, or has another shape or dtype."""
 
 
 def run(program: Program, arguments: Sequence[Any]) -> list[Any]:
-    """The outputs of the program, then what it expects to be 0. Values are dropped when nothing needs them any more."""
+    """The outputs of the program. Values are dropped when nothing needs them any more. Raises Differs where it does not hold."""
     values: dict[int, Any] = {}
     last = lifetimes(program)
     with np.errstate(all="ignore"):
@@ -25,7 +25,9 @@ def run(program: Program, arguments: Sequence[Any]) -> list[Any]:
             values[number] = value
             for x in last.get(number, ()):
                 del values[x]
-    return [x.value if isinstance(x, Constant) else values[x] for x in (*program.outputs, *program.expected)]
+    if any(values[x] for x in program.expected):
+        raise Differs("what is expected to be 0 is not")
+    return [x.value if isinstance(x, Constant) else values[x] for x in program.outputs]
 
 
 def computed(program: Program, values: dict[int, Any]) -> Iterator[tuple[int, Any]]:

@@ -31,6 +31,7 @@ class Loop:
         self.body = self.blocks[0]
         self.offsets = [self._room(b.arena.size) for b in self.blocks]
         self.own: list[tuple[int, int]] = []  # slots of its own memory, and where that is within it
+        self.sizes = [size_of(*kind) for kind in types_of(self.body.program)]
 
     def _room(self, size: int) -> int:
         offset = self.size
@@ -42,6 +43,10 @@ class Loop:
         slot = self.assembler.slot()
         self.own.append((slot, self._room(size)))
         return slot
+
+    def _end(self, k: int) -> int:
+        """The slot of a result."""
+        return self.outer.slots[self.item.results[k]] if k in self.item.results else self._memory(self.sizes[k])
 
     def place(self, base: int) -> None:
         """Write in the table where all is that stays where it is. ``base``: of its memory in the arena."""
@@ -77,10 +82,24 @@ class Loop:
         a.emit(f"{truth} = icmp ne i8 {value}, 0")
         return truth
 
-    def _run(self, block: Block) -> None:
+    def _run(self, block: Block, places: dict[int, str]) -> None:
+        """A body, whose outputs are to stand in these places: they are written there at once, or copied."""
+        direct = _direct(block)
+        for k, place in places.items():
+            if direct[k]:
+                self.assembler.put(block.slots[block.program.outputs[k]], place)  # type: ignore[index]
         block.emit()
         for number in block.program.expected:
             self.assembler.check(block, number)
+        for k, place in places.items():
+            if not direct[k]:
+                self.assembler.copy(place, self._output(block, k), self.sizes[k])
+
+
+def _direct(block: Block) -> list[bool]:
+    """Can an output be written at once where it is to stand? What is asked for twice only once."""
+    outputs = block.program.outputs
+    return [x in block.outputs and x not in outputs[:k] for k, x in enumerate(outputs)]
 
 
 class Steps(Loop):
@@ -90,15 +109,9 @@ class Steps(Loop):
         super().__init__(assembler, outer, item, block)
         program = self.body.program
         self.carries = self.params["carries"]
-        self.kinds = types_of(program)
-        self.sizes = [size_of(*kind) for kind in self.kinds]
         self.is_scan = self.op is SCAN
         self.known = self.params["length"] if self.is_scan else None
-        claimed: set[Any] = set()
-        self.direct: list[bool] = []  # is the output written at once where it is to stand?
-        for x in program.outputs:
-            self.direct.append(x in self.body.outputs and x not in claimed)
-            claimed.add(x)
+        self.direct = _direct(self.body)
         accumulated = self.body.fused.lowered.accumulated
         self.summed = [
             self.direct[k] and accumulated.get(program.outputs[k]) == program.arguments[k] for k in range(self.carries)
@@ -108,7 +121,10 @@ class Steps(Loop):
         self.ends = [self._end(k) for k in range(self.carries)]
         self.others = [self._memory(0 if self._stays(k) or self.summed[k] else self.sizes[k]) for k in range(self.carries)]
         # ... and of the place where the next is written.
-        self.next = [self._written(k) if self.direct[k] else assembler.slot() for k in range(self.carries)]
+        self.next = [
+            self.body.slots[program.outputs[k]] if self.direct[k] else assembler.slot()  # type: ignore[index]
+            for k in range(self.carries)
+        ]
         if not self.is_scan:
             going = self.blocks[1]
             self.own += [(going.slots[x], self._room(1)) for x in going.outputs]
@@ -117,15 +133,6 @@ class Steps(Loop):
     def _stays(self, k: int) -> bool:
         """Is this part of the carry what it was?"""
         return self.body.program.outputs[k] == self.body.program.arguments[k]
-
-    def _end(self, k: int) -> int:
-        return self.outer.slots[self.item.results[k]] if k in self.item.results else self._memory(self.sizes[k])
-
-    def _written(self, k: int) -> int:
-        """The slot of what the body computes for an output."""
-        x = self.body.program.outputs[k]
-        assert isinstance(x, int)
-        return self.body.slots[x]
 
     def _exchanged(self, k: int) -> bool:
         return self.sizes[k] > SMALL and not self._stays(k) and not self.summed[k]
@@ -157,7 +164,7 @@ class Steps(Loop):
         if self.is_scan:
             a.emit(f"{more} = icmp slt i64 {i}, {count}")
         else:
-            self._run(self.blocks[1])
+            self._run(self.blocks[1], {})
             more = self._truth(self._output(self.blocks[1], 0))
         a.emit(f"br i1 {more}, label %step{label}, label %after{label}")
         a.body.append(f"step{label}:")
@@ -183,14 +190,7 @@ class Steps(Loop):
         for number, x in zip(arguments[self.carries :], xs, strict=False):
             q = body.program.quantities[number]
             a.put(body.slots[number], a.at(x, i, size_of(q.shape, q.dtype)))
-        places = {k: y if k in self.unread else a.at(y, i, self.sizes[k]) for k, y in ys.items()}
-        for k, place in places.items():
-            if self.direct[k]:
-                a.put(self._written(k), place)
-        self._run(body)
-        for k, place in places.items():
-            if not self.direct[k]:
-                a.copy(place, self._output(body, k), self.sizes[k])
+        self._run(body, {k: y if k in self.unread else a.at(y, i, self.sizes[k]) for k, y in ys.items()})
         moving = [k for k in range(self.carries) if not self._stays(k)]
         for k in moving:
             if not self.direct[k]:
@@ -243,10 +243,7 @@ class Choice(Loop):
 
     def __init__(self, assembler: Assembler, outer: Block, item: Item, block: Callable[[Program, int], Block]) -> None:
         super().__init__(assembler, outer, item, block)
-        self.sizes = [size_of(*kind) for kind in types_of(self.body.program)]
-        self.targets = [
-            outer.slots[item.results[k]] if k in item.results else self._memory(n) for k, n in enumerate(self.sizes)
-        ]
+        self.targets = [self._end(k) for k in range(len(self.sizes))]
 
     def emit(self) -> None:
         """The branch."""
@@ -257,17 +254,7 @@ class Choice(Loop):
         for name, block, given in zip(LOOPS[COND], self.blocks, others, strict=True):
             a.body.append(f"{name}{label}:")
             self._give(block, given)
-            written: set[Any] = set()
-            copied = []
-            for k, x in enumerate(block.program.outputs):
-                if x in block.outputs and x not in written:
-                    written.add(x)
-                    a.put(block.slots[x], a.get(self.targets[k]))
-                else:
-                    copied.append(k)
-            self._run(block)
-            for k in copied:
-                a.copy(a.get(self.targets[k]), self._output(block, k), self.sizes[k])
+            self._run(block, dict(enumerate(map(a.get, self.targets))))
             a.emit(f"br label %joined{label}")
         a.body.append(f"joined{label}:")
 

@@ -19,7 +19,7 @@ from ...operators.table import Operator
 from ...reach import Reach
 from ...traced import Traced
 from ...transforms.opaque import is_float
-from .. import interpreter
+from ..interpreter import run
 from ..program import Constant, Program, Quantity
 from ..tracing import Trace, user_place
 
@@ -42,15 +42,6 @@ def boxed(content: Any) -> np.ndarray:
 # ---------------------------------------------------------------------- what they compute
 
 
-def _ran(body: Program, given: Sequence[Any]) -> list[Any]:
-    """The outputs of a body, in NumPy."""
-    count = len(body.outputs)
-    results = interpreter.run(body, given)
-    if any(results[count:]):
-        raise interpreter.Differs("a step of a loop does not hold for these numbers")
-    return results[:count]
-
-
 def _scan(*inputs: Any, body: Program, length: int | None, reverse: bool, carries: int, slices: int) -> Any:
     """The last carry, and the ys of all steps."""
     rest = list(inputs)
@@ -59,7 +50,7 @@ def _scan(*inputs: Any, body: Program, length: int | None, reverse: bool, carrie
     xs = [x[()].content if x.dtype == OBJECT else x for x in xs]
     rows: list[Any] = [None] * max(n, 0)
     for i in reversed(range(n)) if reverse else range(n):
-        outputs = _ran(body, [*carry, *[x[i] for x in xs], *constants])
+        outputs = run(body, [*carry, *[x[i] for x in xs], *constants])
         carry, rows[i] = outputs[:carries], outputs[carries:]
     kinds = types_of(body)[carries:]
     ys = [
@@ -72,14 +63,14 @@ def _while(*inputs: Any, body: Program, going: Program, carries: int, first: int
     """The last carry, and the number of steps."""
     carry, constants, more = list(inputs[:carries]), inputs[carries : carries + first], inputs[carries + first :]
     count = 0
-    while _ran(going, [*carry, *more])[0]:
-        carry = _ran(body, [*carry, *constants])
+    while run(going, [*carry, *more])[0]:
+        carry = run(body, [*carry, *constants])
         count += 1
     return boxed([*carry, np.int64(count)])
 
 
 def _cond(pred: Any, *constants: Any, yes: Program, no: Program, first: int) -> Any:
-    return boxed(_ran(yes, constants[:first]) if pred else _ran(no, constants[first:]))
+    return boxed(run(yes, constants[:first]) if pred else run(no, constants[first:]))
 
 
 SCAN = Operator("scan", _scan, Zero())

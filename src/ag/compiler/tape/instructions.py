@@ -40,30 +40,31 @@ END = "end"  # of the tape
 Step = Instruction | str
 
 
-def _simple(kernel: str, count: int = 1, type: str = "double", source: str = "slots", target: str = "slots") -> Instruction:
+def simple(kernel: str, count: int = 1, type: str = "double", source: str = "slots", target: str = "slots") -> Instruction:
+    """A kernel of so many operands, all of one type."""
     return Instruction(kernel, (type,) * count, (type,) * count, type, source, target)
 
 
 def load(type: str) -> Instruction:
     """Elements of an array into slots."""
-    return _simple("x", type=type, source="array")
+    return simple("x", type=type, source="array")
 
 
 def store(type: str) -> Instruction:
     """Slots into the elements of an array."""
-    return _simple("x", type=type, target="array")
+    return simple("x", type=type, target="array")
 
 
 def expect(type: str) -> Instruction:
     """Slots that have to hold 0."""
-    return _simple("x", type=type, target="zero")
+    return simple("x", type=type, target="zero")
 
 
-COPY = _simple("x", type="i64")  # of slots of any type
+COPY = simple("x", type="i64")  # of slots of any type
 # What nearly every tape is made of is compiled at once, so that few programs need code of their own.
 COMMON: tuple[Step, ...] = (
-    END, COPY, expect("double"), load("double"), store("double"), _simple("-x"), _simple("x * y + z", 3),
-    *[_simple(f"x {sign} y", 2) for sign in "+-*/"],
+    END, COPY, expect("double"), load("double"), store("double"), simple("-x"), simple("x * y + z", 3),
+    *[simple(f"x {sign} y", 2) for sign in "+-*/"],
 )  # fmt: skip
 
 _addresses: dict[Step, int] = {}

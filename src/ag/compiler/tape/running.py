@@ -20,7 +20,7 @@ from ..kernels.addresses import type_of
 from ..machine import entry
 from ..program import Program
 from . import instructions
-from .instructions import COPY, END, Instruction, Step, expect, load, store
+from .instructions import COPY, END, Instruction, Step, expect, load, simple, store
 from .scalars import NotScalar, Scalars
 from .slots import Arena, Layout, in_order
 
@@ -158,7 +158,7 @@ def with_products_in_sums(scalars: Scalars) -> list[Any]:
             if inner is None or inner[0].kernel != "x * y" or uses[product] > 1:
                 continue
             if inner[0].stored == instruction.stored == (type, type):
-                made[number] = Instruction("x * y + z", (type,) * 3, (type,) * 3, type), (*inner[1], other)
+                made[number] = simple("x * y + z", 3, type), (*inner[1], other)
                 break
     return made
 
