@@ -16,11 +16,9 @@ class Differs(Exception):
 
 def run(program: Program, arguments: Sequence[Any]) -> list[Any]:
     """The outputs of the program. Values are dropped when nothing needs them any more. Raises Differs where it does not hold."""
-    values: dict[int, Any] = {}
+    values: dict[int, Any] = dict(zip(program.arguments, arguments, strict=True))
     last = lifetimes(program)
     with np.errstate(all="ignore"):
-        for number, value in zip(program.arguments, arguments, strict=True):
-            values[number] = value
         for number, value in computed(program, values):
             values[number] = value
             for x in last.get(number, ()):
@@ -56,12 +54,8 @@ def value_of(q: Quantity, inputs: Sequence[Any]) -> Any:
 def lifetimes(program: Program) -> dict[int, list[int]]:
     """For each quantity those that nothing needs after it."""
     kept = set(program.results())
-    last: dict[int, int] = {}
-    for number in range(len(program.quantities)):
-        for x in program.inputs_of(number):
-            last[x] = number
     dropped: dict[int, list[int]] = {}
-    for x, number in last.items():
-        if x not in kept:
-            dropped.setdefault(number, []).append(x)
+    for x, users in enumerate(program.consumers()):
+        if users and x not in kept:
+            dropped.setdefault(users[-1], []).append(x)
     return dropped

@@ -15,11 +15,28 @@ import numpy as np
 from ..node import Shaped
 from ..source import Source, expression, locate
 
+PYTHON = frozenset((bool, int, float, complex))
+
 
 class Constant(NamedTuple):
     """A number among the inputs of a quantity: Python's, which takes the dtype of what it meets, or NumPy's."""
 
     value: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Nothing, but of an array of NumPy's."""
+        return () if self.weak else np.shape(self.value)
+
+    @property
+    def dtype(self) -> Any:
+        """What it has where it meets nothing else."""
+        return np.asarray(self.value).dtype
+
+    @property
+    def weak(self) -> bool:
+        """Is it a number of Python's?"""
+        return type(self.value) in PYTHON
 
 
 class Quantity(Shaped):
@@ -104,6 +121,10 @@ class Program:
         self.outputs: list[int | Constant] = []
         self.expected: list[int] = []
         self.captured: list[Callable[[], Any]] = []
+
+    def __getitem__(self, x: int | Constant) -> Any:
+        """The quantity of a number; a constant is itself."""
+        return self.quantities[x] if type(x) is int else x
 
     def inputs_of(self, number: int) -> list[int]:
         """The quantities that a quantity is computed from."""

@@ -135,9 +135,8 @@ class Trace:
         """op(*inputs, **params) as the next quantity."""
         indices = INDEXED.get(op.name, len(inputs))
         numbers = tuple([self.given(x) if i < indices else self.index(x) for i, x in enumerate(inputs)])
-        quantities = self.program.quantities
         try:
-            kind = abstract(op, [quantities[x] if type(x) is int else x for x in numbers], params)
+            kind = abstract(op, list(map(self.program.__getitem__, numbers)), params)
         except ValueError as error:
             raise calls.mismatch(op, tuple(inputs), error) from None
         if kind[1].kind == "c":

@@ -82,13 +82,7 @@ LOOPS = {SCAN: ("body",), WHILE: ("body", "going"), COND: ("yes", "no")}  # and 
 
 def types_of(program: Program) -> list[Type]:
     """Shape and dtype of each output."""
-    found: list[Type] = []
-    for x in program.outputs:
-        if isinstance(x, Constant):
-            found.append((np.shape(x.value), np.asarray(x.value).dtype))
-        else:
-            found.append((program.quantities[x].shape, program.quantities[x].dtype))
-    return found
+    return [(y.shape, y.dtype) for y in map(program.__getitem__, program.outputs)]
 
 
 # ---------------------------------------------------------------------- how they are recorded

@@ -100,9 +100,7 @@ def work_of(program: Program, step: Step, plan: Plan | None) -> Work:
 def repeated(times: int, works: list[Work]) -> Work:
     """The work of a loop with so many steps, each of which does all of this."""
     counts = [w.operations for w in works]
-    functions: Counter[str] = Counter()
-    for w in works:
-        functions.update({name: times * count for name, count in w.functions.items()})
+    functions = Counter({name: times * n for name, n in sum((w.functions for w in works), Counter()).items()})
     operations = None if None in counts else times * sum(n for n in counts if n is not None)
     return Work(operations, functions, times * sum(w.read for w in works), times * sum(w.written for w in works))
 

@@ -208,11 +208,8 @@ class Shown:
         read, written = amount(s.work.read, "B"), amount(s.work.written, "B")
         return "  " * s.depth + s.name, s.kind, s.space, lanes, stages, threads, read, written, operations, s.functions
 
-    def _kernels_text(self) -> Iterator[str]:
-        for k, s in enumerate(self.every()):
-            if k:
-                yield ""
-            yield from s.text.split("\n")
+    def _kernels_text(self) -> list[str]:
+        return "\n\n".join(s.text for s in self.every()).split("\n")
 
     def __str__(self) -> str:
         return self.text()

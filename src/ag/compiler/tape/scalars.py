@@ -132,13 +132,16 @@ class Scalars:
     def _moved(self, q: Quantity) -> Any:
         """The numbers of a quantity that has those of its inputs in other places."""
         name = q.op.name
-        if name in CASTS and self._dtype(q.inputs[0]) == q.dtype:
+        if name in CASTS and self.program[q.inputs[0]].dtype == q.dtype:
             return self._array(q.inputs[0], q.dtype)
         place = PLACES.get(name)
         if place is not None:
-            result = place(self, q, [self._array(x, q.dtype) for x in q.inputs])
+            given = [self._array(x, q.dtype) for x in q.inputs]
+            if name == "index_add":
+                given[1] = self._combined(simple("x + y", 2, type_of(q.dtype)), np.asarray(given[0])[_template(q)], given[1])
+            result = place(q, given)
             return result if q.shape else int(result)
-        if name in KERNELS and self._dtype(q.inputs[0]) == q.dtype:
+        if name in KERNELS and self.program[q.inputs[0]].dtype == q.dtype:
             return self._reduced(q)
         if name == "matmul":
             return self._product(q)
@@ -172,9 +175,6 @@ class Scalars:
         result = self._folded(simple("x + y", 2, type), np.moveaxis(terms, -2, 0))
         return result.reshape(q.shape) if q.shape else int(result.item())
 
-    def _dtype(self, x: int | Constant) -> Any:
-        return self.program.quantities[x].dtype if isinstance(x, int) else np.asarray(x.value).dtype
-
     def _array(self, x: int | Constant, dtype: Any) -> Any:
         """The numbers of an input of this dtype."""
         if isinstance(x, int):
@@ -195,12 +195,12 @@ class Scalars:
         return found
 
     def _new_instruction(self, q: Quantity) -> Any:
-        kernel = kernel_of(q, [q.dtype, *map(self._dtype, q.inputs)])
-        if kernel is None or (q.op.name in CASTS and self._dtype(q.inputs[0]) == q.dtype):
+        program = self.program
+        kernel = kernel_of(q, [q.dtype, *[program[x].dtype for x in q.inputs]])
+        if kernel is None or (q.op.name in CASTS and program[q.inputs[0]].dtype == q.dtype):
             return None
-        quantities = self.program.quantities
-        types, _ = types_of(kernel, q.dtype, [quantities[x] if isinstance(x, int) else x for x in q.inputs])
-        stored = [type_of(quantities[x].dtype) if isinstance(x, int) else t for x, t in zip(q.inputs, types, strict=True)]
+        types, _ = types_of(kernel, q.dtype, list(map(program.__getitem__, q.inputs)))
+        stored = [type_of(program[x].dtype) if isinstance(x, int) else t for x, t in zip(q.inputs, types, strict=True)]
         return Instruction(kernel, tuple(stored), tuple(types), type_of(q.dtype)), types
 
     def _elementwise(self, q: Quantity, instruction: Instruction, types: list[str]) -> Any:
@@ -244,27 +244,21 @@ def _template(q: Quantity) -> Any:
     return template
 
 
-def _index_set(s: Scalars, q: Quantity, inputs: list[Any]) -> Any:
-    result = np.array(inputs[0])
-    result[_template(q)] = inputs[1]
-    return result
-
-
-def _index_add(s: Scalars, q: Quantity, inputs: list[Any]) -> Any:
-    result, template = np.array(inputs[0]), _template(q)
-    result[template] = s._combined(simple("x + y", 2, type_of(q.dtype)), result[template], inputs[1])
+def _put(q: Quantity, x: list[Any]) -> Any:
+    result = np.array(x[0])
+    result[_template(q)] = x[1]
     return result
 
 
 # What only moves elements is done by NumPy, with their numbers in place of their values.
 PLACES: dict[str, Any] = {
-    "getitem": lambda s, q, x: np.asarray(x[0])[_template(q)],
-    "reshape": lambda s, q, x: np.reshape(x[0], q.shape),
-    "permute_dims": lambda s, q, x: np.transpose(x[0], q.params["axes"]),
-    "broadcast_to": lambda s, q, x: np.broadcast_to(x[0], q.shape),
-    "flip": lambda s, q, x: np.flip(x[0], q.params["axis"]),
-    "stack": lambda s, q, x: np.stack(x, q.params["axis"]),
-    "concat": lambda s, q, x: np.concatenate(x, q.params["axis"]),
-    "index_set": _index_set,
-    "index_add": _index_add,
+    "getitem": lambda q, x: np.asarray(x[0])[_template(q)],
+    "reshape": lambda q, x: np.reshape(x[0], q.shape),
+    "permute_dims": lambda q, x: np.transpose(x[0], q.params["axes"]),
+    "broadcast_to": lambda q, x: np.broadcast_to(x[0], q.shape),
+    "flip": lambda q, x: np.flip(x[0], q.params["axis"]),
+    "stack": lambda q, x: np.stack(x, q.params["axis"]),
+    "concat": lambda q, x: np.concatenate(x, q.params["axis"]),
+    "index_set": _put,
+    "index_add": _put,
 }
