@@ -89,7 +89,11 @@ def replayed(program: Program, changes: Changes) -> Program:
             if id(q) in changes:
                 trace.place = q.place
                 result = changes[id(q)]([_traced(trace, x) for x in again.inputs])
-            moved.append(trace.given(trace.added(again) if result is None else result))
+            if result is None:
+                moved.append(len(new.quantities))
+                new.quantities.append(again)
+            else:
+                moved.append(trace.given(result))
     new.stands_for(program, moved)
     return new
 

@@ -65,8 +65,7 @@ class Rewriter:
 
     def __getitem__(self, x: Value) -> Any:
         """The quantity of a number; of a constant a quantity without an operator."""
-        y = self.program[x]
-        return y if type(x) is int else Quantity(None, (), {}, y.shape, y.dtype, y.weak)
+        return self.quantities[x] if type(x) is int else Quantity(None, (), {}, x.shape, x.dtype, x.weak)  # type: ignore[union-attr]
 
     def made_by(self, x: Value, name: str) -> Quantity | None:
         """The quantity x, if this row makes it."""
@@ -87,7 +86,7 @@ class Rewriter:
     def new(self, name: str, *inputs: Value, **params: Any) -> Value:
         """One more quantity, made by a row of the table."""
         op = TABLE[name]
-        kind = abstract(op, list(map(self.program.__getitem__, inputs)), params)
+        kind = abstract(op, [self.quantities[x] if type(x) is int else x for x in inputs], params)
         return self.added(Quantity(op, inputs, params, *kind, self.place))
 
     # ------------------------------------------------------------------ what is added
