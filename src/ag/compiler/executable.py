@@ -13,6 +13,7 @@ from ..source import warn
 from ..transforms.arguments import owned
 from . import donation, interpreter
 from .assembling import HELD, Assembler
+from .loops.recorded import types_of
 from .machine import entry, kept, native, workers
 from .passes import pipeline as passes
 from .program import Constant, Program, Quantity
@@ -63,24 +64,22 @@ class Machine:
     def __init__(self, program: Program, donated: Sequence[int] = ()) -> None:
         self.program = program
         self.threads = workers.count()
-        self.assembler = Assembler(program, native.host(), self.threads)
-        given = donation.given_up(program, self.assembler.block, list(donated))
-        self.given = [given.get(n) for n in self.assembler.outputs] if given else []
-        key = f"{kept.versions()}\n{native.host().text()}\n{self.assembler.ir}"
-        code, _ = kept.kept(key, lambda: (native.compile_to_object(self.assembler.ir), {}))
-        a = self.assembler
+        a = self.assembler = Assembler(program, native.host(), self.threads)
+        given = donation.given_up(program, a.block, list(donated))
+        self.given = [given.get(n) for n in a.outputs] if given else []
+        key = f"{kept.versions()}\n{native.host().text()}\n{a.ir}"
+        code, _ = kept.kept(key, lambda: (native.compile_to_object(a.ir), {}))
         self.callback = CALLBACK(self._numpy)
         symbols = {**(native.blas() or {}), "numpy": native.function_address(self.callback)}
-        if self.assembler.is_shared:
+        if a.is_shared:
             symbols["share"] = workers.share_address(self.threads)
         self.library = native.Library(code, ["run"], symbols)
         self.arenas: list[np.ndarray] = []
         count = len(program.arguments) + len(a.outputs) + 1
-        quantities = program.quantities
-        self.types = [(quantities[n].shape, quantities[n].dtype) for n in program.arguments]
+        self.types = types_of(program, program.arguments)
         self.entry = entry.entry(self.library.address("run"), count, "run", False, self.library, self.types)
         self.captured = program.captured
-        self.made = [(quantities[n].shape, quantities[n].dtype) for n in a.outputs]
+        self.made = types_of(program, a.outputs)
         self.results = [self._result(x) for x in program.outputs]
         # What is asked for twice is two arrays.
         self.again = {k for k, r in enumerate(self.results) if r[1] == "array" and r in self.results[:k]}

@@ -31,7 +31,7 @@ class Loop:
         self.body = self.blocks[0]
         self.offsets = [self._room(b.arena.size) for b in self.blocks]
         self.own: list[tuple[int, int]] = []  # slots of its own memory, and where that is within it
-        self.sizes = [size_of(*kind) for kind in types_of(self.body.program)]
+        self.sizes = [size_of(*kind) for kind in types_of(self.body.program, self.body.program.outputs)]
 
     def _room(self, size: int) -> int:
         offset = self.size

@@ -52,7 +52,7 @@ def _scan(*inputs: Any, body: Program, length: int | None, reverse: bool, carrie
     for i in reversed(range(n)) if reverse else range(n):
         outputs = run(body, [*carry, *[x[i] for x in xs], *constants])
         carry, rows[i] = outputs[:carries], outputs[carries:]
-    kinds = types_of(body)[carries:]
+    kinds = types_of(body, body.outputs[carries:])
     ys = [
         np.array([row[k] for row in rows], dtype).reshape(len(rows), *shape) for k, (shape, dtype) in enumerate(kinds)
     ]
@@ -80,9 +80,9 @@ RESULT = Operator("result", lambda box, k: box[()].content[k], Zero())
 LOOPS = {SCAN: ("body",), WHILE: ("body", "going"), COND: ("yes", "no")}  # and the programs among their parameters
 
 
-def types_of(program: Program) -> list[Type]:
-    """Shape and dtype of each output."""
-    return [(y.shape, y.dtype) for y in map(program.__getitem__, program.outputs)]
+def types_of(program: Program, numbers: Iterable[int | Constant]) -> list[Type]:
+    """Shape and dtype of these quantities and constants."""
+    return [(y.shape, y.dtype) for y in map(program.__getitem__, numbers)]
 
 
 # ---------------------------------------------------------------------- how they are recorded
@@ -105,7 +105,7 @@ class Body:
         self.constants: list[Traced] = trace.kept
         nodes = [y for y in outputs if isinstance(y, Node)]
         self.captured = [x for x in Reach(nodes, floor).older if is_float(x)]
-        self.types = types_of(self.program)
+        self.types = types_of(self.program, self.program.outputs)
 
 
 def recorded_loop(op: Operator, inputs: Sequence[Any], params: dict[str, Any], types: Sequence[Type]) -> list[Traced]:

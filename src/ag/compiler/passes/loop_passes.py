@@ -102,11 +102,11 @@ def _same(program: Program, forward: Quantity, backward: Quantity, number: int) 
     """The quantities in the body of the one loop that are equal to some in that of the other, step by step."""
     first, second = forward.params["body"], backward.params["body"]
     own, other = forward.params["carries"], backward.params["carries"]
+    end = own + forward.params["slices"]
     # What the inputs of the backward loop are in the body of the forward loop.
-    slices = dict(zip(forward.inputs[own : own + forward.params["slices"]], first.arguments[own:], strict=False))
-    constants = dict(
-        zip(forward.inputs[own + forward.params["slices"] :], first.arguments[own + forward.params["slices"] :], strict=True)
-    )
+    slices, constants = [
+        dict(zip(forward.inputs[part], first.arguments[part], strict=True)) for part in (slice(own, end), slice(end, None))
+    ]
     same: dict[int, int] = {}
     for k, (x, n) in enumerate(zip(backward.inputs[other:], second.arguments[other:], strict=True)):
         made = program.quantities[x] if type(x) is int else None
