@@ -122,8 +122,8 @@ def agree(what: str, found: Any, expected: Any, tolerance: float) -> None:
 def medians_in_turns(runs: dict[Any, Callable[[], object]], most: int, clock: Callable[[], float]) -> dict[Any, float]:
     """The median seconds of a call of each, measured in turns; short calls several at a time, long ones less often.
 
-    At each turn a first call isn't counted: it finds the caches full of what the others left. Each turn has an order of its own, as
-    the threads of some go on spinning for a while and take a core from whoever comes next.
+    At each turn a first call isn't counted: it finds the caches full of what the others left. Each turn has an order of its own,
+    as the threads of some go on spinning for a while and take a core from whoever comes next.
     """
 
     def several(run: Callable[[], object], calls: int) -> Callable[[], None]:

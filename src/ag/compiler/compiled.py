@@ -170,7 +170,7 @@ class Compiled:
         return self.function(*args, **kwargs)
 
     def given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given:
-        """What tells a call from others, and what is computed from."""
+        """What tells a call from others, and what its results are computed from."""
         ends: list[Any] = []
         if not self.static_argnums and not kwargs:
             return tuple([form(x, ends) for x in args]), ends, args, ()
@@ -254,13 +254,13 @@ class Compiled:
         _, ends, arguments, static = given
         trace = Trace(rising=self.rising)
         with trace:
-            replaced = [trace.argument(*_type(x)) for x in ends]
-            rest = iter(replaced)
+            inputs = [trace.argument(*_type(x)) for x in ends]
+            rest = iter(inputs)
             new = [x if i in static else _replaced(x, rest) for i, x in enumerate(arguments)]
             args = new[: len(new) - len(kwargs)]
             named = dict(zip(sorted(kwargs), new[len(args) :], strict=True))
             donated = [x for i in self.donate_argnums if 0 <= i < len(args) for x in leaves(args[i])]
-            for t, name in zip(replaced, self._argument_names(args), strict=False):
+            for t, name in zip(inputs, self._argument_names(args), strict=False):
                 trace.program.quantities[t.number].name = name
             result = self.function(*args, **{name: named[name] for name in kwargs})
             ends_of_result = leaves(result)

@@ -2,8 +2,8 @@
 
 They are threads of the system and know nothing of Python, so they run while the caller holds the interpreter's lock. Each spins
 for a while before it sleeps, as work often comes in quick succession. Work falls into more parts than there are threads, and each
-takes the next that is left: a thread that finds no free core is not waited for. In a child process, where there are no threads but
-the caller, it does all the work itself.
+takes the next that is left: a thread that finds no free core is not waited for. In a child process, where there are no threads
+but the caller, it does all the work itself.
 """
 
 from __future__ import annotations
