@@ -160,7 +160,7 @@ def test_every_instruction(dtype):
 
 
 SOME = [
-    *instructions.COMMON, *[instructions.Load(type) for type in instructions.DTYPES], *[instructions.Store(type) for type in instructions.DTYPES],
+    *instructions.COMMON, *[instructions.load(type) for type in instructions.DTYPES], *[instructions.store(type) for type in instructions.DTYPES],
     instructions.Instruction("exp(x)", ("double",), ("double",), "double"), instructions.Instruction("sin(x)", ("float",), ("float",), "float"),
     instructions.Instruction("less(x, y)", ("double", "double"), ("double", "double"), "i1"),
 ]  # fmt: skip
@@ -182,7 +182,7 @@ def test_code_for_other_machines(triple, cpu, features, jump):
 
 def test_costly_functions_are_computed_side_by_side():
     exp = instructions.Instruction("exp(x)", ("double",), ("double",), "double")
-    text, names = instructions.module([instructions._simple("x + y", 2), exp], native.host())
+    text, names = instructions.module([instructions.simple("x + y", 2), exp], native.host())
     assert list(names) == ["step0", "step1"]
     assert "insertelement" in text.split("@step1")[1] and "insertelement" not in text.split("@step1")[0]
 

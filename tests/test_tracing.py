@@ -194,6 +194,13 @@ def test_debug_says_why_a_function_is_compiled_again(monkeypatch):
         f(X)
 
 
+def test_what_is_shown_follows_a_name_that_is_bound_to_something_else(monkeypatch):
+    f = ag.jit(scaled)
+    f(X)
+    monkeypatch.setitem(globals(), "scale", 3.0)
+    assert "3.0" in str(f.entry(X).program)
+
+
 def test_random_numbers_and_defaults():
     def f(x, y=2.0, *, z=3.0):
         return x * y + z

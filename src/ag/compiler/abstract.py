@@ -9,13 +9,12 @@ import numpy as np
 from ..operators.batching import elementwise
 from ..operators.rules import Elementwise, Reduction, Zero
 from ..traced import zeros
-from .program import Constant, Quantity, stand_in
+from .program import PYTHON, Constant, Quantity, stand_in
 
 Type = tuple[tuple[int, ...], Any, bool]  # shape, dtype, weak
 
 _known: dict[Any, Any] = {}
 BOUND = 10_000
-PYTHON = frozenset((bool, int, float, complex))
 
 
 def abstract(op: Any, inputs: list[Any], params: dict[str, Any]) -> Type:
@@ -36,7 +35,7 @@ def abstract(op: Any, inputs: list[Any], params: dict[str, Any]) -> Type:
 
 def _broadcast(inputs: list[Any]) -> tuple[int, ...]:
     """The shape of inputs that meet element by element."""
-    shapes = [x.shape if type(x) is Quantity else () if type(x.value) in PYTHON else np.shape(x.value) for x in inputs]
+    shapes = [x.shape for x in inputs]
     first = shapes[0]
     for shape in shapes:
         if shape != first:

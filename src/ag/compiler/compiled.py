@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from ..capture import debug, recorder
 from ..node import Operand
 from ..operators.rules import value_of
 from ..source import warn
+from ..traced import Traced
 from ..transforms.arguments import function_of
-from ..transforms.containers import built_from, leaves, rebuilt
+from ..transforms.containers import built_from, leaves, rebuilt, replaced
 from ..transforms.opaque import Again, Call, name_of, recorded_call, records
 from ..transforms.recording import Recorded
 from . import executable
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from .shown.showing import Shown
 
 BOUND = 256  # programs that one function keeps
+# Of a call its key, the arrays and numbers among its arguments, these (those by name last), and which of them are static.
+Given = tuple[Any, list[Any], Sequence[Any], Collection[int]]
 
 
 def jit(
@@ -64,15 +67,12 @@ def jit(
     array([1., 0.])
     """
     function_of(f, "ag.jit")
-    return Compiled(f, _numbers(static_argnums), _names(static_argnames), _numbers(donate_argnums))
+    return Compiled(f, *map(_several, (static_argnums, static_argnames, donate_argnums)))
 
 
-def _numbers(given: int | Sequence[int]) -> tuple[int, ...]:
-    return (given,) if isinstance(given, int) else tuple(given)
-
-
-def _names(given: str | Sequence[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
+def _several(given: Any) -> tuple[Any, ...]:
+    """A number or name as several."""
+    return (given,) if isinstance(given, (int, str)) else tuple(given)
 
 
 @contextlib.contextmanager
@@ -88,20 +88,17 @@ def uncollected() -> Iterator[None]:
 
 
 class Entry:
-    """What one kind of arguments is compiled to: the program, what runs it, and the container of its results."""
+    """What one kind of arguments is compiled to: the program, what runs it, and the container of its results.
+
+    ``places``: of each leaf of the result its output, or None where it stands as it is.
+    """
 
     def __init__(self, program: Program, traced: Program, result: Any, places: list[int | None], donated: list[int]) -> None:
         self.traced = traced  # as it was recorded
         self.program = program
-        self.result = result
-        self.places = places  # of each end of the result its output, or None where it stands as it is
         self.run: Any = executable.prepare(program, donated)
-        ends = [result] if places == [0] else result
-        self.caller: Any = None  # where the call stands that it was recorded at
-        self.flat = places == list(range(len(places))) and (ends is not result or type(result) is tuple)
-        self.flat = self.flat and all(type(x) is float for x in ends)
-        self.single = ends is not result
-        self.built = built_from(result, places)
+        self.caller: Any = user_place()  # where the call stands that it was recorded at
+        self.finished = built_from(result, places)  # the outputs in the containers of the result
 
     def __call__(self, ends: Sequence[Any]) -> Any:
         """The result, or `executable.DECLINED`."""
@@ -114,12 +111,6 @@ class Entry:
         if isinstance(self.run, Tape):
             self.run = self.run.fastest
         return isinstance(self.run, executable.Machine) or (isinstance(self.run, Tape) and self.run.direct)
-
-    def finished(self, outputs: list[Any]) -> Any:
-        """The outputs in the containers of the result."""
-        if self.flat:
-            return outputs[0] if self.single else tuple(outputs)
-        return self.built(outputs)
 
 
 class Compiled:
@@ -134,7 +125,7 @@ class Compiled:
         self.static_argnums, self.static_argnames, self.donate_argnums = static_argnums, static_argnames, donate_argnums
         self.entries: dict[Any, Entry] = {}
         self.programs: dict[Any, _Programs] = {}  # for calls with nodes
-        self.watched: Watched | None = None
+        self.watched = Watched(None)
         self.latest: Entry | None = None  # the last that was given arrays alone
         self.name = name_of(function, "function")
         self.rising, self.risen = True, False  # are indices taken to stay 0, 1, 2, ..., and was one?
@@ -148,20 +139,19 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if recorder.trace is not None:
             return self.function(*args, **kwargs)  # a part of the program that is recorded
+        changed = self.watched.changed()
         latest = self.latest
-        if latest is not None and not kwargs and self.watched.changed() is None:  # type: ignore[union-attr]
+        if latest is not None and changed is None and not kwargs:
             result = latest.run.directly(args)
             if result is executable.DECLINED:
                 return self._by_function(args, kwargs)
             if result is not None:
                 return latest.finished(result)
-        ends: list[Any] = []
-        key = self._key(args, kwargs, ends)
+        given = self.given(args, kwargs)
+        ends = given[1]
         if any(issubclass(kind, Operand) for kind in set(map(type, ends))):
             return self._of_nodes(args, kwargs)
-        entry = self.entries.get(key)
-        if entry is None or self.watched.changed():  # type: ignore[union-attr]
-            entry = self._compiled(key, args, kwargs, ends)
+        entry = self._entry(changed, given, kwargs)
         if entry.direct and not kwargs and not self.static_argnums and len(args) == len(ends):
             self.latest = entry
         result = entry(ends)
@@ -170,7 +160,7 @@ class Compiled:
     def _by_function(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result without the compiler, where its program does not hold; first without what it took for granted."""
         if self.risen:
-            self.rising, self.risen, self.latest, self.watched = False, False, None, None
+            self.rising, self.risen, self.latest = False, False, None
             self.entries.clear()
             if debug.depth:
                 warn(f"ag.jit compiles {self.name} again: it no longer takes index arrays to be 0, 1, 2, ... for granted")
@@ -179,20 +169,24 @@ class Compiled:
             warn(f"ag.jit: {self.name} was computed without the compiler, as its program does not hold here")
         return self.function(*args, **kwargs)
 
-    def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any], ends: list[Any]) -> Any:
-        static = self.static_argnums
-        if not static and not kwargs:
-            return tuple([form(x, ends, "ag.jit") for x in args])
-        positions = {i % len(args) for i in static if -len(args) <= i < len(args)}
-        key = [args[i] if i in positions else form(x, ends, "ag.jit") for i, x in enumerate(args)]
-        names = [
-            (name, x if name in self.static_argnames else form(x, ends, "ag.jit")) for name, x in sorted(kwargs.items())
-        ]
-        try:
-            hash((*key, *names))
-        except TypeError as error:
-            raise TypeError(f"ag.jit: static arguments have to be hashable: {error}") from None
-        return (*key, *names)
+    def given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given:
+        """What tells a call from others, and what its results are computed from."""
+        ends: list[Any] = []
+        if not self.static_argnums and not kwargs:
+            return tuple([form(x, ends) for x in args]), ends, args, ()
+        names = sorted(kwargs)
+        arguments = [*args, *[kwargs[name] for name in names]]
+        count = len(args)
+        static = {i % count for i in self.static_argnums if -count <= i < count}
+        if self.static_argnames:
+            static.update(i for i, name in enumerate(names, count) if name in self.static_argnames)
+        key = (*[x if i in static else form(x, ends) for i, x in enumerate(arguments)], *names)
+        if static:
+            try:
+                hash(key)
+            except TypeError as error:
+                raise TypeError(f"ag.jit: static arguments have to be hashable: {error}") from None
+        return key, ends, arguments, static
 
     # ------------------------------------------------------------------ seeing
 
@@ -231,43 +225,44 @@ class Compiled:
 
     def entry(self, *args: Any, **kwargs: Any) -> Entry:
         """What these arguments are compiled to."""
-        ends: list[Any] = []
-        key = self._key(args, kwargs, ends)
-        return self.entries.get(key) or self._compiled(key, args, kwargs, ends)
+        return self._entry(self.watched.changed(), self.given(args, kwargs), kwargs)
 
-    def _compiled(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], ends: list[Any]) -> Entry:
-        changed = self.watched.changed() if self.watched is not None else None
+    def _entry(self, changed: str | None, given: Given, kwargs: dict[str, Any]) -> Entry:
+        """The same. ``changed``: a name that is bound to something else."""
+        key = given[0]
+        if changed is None:
+            known = self.entries.get(key)
+            if known is not None:
+                return known
+        if debug.depth and (changed or self.entries):
+            reason = f"{changed} is bound to something else" if changed else "other shapes, dtypes or static values were given"
+            warn(f"ag.jit compiles {self.name} again: {reason}")
         if changed is not None:
             self.entries.clear()
             self.latest = None
-        if debug.depth and self.watched is not None:
-            reason = f"{changed} is bound to something else" if changed else "other shapes, dtypes or static values were given"
-            warn(f"ag.jit compiles {self.name} again: {reason}")
-        traced, result, places, donated = self._traced(args, kwargs, ends)
+        traced, result, places, donated = self._traced(given, kwargs)
         with uncollected():
             entry = Entry(executable.optimized(traced), traced, result, places, donated)
-        entry.caller = user_place()
         while len(self.entries) >= BOUND:
             del self.entries[next(iter(self.entries))]
         self.entries[key] = entry
         self.watched = Watched(self.function)
         return entry
 
-    def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any], ends: list[Any]) -> tuple[Any, ...]:
-        """The program that f is, the container of its results, and where they stand in it."""
+    def _traced(self, given: Given, kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """The program that f is, the container of its results, where they stand in it, and which arguments are given up."""
+        _, ends, arguments, static = given
         trace = Trace(rising=self.rising)
         with trace:
-            replaced = [trace.argument(*_type(x)) for x in ends]
-            rest = iter(replaced)
-            static = {i % len(args) for i in self.static_argnums if -len(args) <= i < len(args)}
-            new_args = [x if i in static else _replaced(x, rest) for i, x in enumerate(args)]
-            new_kwargs = {
-                name: x if name in self.static_argnames else _replaced(x, rest) for name, x in sorted(kwargs.items())
-            }
-            names = self._argument_names(args)
-            for t, name in zip(replaced, names, strict=False):
+            inputs = [trace.argument(*_type(x)) for x in ends]
+            rest = iter(inputs)
+            new = [x if i in static else _replaced(x, rest) for i, x in enumerate(arguments)]
+            args = new[: len(new) - len(kwargs)]
+            named = dict(zip(sorted(kwargs), new[len(args) :], strict=True))
+            donated = [x for i in self.donate_argnums if 0 <= i < len(args) for x in leaves(args[i])]
+            for t, name in zip(inputs, self._argument_names(args), strict=False):
                 trace.program.quantities[t.number].name = name
-            result = self.function(*new_args, **{name: new_kwargs[name] for name in kwargs})
+            result = self.function(*args, **{name: named[name] for name in kwargs})
             ends_of_result = leaves(result)
             outputs: list[Any] = []
             places: list[int | None] = []
@@ -279,23 +274,9 @@ class Compiled:
             program = trace.finish(outputs)
         self.risen = self.risen or bool(trace.risen)
         result = rebuilt(result, [0.0 if place is not None else y for place, y in zip(places, ends_of_result, strict=True)])
-        return program, result, places, self._donated(args, static)
+        return program, result, places, sorted({x.number for x in donated if type(x) is Traced})
 
-    def _donated(self, args: tuple[Any, ...], static: set[int]) -> list[int]:
-        """The numbers of the arguments of the program that the caller gives up."""
-        found: list[int] = []
-        count = 0
-        for i, x in enumerate(args):
-            if i in static:
-                continue
-            ends: list[Any] = []
-            form(x, ends, "ag.jit")
-            if i in self.donate_argnums:
-                found += range(count, count + len(ends))
-            count += len(ends)
-        return found
-
-    def _argument_names(self, args: tuple[Any, ...]) -> list[str]:
+    def _argument_names(self, args: Sequence[Any]) -> list[str]:
         """The names of the arguments, where each is one array."""
         code = getattr(getattr(self.function, "__wrapped__", self.function), "__code__", None)
         if code is None or self.static_argnums or any(isinstance(x, (tuple, list, dict)) for x in args):
@@ -311,7 +292,7 @@ class Compiled:
             return self.function(*args, **kwargs)
         ends = [value_of(x) for x in call.ends]
         plain = rebuilt(call.arguments, ends)
-        key = (self._key(plain[0], plain[1], []), tuple(call.places))
+        key = (self.given(*plain)[0], tuple(call.places))
         programs = self.programs.get(key)
         if programs is None:
             programs = self.programs[key] = _Programs(self.function, call, plain)
@@ -360,14 +341,6 @@ class _Pulled(Again):
         return self.programs.back(replaced(self.ends, self.places, step.args), g)
 
 
-def replaced(ends: list[Any], places: list[int], inputs: Sequence[Any]) -> list[Any]:
-    """The ends with ``inputs`` in these places."""
-    new = list(ends)
-    for i, x in zip(places, inputs, strict=True):
-        new[i] = x
-    return new
-
-
 def _type(x: Any) -> tuple[tuple[int, ...], Any, bool]:
     """Shape, dtype and weakness of an argument."""
     if type(x) in NUMBERS:
@@ -376,6 +349,6 @@ def _type(x: Any) -> tuple[tuple[int, ...], Any, bool]:
 
 
 def _replaced(tree: Any, rest: Iterator[Any]) -> Any:
-    """The container with the next traced values in place of its arrays and numbers."""
+    """An argument with the next traced values in place of its arrays and numbers."""
     return rebuilt(tree, [next(rest) if is_end(x) else x for x in leaves(tree)])
 

@@ -45,9 +45,7 @@ def given_up(program: Program, block: Block, donated: list[int]) -> dict[int, in
 def taken(arguments: Sequence[Any], place: int, otherwise: np.ndarray) -> np.ndarray:
     """The array of an argument for a result, if no other argument lies in its memory; else another array."""
     x = arguments[place]
-    if type(x) is not np.ndarray or not x.flags.writeable or (x.shape, x.dtype) != (otherwise.shape, otherwise.dtype):
-        return otherwise
-    if not (x.flags.c_contiguous and x.flags.aligned):
+    if type(x) is not np.ndarray or (x.shape, x.dtype) != (otherwise.shape, otherwise.dtype) or not x.flags.carray:
         return otherwise
     shared = any(i != place and isinstance(y, np.ndarray) and np.may_share_memory(x, y) for i, y in enumerate(arguments))
     return otherwise if shared else x

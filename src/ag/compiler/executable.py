@@ -12,14 +12,16 @@ import numpy as np
 from ..source import warn
 from ..transforms.arguments import owned
 from . import donation, interpreter
-from .assembling import HELD, Assembler, Block
-from .kernels.lowering import Item
+from .assembling import HELD, Assembler
+from .loops.recorded import types_of
 from .machine import entry, kept, native, workers
 from .passes import pipeline as passes
-from .program import Constant, Program
+from .program import Constant, Program, Quantity
 from .tape import running as tape
+from .tape.slots import in_order
 
 DECLINED = object()  # the program does not hold for these arguments
+FAILURES = (interpreter.Differs, ValueError, IndexError, ArithmeticError, TypeError)  # by which NumPy says that it does not
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p)
 
 
@@ -44,18 +46,14 @@ def prepare(program: Program, donated: list[int]) -> Callable[[Sequence[Any]], A
 
 def by_numpy(program: Program) -> Callable[[Sequence[Any]], Any]:
     """The program through NumPy."""
-    captured = program.captured
-    count = len(program.outputs)
 
     def run(arguments: Sequence[Any]) -> Any:
-        everything = [*arguments, *[fetch() for fetch in captured]]
+        everything = [*arguments, *[fetch() for fetch in program.captured]]
         try:
             results = interpreter.run(program, everything)
-        except (interpreter.Differs, ValueError, IndexError, ArithmeticError, TypeError):
+        except FAILURES:
             return DECLINED
-        if any(results[count:]):
-            return DECLINED
-        return owned(results[:count], everything)
+        return owned(results, everything)
 
     return run
 
@@ -66,44 +64,43 @@ class Machine:
     def __init__(self, program: Program, donated: Sequence[int] = ()) -> None:
         self.program = program
         self.threads = workers.count()
-        self.assembler = Assembler(program, native.host(), self.threads)
-        given = donation.given_up(program, self.assembler.block, list(donated))
-        self.given = [given.get(n) for n in self.assembler.outputs] if given else []
-        key = f"{kept.versions()}\n{native.host().text()}\n{self.assembler.ir}"
-        code, _ = kept.kept(key, lambda: (native.compile_to_object(self.assembler.ir), {}))
-        a = self.assembler
+        a = self.assembler = Assembler(program, native.host(), self.threads)
+        given = donation.given_up(program, a.block, list(donated))
+        self.given = [given.get(n) for n in a.outputs] if given else []
+        key = f"{kept.versions()}\n{native.host().text()}\n{a.ir}"
+        code, _ = kept.kept(key, lambda: (native.compile_to_object(a.ir), {}))
         self.callback = CALLBACK(self._numpy)
         symbols = {**(native.blas() or {}), "numpy": native.function_address(self.callback)}
-        if self.assembler.is_shared:
+        if a.is_shared:
             symbols["share"] = workers.share_address(self.threads)
         self.library = native.Library(code, ["run"], symbols)
         self.arenas: list[np.ndarray] = []
         count = len(program.arguments) + len(a.outputs) + 1
-        quantities = program.quantities
-        self.types = [(quantities[n].shape, quantities[n].dtype) for n in program.arguments]
+        self.types = types_of(program, program.arguments)
         self.entry = entry.entry(self.library.address("run"), count, "run", False, self.library, self.types)
         self.captured = program.captured
-        self.made = [(quantities[n].shape, quantities[n].dtype) for n in a.outputs]
+        self.made = types_of(program, a.outputs)
         self.results = [self._result(x) for x in program.outputs]
-        self.kinds = [self._kind(x) for x in program.outputs]
         # What is asked for twice is two arrays.
-        self.again = {k for k, r in enumerate(self.results) if self.kinds[k] == "array" and r in self.results[:k]}
-        self.simple = self.results == list(range(len(self.made))) and set(self.kinds) <= {"array"}
+        self.again = {k for k, r in enumerate(self.results) if r[1] == "array" and r in self.results[:k]}
+        self.simple = self.results == [(k, "array") for k in range(len(self.made))]
 
-    def _result(self, x: int | Constant) -> Any:
-        """Where a result comes from: the number of an output, or of an argument below 0, or a constant."""
+    def _result(self, x: int | Constant) -> tuple[Any, str]:
+        """Where a result comes from: the number of an output, or of an argument below 0, or a constant; and its kind."""
         if isinstance(x, Constant):
-            return x
+            return x, "constant"
+        q = self.program.quantities[x]
+        kind = "weak" if q.weak else "array" if q.shape else "number"
         if x in self.assembler.outputs:
-            return self.assembler.outputs.index(x)
-        return ~self.program.arguments.index(x)
+            return self.assembler.outputs.index(x), kind
+        return ~self.program.arguments.index(x), kind
 
     def __call__(self, arguments: Sequence[Any]) -> Any:
         """The outputs for arguments of any kind, or DECLINED."""
         arrays = []
         for x, (_, dtype) in zip(arguments, self.types, strict=False):
             try:
-                arrays.append(_in_order(x) if type(x) is np.ndarray else np.array(x, dtype))
+                arrays.append(in_order(x) if type(x) is np.ndarray else np.array(x, dtype))
             except OverflowError:  # an integer of more than 64 bits, which the function may know what to do with
                 return DECLINED
         outputs = self.directly(arrays)
@@ -113,7 +110,7 @@ class Machine:
         """The outputs or DECLINED; None if the arguments are not arrays as they are expected, in row-major order."""
         outputs = [np.empty(shape, dtype) for shape, dtype in self.made]
         if self.captured:
-            arguments = [*arguments, *[_in_order(fetch()) for fetch in self.captured]]
+            arguments = [*arguments, *[in_order(fetch()) for fetch in self.captured]]
         if self.given:
             outputs = [y if p is None else donation.taken(arguments, p, y) for y, p in zip(outputs, self.given, strict=True)]
         try:
@@ -130,7 +127,7 @@ class Machine:
             return None if status == entry.UNEXPECTED else DECLINED
         if self.simple:
             return outputs
-        results = [self._taken(r, kind, arguments, outputs) for r, kind in zip(self.results, self.kinds, strict=True)]
+        results = [self._taken(r, kind, arguments, outputs) for r, kind in self.results]
         return [results[k].copy() if k in self.again else y for k, y in enumerate(results)] if self.again else results
 
     def _taken(self, result: Any, kind: str, arrays: Sequence[Any], outputs: list[Any]) -> Any:
@@ -139,51 +136,28 @@ class Machine:
         y = outputs[result] if result >= 0 else arrays[~result].copy()
         return y if kind == "array" else y.item() if kind == "weak" else y[()]
 
-    def _kind(self, x: int | Constant) -> str:
-        if isinstance(x, Constant):
-            return "constant"
-        q = self.program.quantities[x]
-        return "weak" if q.weak else "array" if q.shape else "number"
-
     def _numpy(self, k: int, table: int) -> int:
         """The step k, which NumPy computes."""
         block, item = self.assembler.calls[k]
+        q = item.quantity
+
+        def given(x: int | Constant, operand: Any) -> Any:
+            if isinstance(x, Constant):
+                return x.value
+            array = _at(table, block.slots[operand.base], block.program.quantities[x])
+            return array.item() if block.program.quantities[x].weak else array
+
         try:
             with np.errstate(all="ignore"):
-                return self._computed(block, item, table)
-        except (ValueError, IndexError, ArithmeticError, TypeError, np.linalg.LinAlgError):
+                value = interpreter.value_of(q, [given(x, o) for x, o in zip(q.inputs, item.operands, strict=True)])
+                _at(table, block.slots[item.number], q)[...] = value
+        except (*FAILURES, np.linalg.LinAlgError):
             return 1
-
-    def _computed(self, block: Block, item: Item, table: int) -> int:
-        q = item.quantity
-        given = [
-            x.value if isinstance(x, Constant) else self._array(block, x, operand, table)
-            for x, operand in zip(q.inputs, item.operands, strict=True)
-        ]
-        params = {**q.params, "kept": {}} if "kept" in q.params else q.params
-        value = q.op.plain(tuple(given), params)
-        target = _at(table, block.slots[item.number], q.shape, q.dtype)
-        if np.shape(value) != q.shape or (not q.weak and np.asarray(value).dtype != q.dtype):
-            return 1
-        target[...] = value
         return 0
 
-    def _array(self, block: Block, number: int, operand: Any, table: int) -> Any:
-        q = block.program.quantities[number]
-        array = _at(table, block.slots[operand.base], q.shape, q.dtype)
-        return array.item() if q.weak else array
 
-
-def _in_order(x: Any) -> np.ndarray:
-    """x as an array in row-major order that machine code can read: x itself, if it is one."""
-    if type(x) is np.ndarray and x.flags.c_contiguous and x.flags.aligned:
-        return x
-    return np.array(x, order="C")  # ascontiguousarray would give a number an axis
-
-
-def _at(table: int, slot: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """The array whose address stands in a slot of the table."""
+def _at(table: int, slot: int, q: Quantity) -> np.ndarray:
+    """The array of a quantity whose address stands in a slot of the table."""
     address = ctypes.c_uint64.from_address(table + 8 * slot).value
-    size = int(np.prod(shape, dtype=int)) * dtype.itemsize
-    memory = (ctypes.c_char * size).from_address(address)
-    return np.ndarray(shape, dtype, memory)
+    memory: Any = (ctypes.c_char * q.nbytes).from_address(address)
+    return np.ndarray(q.shape, q.dtype, memory)

@@ -5,6 +5,7 @@ It knows shapes and dtypes and no numbers. A trace makes it, passes make others 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from types import CodeType
 from typing import Any, NamedTuple
@@ -14,11 +15,28 @@ import numpy as np
 from ..node import Shaped
 from ..source import Source, expression, locate
 
+PYTHON = frozenset((bool, int, float, complex))
+
 
 class Constant(NamedTuple):
     """A number among the inputs of a quantity: Python's, which takes the dtype of what it meets, or NumPy's."""
 
     value: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Nothing, but of an array of NumPy's."""
+        return () if self.weak else np.shape(self.value)
+
+    @property
+    def dtype(self) -> Any:
+        """What it has where it meets nothing else."""
+        return np.asarray(self.value).dtype
+
+    @property
+    def weak(self) -> bool:
+        """Is it a number of Python's?"""
+        return type(self.value) in PYTHON
 
 
 class Quantity(Shaped):
@@ -38,6 +56,11 @@ class Quantity(Shaped):
         self.place, self.name = place, name
 
     @property
+    def nbytes(self) -> int:
+        """How much memory it takes."""
+        return self.size * int(self.dtype.itemsize)
+
+    @property
     def source(self) -> Source | None:
         """The line of the user's program that made it."""
         return None if self.place is None else locate(*self.place)
@@ -47,11 +70,16 @@ class Quantity(Shaped):
         """The expression of the user's program that made it."""
         return "" if self.place is None else expression(*self.place)
 
-    def of(self, inputs: tuple[Any, ...]) -> Quantity:
-        """The same of other inputs."""
-        if inputs == self.inputs:
+    def of(self, inputs: tuple[Any, ...], params: dict[str, Any] | None = None) -> Quantity:
+        """The same of other inputs, and by other parameters, if there are any."""
+        if inputs == self.inputs and params is None:
             return self
-        return Quantity(self.op, inputs, self.params, self.shape, self.dtype, self.weak, self.place, self.name)
+        params = self.params if params is None else params
+        return Quantity(self.op, inputs, params, self.shape, self.dtype, self.weak, self.place, self.name)
+
+    def renumbered(self, numbers: Any) -> Quantity:
+        """The same where the quantity x is ``numbers[x]``, a number or a constant."""
+        return self.of(tuple([numbers[x] if type(x) is int else x for x in self.inputs]))
 
     def key(self) -> Any:
         """What tells two quantities apart that are computed: equal keys have equal values.
@@ -94,6 +122,10 @@ class Program:
         self.expected: list[int] = []
         self.captured: list[Callable[[], Any]] = []
 
+    def __getitem__(self, x: int | Constant) -> Any:
+        """The quantity of a number; a constant is itself."""
+        return self.quantities[x] if type(x) is int else x
+
     def inputs_of(self, number: int) -> list[int]:
         """The quantities that a quantity is computed from."""
         return [x for x in self.quantities[number].inputs if type(x) is int]
@@ -110,9 +142,22 @@ class Program:
                 users[x].append(number)
         return users
 
-    def needed(self) -> set[int]:
-        """The quantities that results depend on."""
-        found = set(self.results())
+    def giving(self, outputs: list[int | Constant]) -> Program:
+        """The program with other outputs."""
+        new = copy.copy(self)
+        new.outputs = outputs
+        return new
+
+    def stands_for(self, program: Program, numbers: Any) -> None:
+        """Take and give what another program does, whose quantity x is ``numbers[x]`` here; its own come last."""
+        self.arguments = [numbers[x] for x in program.arguments] + self.arguments
+        self.captured = program.captured + self.captured
+        self.outputs = [numbers[x] if type(x) is int else x for x in program.outputs]
+        self.expected = [numbers[x] for x in program.expected if type(numbers[x]) is int] + self.expected
+
+    def needed(self, results: Iterable[int | Constant]) -> set[int]:
+        """The quantities that these results depend on."""
+        found = {x for x in results if type(x) is int}
         for number in range(len(self.quantities) - 1, -1, -1):
             if number in found:
                 found.update(self.inputs_of(number))
@@ -136,9 +181,8 @@ class Program:
             if q.op is None:
                 continue
             yield f"    {self.name(number)}: {typed(q)} = {self.call(q)}"
-        expected = f"    expect {', '.join(map(self.name, self.expected))} = 0" if self.expected else ""
-        if expected:
-            yield expected
+        if self.expected:
+            yield f"    expect {', '.join(map(self.name, self.expected))} = 0"
         yield f"    return {', '.join(map(self.name, self.outputs))}"
 
     def call(self, q: Quantity) -> str:

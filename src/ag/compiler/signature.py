@@ -11,8 +11,7 @@ from ..node import Operand
 from ..source import PACKAGE
 
 NUMBERS = {float: np.dtype(np.float64), int: np.dtype(np.int64), bool: np.dtype(np.bool_), complex: np.dtype(np.complex128)}
-
-
+STATIC = "static"  # of a value that is a part of the key: another value is another program
 WIDEST = 2**31  # from here on whether NumPy takes an integer depends on what it meets, so that it is a constant of the program
 
 
@@ -24,26 +23,17 @@ def is_end(x: Any) -> bool:
     return kind in NUMBERS or isinstance(x, (np.ndarray, np.generic))
 
 
-class Static:
-    """A value that is a part of the key: another value is another program."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-def form(tree: Any, ends: list[Any], who: str) -> Any:
+def form(tree: Any, ends: list[Any]) -> Any:
     """A hashable description of a container; its arrays and numbers are appended to ``ends``."""
     kind = type(tree)
     if kind is np.ndarray or kind is np.memmap:
         if tree.dtype.kind not in "fiubc":
-            raise TypeError(f"{who} takes arrays of numbers, got one of dtype {tree.dtype}: name the argument in static_argnums")
+            raise TypeError(f"ag.jit takes arrays of numbers, got one of dtype {tree.dtype}: name the argument in static_argnums")
         ends.append(tree)
         return tree.shape, tree.dtype
     if kind in NUMBERS:
         if kind is int and not is_end(tree):
-            return Static, tree
+            return STATIC, tree
         ends.append(tree)
         return kind
     if isinstance(tree, np.generic) and tree.dtype.kind in "fiubc":
@@ -57,20 +47,20 @@ def form(tree: Any, ends: list[Any], who: str) -> Any:
         if len(kinds) == 1 and kinds <= NUMBERS.keys() and (int not in kinds or all(map(is_end, tree))):
             ends += tree
             return kind, kinds.pop(), len(tree)
-        return kind, tuple([form(x, ends, who) for x in tree])
+        return kind, tuple([form(x, ends) for x in tree])
     if isinstance(tree, dict):
-        return kind, tuple([(key, form(x, ends, who)) for key, x in tree.items()])
+        return kind, tuple([(key, form(x, ends)) for key, x in tree.items()])
     if hasattr(kind, "__dataclass_fields__"):
-        return kind, tuple([form(getattr(tree, name), ends, who) for name in kind.__dataclass_fields__])
+        return kind, tuple([form(getattr(tree, name), ends) for name in kind.__dataclass_fields__])
     if isinstance(tree, np.ndarray):
-        raise TypeError(f"{who} takes plain NumPy arrays, got {kind.__name__}: pass np.asarray(x)")
+        raise TypeError(f"ag.jit takes plain NumPy arrays, got {kind.__name__}: pass np.asarray(x)")
     try:
         hash(tree)
     except TypeError:
         raise TypeError(
-            f"{who} takes numbers, arrays, containers of them, and values that can be compared and hashed, got {kind.__name__}"
+            f"ag.jit takes numbers, arrays, containers of them, and values that can be compared and hashed, got {kind.__name__}"
         ) from None
-    return Static, tree if kind is not Static else tree.value
+    return STATIC, tree
 
 
 class Watched:
@@ -93,30 +83,20 @@ class Watched:
             return
         seen.add(id(f))
         is_own = f.__code__.co_filename.startswith(PACKAGE)
-        for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+        homes: list[tuple[Any, str]] = list(zip(f.__closure__ or (), f.__code__.co_freevars, strict=True))
+        if not is_own:
+            homes += [(f.__globals__, name) for name in _names(f.__code__) if name in f.__globals__]
+        for home, name in homes:
             try:
-                self._look(cell, name, cell.cell_contents, seen)
+                value = home[name] if type(home) is dict else home.cell_contents
             except ValueError:  # a variable that has no value yet
-                self.entries.append((cell, name, None))
-                continue
-            if not is_own:
-                self._number(name, cell.cell_contents)
-        if is_own:
-            return
-        for name in _names(f.__code__):
-            if name in f.__globals__:
-                self._look(f.__globals__, name, f.__globals__[name], seen)
-                self._number(name, f.__globals__[name])
-
-    def _number(self, name: str, value: Any) -> None:
-        if isinstance(value, (bool, int, float, complex, np.generic)):
-            self.numbers.append((name, value))
-
-    def _look(self, home: Any, name: str, value: Any, seen: set[int]) -> None:
-        if _is_plain(value):
-            self.entries.append((home, name, value))
-        elif callable(value) and not isinstance(value, type):
-            self._walk(value, seen)
+                value = None
+            if _is_plain(value):
+                self.entries.append((home, name, value))
+            elif callable(value) and not isinstance(value, type):
+                self._walk(value, seen)
+            if not is_own and isinstance(value, (int, float, complex, np.generic)):
+                self.numbers.append((name, value))
 
     def changed(self) -> str | None:
         """The name that is bound to something else; None if there is none."""

@@ -135,43 +135,20 @@ class Trace:
         """op(*inputs, **params) as the next quantity."""
         indices = INDEXED.get(op.name, len(inputs))
         numbers = tuple([self.given(x) if i < indices else self.index(x) for i, x in enumerate(inputs)])
-        quantities = self.program.quantities
         try:
-            kind = abstract(op, [quantities[x] if type(x) is int else x for x in numbers], params)
+            kind = abstract(op, list(map(self.program.__getitem__, numbers)), params)
         except ValueError as error:
             raise calls.mismatch(op, tuple(inputs), error) from None
         if kind[1].kind == "c":
             seen.complex = True
         return self.added(Quantity(op, numbers, params, *kind, self.place or user_place()))
 
-    # Loops and branches, which `recurrences` records, on leaves of what they carry; that module stands above this one.
+    @property
+    def loops(self) -> Any:
+        """What records loops and branches, on leaves of what they carry: a module that stands above this one."""
+        from .loops import recurrences
 
-    def scan(self, f: Callable[..., Any], init: list[Any], xs: list[Any], length: int, reverse: bool) -> Any:
-        """The last carry and the ys of f(carry, x) -> (carry, y)."""
-        from .loops.recurrences import scanned
-
-        return scanned(f, init, xs, length, reverse)
-
-    def count(self, f: Callable[..., list[Any]], init: list[Any], length: Any) -> list[Any]:
-        """The last carry of f(i, carry) -> carry for i = 0, ..., length - 1."""
-        from .loops.recurrences import scanned
-
-        def step(carry: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:
-            return [carry[0] + 1, *f(*carry[:1], carry[1:])], []
-
-        return scanned(step, [np.int64(0), *init], [], length, alike=1)[0][1:]
-
-    def repeat(self, going: Callable[..., Any], f: Callable[..., list[Any]], init: list[Any]) -> list[Any]:
-        """The last carry of f(carry) -> carry as long as going(carry) holds."""
-        from .loops.recurrences import repeated
-
-        return repeated(going, f, init)
-
-    def branch(self, pred: Any, yes: Callable[[], list[Any]], no: Callable[[], list[Any]]) -> list[Any]:
-        """What the one or the other returns."""
-        from .loops.recurrences import branched
-
-        return branched(pred, yes, no)
+        return recurrences
 
     def forgotten(self, f: Callable[[], Any]) -> Any:
         """What f returns, without what it does: to learn of its shapes and dtypes."""

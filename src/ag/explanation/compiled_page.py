@@ -91,13 +91,8 @@ def _listing(shown: Shown, program: Program, new: Iterable[int] = ()) -> str:
             f'<tr class="given"><td class="quantity">{_name(program, n, "own")}</td><td class="type"><code>{type}</code></td>'
             f'<td>{kind}</td><td class="source"></td><td></td></tr>'
         )
-    last = None
-    for n, q in enumerate(program.quantities):
-        if q.op is None:
-            continue
-        note, place = shown.note(q), shown.place(q)
-        same = " same" if (note, place) == last else ""
-        last = note, place
+    for n, q, note, place, again in shown.annotated(program):
+        same = " same" if again else ""
         made = " made" if q.place == shown.caller else ""
         rows.append(
             f'<tr{" class=new" if n in new else ""}><td class="quantity">{_name(program, n, "own")}</td>'

@@ -46,7 +46,7 @@ def as_known(x: Any) -> Any:
 def as_floats(x: Any) -> Any:
     """x, an array or what stands for one, as floats."""
     if isinstance(x, Operand):
-        return x.astype(float) if getattr(x, "dtype", np.dtype(float)).kind in "iub" else x
+        return FUNCTIONS["astype"](x, float) if getattr(x, "dtype", np.dtype(float)).kind in "iub" else x
     array = np.asarray(x)
     return array if array.dtype.kind == "f" else array.astype(float)
 

@@ -60,6 +60,14 @@ def _build(part: Any, rest: Iterator[Any]) -> Any:
     return None if part is None else next(rest)
 
 
+def replaced(leaves: Sequence[Any], places: Iterable[int], new: Iterable[Any]) -> list[Any]:
+    """The leaves with ``new`` in these places."""
+    result = list(leaves)
+    for i, x in zip(places, new, strict=True):
+        result[i] = x
+    return result
+
+
 def built_from(tree: Any, places: Sequence[int | None]) -> Callable[[list[Any]], Any]:
     """A function from a list of values to the container, with the value at ``places[i]`` as its leaf i (None: the leaf itself).
 

@@ -186,7 +186,7 @@ def _recorded_scan(
         forms.append(Kept(y, "ag.scan", "y"))
         return carry.after(after, ends, 0), forms[0].after(y, forms[0].ends, 0)
 
-    ends, ys = recorder.trace.scan(step, carry.ends, parts, n, reverse)
+    ends, ys = recorder.trace.loops.scanned(step, carry.ends, parts, n, reverse)
     return ends, rebuilt(forms[0].tree, ys)
 
 
@@ -208,7 +208,7 @@ def _counted(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], carry:
     elif count.shape:
         count = largest(count)
     if recorder.trace is not None and (is_traced(count) or count > UNROLLED):
-        return recorder.trace.count(lambda i, ends: after(lower + i, ends), ends, count)
+        return recorder.trace.loops.counted(lambda i, ends: after(lower + i, ends), ends, count)
     for step in range(count):
         ends = after(lower + step, ends, step)
     return ends
@@ -227,7 +227,7 @@ def _repeated(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], ca
             going = goes(ends) if live.levels else True
             return carry.after(body_fun(carry.seen(ends)), ends, 0, going if isinstance(going, Batched) else True)
 
-        return recorder.trace.repeat(goes, after, ends)
+        return recorder.trace.loops.repeated(goes, after, ends)
     while True:
         going = goes(ends)
         active = going if active is True else logical_and(active, going)
@@ -263,7 +263,8 @@ def _recorded_branch(pred: Any, true_fun: Callable[..., Any], false_fun: Callabl
         return [number_of(x, path, "ag.cond", getattr(y, "dtype", None)) for x, y, path in given]
 
     recorder.trace.forgotten(tried)
-    return rebuilt(trees[0], recorder.trace.branch(pred, lambda: ends(true_fun, trees[1]), lambda: ends(false_fun, trees[0])))
+    results = recorder.trace.loops.branched(pred, lambda: ends(true_fun, trees[1]), lambda: ends(false_fun, trees[0]))
+    return rebuilt(trees[0], results)
 
 
 def _alike(yes: Any, no: Any) -> tuple[list[Any], list[Any]]:

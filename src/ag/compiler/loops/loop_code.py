@@ -9,7 +9,7 @@ from ..kernels.addresses import aligned, size_of
 from ..kernels.lowering import Item
 from ..kernels.views import Operand
 from ..program import Constant, Program
-from .recorded import COND, OBJECT, SCAN, types_of
+from .recorded import COND, LOOPS, OBJECT, SCAN, split, types_of
 
 if TYPE_CHECKING:
     from ..assembling import Assembler, Block
@@ -27,11 +27,11 @@ class Loop:
         self.assembler, self.outer, self.item = assembler, outer, item
         self.op, self.params = item.quantity.op, item.quantity.params
         self.size = 0
-        names = ("yes", "no") if self.op is COND else ("body",) if self.op is SCAN else ("body", "going")
-        self.blocks = [block(self.params[name], k) for k, name in enumerate(names)]
+        self.blocks = [block(self.params[name], k) for k, name in enumerate(LOOPS[self.op])]
         self.body = self.blocks[0]
         self.offsets = [self._room(b.arena.size) for b in self.blocks]
         self.own: list[tuple[int, int]] = []  # slots of its own memory, and where that is within it
+        self.sizes = [size_of(*kind) for kind in types_of(self.body.program, self.body.program.outputs)]
 
     def _room(self, size: int) -> int:
         offset = self.size
@@ -43,6 +43,10 @@ class Loop:
         slot = self.assembler.slot()
         self.own.append((slot, self._room(size)))
         return slot
+
+    def _end(self, k: int) -> int:
+        """The slot of a result."""
+        return self.outer.slots[self.item.results[k]] if k in self.item.results else self._memory(self.sizes[k])
 
     def place(self, base: int) -> None:
         """Write in the table where all is that stays where it is. ``base``: of its memory in the arena."""
@@ -65,18 +69,33 @@ class Loop:
         x = block.program.outputs[k]
         return self.assembler.constant(x.value) if isinstance(x, Constant) else self.assembler.get(block.slots[x])
 
-    def _give(self, block: Block, numbers: list[int], operands: Any) -> None:
-        """Arguments of a body that stay the same."""
-        for number, x in zip(numbers, operands, strict=True):
+    def _give(self, block: Block, operands: list[Any]) -> None:
+        """The last arguments of a body, which stay the same."""
+        numbers = block.program.arguments
+        for number, x in zip(numbers[len(numbers) - len(operands) :], operands, strict=True):
             self.assembler.put(block.slots[number], self._address(x))
 
     def _truth(self, address: str) -> str:
         return self.assembler.emitter().load(address, "i1").text
 
-    def _run(self, block: Block) -> None:
+    def _run(self, block: Block, places: dict[int, str]) -> None:
+        """A body, whose outputs are to stand in these places: they are written there at once, or copied."""
+        direct = _direct(block)
+        for k, place in places.items():
+            if direct[k]:
+                self.assembler.put(block.slots[block.program.outputs[k]], place)  # type: ignore[index]
         block.emit()
         for number in block.program.expected:
             self.assembler.check(block, number)
+        for k, place in places.items():
+            if not direct[k]:
+                self.assembler.copy(place, self._output(block, k), self.sizes[k])
+
+
+def _direct(block: Block) -> list[bool]:
+    """Can an output be written at once where it is to stand? What is asked for twice only once."""
+    outputs = block.program.outputs
+    return [x in block.outputs and x not in outputs[:k] for k, x in enumerate(outputs)]
 
 
 class Steps(Loop):
@@ -86,15 +105,9 @@ class Steps(Loop):
         super().__init__(assembler, outer, item, block)
         program = self.body.program
         self.carries = self.params["carries"]
-        self.kinds = types_of(program)
-        self.sizes = [size_of(*kind) for kind in self.kinds]
         self.is_scan = self.op is SCAN
         self.known = self.params["length"] if self.is_scan else None
-        claimed: set[Any] = set()
-        self.direct: list[bool] = []  # is the output written at once where it is to stand?
-        for x in program.outputs:
-            self.direct.append(x in self.body.outputs and x not in claimed)
-            claimed.add(x)
+        self.direct = _direct(self.body)
         accumulated = self.body.fused.lowered.accumulated
         self.summed = [
             self.direct[k] and accumulated.get(program.outputs[k]) == program.arguments[k] for k in range(self.carries)
@@ -104,7 +117,10 @@ class Steps(Loop):
         self.ends = [self._end(k) for k in range(self.carries)]
         self.others = [self._memory(0 if self._stays(k) or self.summed[k] else self.sizes[k]) for k in range(self.carries)]
         # ... and of the place where the next is written.
-        self.next = [self._written(k) if self.direct[k] else assembler.slot() for k in range(self.carries)]
+        self.next = [
+            self.body.slots[program.outputs[k]] if self.direct[k] else assembler.slot()  # type: ignore[index]
+            for k in range(self.carries)
+        ]
         if not self.is_scan:
             going = self.blocks[1]
             self.own += [(going.slots[x], self._room(1)) for x in going.outputs]
@@ -114,33 +130,21 @@ class Steps(Loop):
         """Is this part of the carry what it was?"""
         return self.body.program.outputs[k] == self.body.program.arguments[k]
 
-    def _end(self, k: int) -> int:
-        return self.outer.slots[self.item.results[k]] if k in self.item.results else self._memory(self.sizes[k])
-
-    def _written(self, k: int) -> int:
-        """The slot of what the body computes for an output."""
-        x = self.body.program.outputs[k]
-        assert isinstance(x, int)
-        return self.body.slots[x]
-
     def _exchanged(self, k: int) -> bool:
         return self.sizes[k] > SMALL and not self._stays(k) and not self.summed[k]
 
     def emit(self) -> None:
         """The loop."""
-        a, body = self.assembler, self.body
-        arguments = body.program.arguments
-        operands = list(self.item.operands)
-        if self.is_scan:
-            count: Any = self.known
-            if count is None:
-                count = a.line(f"load i64, ptr {self._address(operands.pop(0))}")
-        init, rest = operands[: self.carries], operands[self.carries :]
-        slices, first = self.params.get("slices", 0), self.params.get("first", 0)
-        xs = [self._address(x) for x in rest[:slices]]
-        self._give(body, arguments[self.carries + slices :], rest[slices + first :])
-        if not self.is_scan:
-            self._give(self.blocks[1], self.blocks[1].program.arguments[self.carries :], rest[:first])
+        a = self.assembler
+        length, init, others = split(self.op, self.params, self.item.operands)
+        count: Any = self.known
+        if length:
+            count = a.line(f"load i64, ptr {self._address(length[0])}")
+        slices = self.params.get("slices", 0)
+        xs = [self._address(x) for x in others[0][:slices]]
+        others[0] = others[0][slices:]
+        for block, given in zip(self.blocks, others, strict=True):
+            self._give(block, given)
         for k, x in enumerate(init):
             self._begin(k, self._address(x))
         ys = {k: self._results(k, count) for k in range(self.carries, len(self.sizes))}
@@ -152,11 +156,11 @@ class Steps(Loop):
         if self.is_scan:
             more = a.line(f"icmp slt i64 {i}, {count}")
         else:
-            self._run(self.blocks[1])
+            self._run(self.blocks[1], {})
             more = self._truth(self._output(self.blocks[1], 0))
         a.emit(f"br i1 {more}, label %step{label}, label %after{label}")
         a.label(f"step{label}")
-        self._step(i, count if self.is_scan else None, xs, ys)
+        self._step(i, count, xs, ys)
         a.emit(f"store i64 {a.sum_of('1', [i], [1])}, ptr {counter}")
         a.emit(f"br label %loop{label}")
         a.label(f"after{label}")
@@ -173,14 +177,7 @@ class Steps(Loop):
         for number, x in zip(arguments[self.carries :], xs, strict=False):
             q = body.program.quantities[number]
             a.put(body.slots[number], a.element(x, f"[{size_of(q.shape, q.dtype)} x i8]", i))
-        places = {k: y if k in self.unread else a.element(y, f"[{self.sizes[k]} x i8]", i) for k, y in ys.items()}
-        for k, place in places.items():
-            if self.direct[k]:
-                a.put(self._written(k), place)
-        self._run(body)
-        for k, place in places.items():
-            if not self.direct[k]:
-                a.copy(place, self._output(body, k), self.sizes[k])
+        self._run(body, {k: y if k in self.unread else a.element(y, f"[{self.sizes[k]} x i8]", i) for k, y in ys.items()})
         moving = [k for k in range(self.carries) if not self._stays(k)]
         for k in moving:
             if not self.direct[k]:
@@ -233,31 +230,18 @@ class Choice(Loop):
 
     def __init__(self, assembler: Assembler, outer: Block, item: Item, block: Callable[[Program, int], Block]) -> None:
         super().__init__(assembler, outer, item, block)
-        self.sizes = [size_of(*kind) for kind in types_of(self.body.program)]
-        self.targets = [
-            outer.slots[item.results[k]] if k in item.results else self._memory(n) for k, n in enumerate(self.sizes)
-        ]
+        self.targets = [self._end(k) for k in range(len(self.sizes))]
 
     def emit(self) -> None:
         """The branch."""
-        a, first = self.assembler, self.params["first"]
-        pred, *constants = self.item.operands
+        a = self.assembler
+        (pred,), _, others = split(self.op, self.params, self.item.operands)
         label = next(a.names)
         a.emit(f"br i1 {self._truth(self._address(pred))}, label %yes{label}, label %no{label}")
-        for name, block, given in zip(("yes", "no"), self.blocks, (constants[:first], constants[first:]), strict=True):
+        for name, block, given in zip(LOOPS[COND], self.blocks, others, strict=True):
             a.label(f"{name}{label}")
-            self._give(block, block.program.arguments, given)
-            written: set[Any] = set()
-            copied = []
-            for k, x in enumerate(block.program.outputs):
-                if x in block.outputs and x not in written:
-                    written.add(x)
-                    a.put(block.slots[x], a.get(self.targets[k]))
-                else:
-                    copied.append(k)
-            self._run(block)
-            for k in copied:
-                a.copy(a.get(self.targets[k]), self._output(block, k), self.sizes[k])
+            self._give(block, given)
+            self._run(block, dict(enumerate(map(a.get, self.targets))))
             a.emit(f"br label %joined{label}")
         a.label(f"joined{label}")
 

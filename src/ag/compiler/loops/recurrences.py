@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...batched import Batched, live, under
+from ...batched import Batched, Level, live, under
 from ...node import Node, made
 from ...operators.batching import lowered, raised
 from ...operators.elementwise import where
@@ -21,6 +21,7 @@ from ...operators.rules import Step, fit, value_of
 from ...operators.shaping import astype, moveaxis
 from ...operators.table import Operator
 from ...tensor import Tensor
+from ...transforms.containers import replaced
 from ...transforms.opaque import Together, recorded_call, records
 from ...transforms.recording import Recorded
 from ..program import Program
@@ -30,36 +31,52 @@ from .recorded import COND, OBJECT, SCAN, WHILE, Body, recorded_loop
 Steps = Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]]  # (carry, x) -> (carry, y)
 
 
+def _all_lowered(carry: list[Any], levels: tuple[Level, ...], alike: int = 0) -> list[Any]:
+    """The examples of a batch as leading axes. ``alike``: how many of the first parts are the same for all of them."""
+    return [*carry[:alike], *(lowered(c, levels) for c in carry[alike:])]
+
+
+def _all_raised(carry: list[Any], levels: tuple[Level, ...], alike: int = 0) -> list[Any]:
+    """The inverse."""
+    return [*carry[:alike], *(raised(c, levels) for c in carry[alike:])]
+
+
 # ---------------------------------------------------------------------- scan
 
 
 def scanned(f: Steps, init: list[Any], xs: list[Any], length: Any, reverse: bool = False, alike: int = 0) -> Any:
-    """The last carry and the ys, two lists. ``length``: an integer or a traced one; ``alike``: how many of the first parts of the
-    carry are the same for all examples of a batch."""
+    """The last carry and the ys of f(carry, x) -> (carry, y), two lists. ``length``: an integer or a traced one; ``alike``: see
+    `_all_lowered`."""
     levels = live.levels
     if not levels:
         return Scan(f, init, xs, length, reverse).results()
     depth = len(levels)
     hidden = [x.levels if isinstance(x, Stack) else levels if type(x) is Batched else () for x in xs]
 
-    def every(carry: list[Any]) -> list[Any]:
-        return [*carry[:alike], *(lowered(c, levels) for c in carry[alike:])]
-
     def of_all(carry: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:
         with under(levels):
             one = [raised(t, own) for t, own in zip(x, hidden, strict=True)]
-            new, ys = f([*carry[:alike], *(raised(c, levels) for c in carry[alike:])], one)
-            return every(new), [lowered(y, levels) for y in ys]
+            new, ys = f(_all_raised(carry, levels, alike), one)
+            return _all_lowered(new, levels, alike), _all_lowered(ys, levels)
 
     slices = [
         x.of(x.content) if isinstance(x, Stack) else moveaxis(lowered(x, own), depth, 0) if own else x
         for x, own in zip(xs, hidden, strict=True)
     ]
     with under(()):
-        ends, ys = scanned(of_all, every(init), slices, length, reverse)
+        ends, ys = scanned(of_all, _all_lowered(init, levels, alike), slices, length, reverse)
         ys = [y if isinstance(y, Stack) else moveaxis(y, 0, depth) for y in ys]
     ys = [y.of(y.content, levels) if isinstance(y, Stack) else raised(y, levels) for y in ys]
-    return [*ends[:alike], *(raised(c, levels) for c in ends[alike:])], ys
+    return _all_raised(ends, levels, alike), ys
+
+
+def counted(f: Callable[[Any, list[Any]], list[Any]], init: list[Any], length: Any) -> list[Any]:
+    """The last carry of f(i, carry) -> carry for i = 0, ..., length - 1."""
+
+    def step(carry: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:
+        return [carry[0] + 1, *f(carry[0], carry[1:])], []
+
+    return scanned(step, [np.int64(0), *init], [], length, alike=1)[0][1:]
 
 
 class Looped(Together):
@@ -70,12 +87,12 @@ class Looped(Together):
     values: list[Any]
     captured: list[Node]
 
-    def bundle(self, name: str) -> Any:
-        """The results: the value of a node, if the loop depends on nodes."""
-        value = Bundle(self.values)
-        if not self.nodes:
-            return value
-        return made(Tensor, value, Operator(name, lambda *inputs: value, self, complex=True), self.nodes)
+    def parts(self, name: str, count: int) -> list[Any]:
+        """The first results, which are parts of one node, if the loop depends on nodes."""
+        value: Any = Bundle(self.values)
+        op = Operator(name, lambda *inputs: value, self, complex=True)
+        bundle = made(Tensor, value, op, self.nodes) if self.nodes else value
+        return [part(bundle, k) for k in range(count)]
 
     def pulled(self, g: Any, step: Step) -> list[Any]:
         with newer(*step.args, *g.parts):
@@ -122,7 +139,9 @@ class Scan(Looped):
                 Stack(y, kind, length) for y, kind in zip(self.values[self.carries :], self.types[self.carries :], strict=True)
             ]
         self.captured = body.captured
-        self.places = [i for i, x in enumerate(self.given) if isinstance(content(x), Node) and self._is_float(i)]
+        floats = [i for i, (_, dtype) in enumerate(self.kinds) if dtype.kind in "fc"]
+        self.floats = [i for i in floats if i < self.carries]  # parts of the carry that have derivatives
+        self.places = [i for i in floats if isinstance(content(self.given[i]), Node)]
         self.nodes = [*(content(self.given[i]) for i in self.places), *self.captured]
 
     def step(self, *given: Any) -> list[Any]:
@@ -131,13 +150,9 @@ class Scan(Looped):
         new, ys = self.f(carry, list(given[self.carries :]))
         return [*new, *ys, *carry]
 
-    def _is_float(self, i: int) -> bool:
-        return self.kinds[i][1].kind in "fc"
-
     def results(self) -> tuple[list[Any], list[Any]]:
-        bundle = self.bundle(self.name)
-        ends = [part(bundle, k) for k in range(self.carries)]
-        return ends, [part(bundle, k) for k in range(self.carries, len(self.values) - self.carries)]
+        found = self.parts(self.name, len(self.values) - self.carries)
+        return found[: self.carries], found[self.carries :]
 
     # ------------------------------------------------------------------ derivatives
 
@@ -153,17 +168,13 @@ class Scan(Looped):
         """A step with fresh leaves in these places."""
 
         def of_leaves(*fresh: Any) -> tuple[Any, ...]:
-            new = list(given)
-            for i, x in zip(leaves, fresh, strict=True):
-                new[i] = x
-            return tuple(self.step(*new))
+            return tuple(self.step(*replaced(given, leaves, fresh)))
 
         return recorded_call(of_leaves, [given[i] for i in leaves], self.name)
 
     def back(self, g: list[Any], step: Step, record: bool) -> list[Any]:
-        inputs = self._inputs(step)
+        inputs, floats = self._inputs(step), self.floats
         results = len(self.types)
-        floats = [i for i in range(self.carries) if self._is_float(i)]
         leaves = floats + [i for i in self.places if i >= self.carries]
         known = [k for k in range(self.carries, results) if g[k] is not None]
         kinds = list(map(kind_of_value, self.captured))
@@ -188,11 +199,10 @@ class Scan(Looped):
         return [*(of_place[i] for i in self.places), *ends[len(floats) :]]
 
     def forward(self, tangents: list[Any], step: Step, record: bool) -> list[Any]:
+        inputs, floats = self._inputs(step), self.floats
         given = dict(zip(self.places, tangents, strict=False))
         more = tangents[len(self.places) :]
-        floats = [i for i in range(self.carries) if self._is_float(i)]
         leaves = floats + [i for i in self.places if i >= self.carries and given[i] is not None]
-        inputs = self._inputs(step)
         outputs = [k for k in range(self.carries, len(self.types)) if self.types[k][1].kind in "fc"]
 
         def body(carry: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:
@@ -218,37 +228,31 @@ class Scan(Looped):
 def repeated(
     going: Callable[[list[Any]], Any], f: Callable[[list[Any]], list[Any]], init: list[Any], alike: int = 0
 ) -> list[Any]:
-    """The last carry of a loop that goes on while ``going`` holds (of batches: for one of them). ``alike``: see `scanned`."""
+    """The last carry of a loop that goes on while ``going`` holds (of batches: for one of them)."""
     levels = live.levels
     if not levels:
         return _repeated(going, f, init)
 
-    def one(carry: list[Any]) -> list[Any]:
-        return [*carry[:alike], *(raised(c, levels) for c in carry[alike:])]
-
-    def every(carry: list[Any]) -> list[Any]:
-        return [*carry[:alike], *(lowered(c, levels) for c in carry[alike:])]
-
     def any_goes(carry: list[Any]) -> Any:
         with under(levels):
-            truth = going(one(carry))
+            truth = going(_all_raised(carry, levels, alike))
             return total(astype(lowered(truth, levels), np.dtype(int))) > 0 if type(truth) is Batched else truth
 
     def of_all(carry: list[Any]) -> list[Any]:
         with under(levels):
-            return every(f(one(carry)))
+            return _all_lowered(f(_all_raised(carry, levels, alike)), levels, alike)
 
     with under(()):
-        ends = _repeated(any_goes, of_all, every(init))
-    return one(ends)
+        ends = _repeated(any_goes, of_all, _all_lowered(init, levels, alike))
+    return _all_raised(ends, levels, alike)
 
 
 def _repeated(going: Callable[[list[Any]], Any], f: Callable[[list[Any]], list[Any]], init: list[Any]) -> list[Any]:
     kinds = [kind_of(x) for x in init]
     test = Body(lambda *carry: [going(list(carry))], kinds)
     body = Body(lambda *carry: f(list(carry)), kinds)
-    params = {"going": test.program, "body": body.program, "carries": len(init), "first": len(test.constants)}
-    inputs = [*init, *test.constants, *body.constants]
+    params = {"body": body.program, "going": test.program, "carries": len(init), "first": len(body.constants)}
+    inputs = [*init, *body.constants, *test.constants]
     *ends, count = recorded_loop(WHILE, inputs, params, [*body.types, ((), np.dtype(np.int64))])
     if not body.captured and not any(isinstance(x, Node) for x in init):
         return list(ends)
@@ -287,20 +291,18 @@ def branched(pred: Any, yes: Callable[[], list[Any]], no: Callable[[], list[Any]
 
     def of_all(f: Callable[[], list[Any]]) -> list[Any]:
         with under(levels):
-            return [lowered(y, levels) for y in f()]
+            return _all_lowered(f(), levels)
 
     with under(()):
         results = _branched(pred, lambda: of_all(yes), lambda: of_all(no))
-    return [raised(y, levels) for y in results]
+    return _all_raised(results, levels)
 
 
 def _branched(pred: Any, yes: Callable[[], list[Any]], no: Callable[[], list[Any]]) -> list[Any]:
     bodies = [Body(yes, []), Body(no, [])]
     if all(_is_cheap(body.program) for body in bodies):
         return [where(pred, a, b) for a, b in zip(yes(), no(), strict=True)]
-    branch = Branch(pred, yes, no, bodies)
-    bundle = branch.bundle("cond")
-    return [part(bundle, k) for k in range(len(branch.values))]
+    return Branch(pred, yes, no, bodies).parts("cond", len(bodies[0].types))
 
 
 def _is_cheap(program: Program) -> bool:

@@ -14,7 +14,7 @@ from ...operators.shaping import permute_dims, reshape
 from ...operators.table import TABLE
 from ...traced import Traced
 from ..abstract import is_elementwise
-from ..loops.recorded import OBJECT, RESULT, SCAN
+from ..loops.recorded import RESULT, SCAN
 from ..program import Program, Quantity
 
 MOST = 1 << 27  # bytes that are kept for one quantity of all steps
@@ -26,7 +26,7 @@ Changes = dict[int, Callable[[list[Any]], Any]]  # by the identity of a quantity
 def _loop(q: Quantity, inputs: list[Any], **params: Any) -> Traced:
     """The loop with other inputs and parameters."""
     trace = recorder.trace
-    return trace.added(Quantity(SCAN, tuple(map(trace.given, inputs)), {**q.params, **params}, (), OBJECT, False, q.place))
+    return trace.added(q.of(tuple(map(trace.given, inputs)), {**q.params, **params}))
 
 
 def _result(loop: Traced, k: int, q: Quantity, length: int) -> Traced:
@@ -35,15 +35,8 @@ def _result(loop: Traced, k: int, q: Quantity, length: int) -> Traced:
     return trace.added(Quantity(RESULT, (loop.number,), {"k": k}, (length, *q.shape), q.dtype, False, trace.place))
 
 
-def _of(body: Program, outputs: list[Any]) -> Program:
-    """The body with other outputs."""
-    new = copy.copy(body)
-    new.outputs = outputs
-    return new
-
-
 def _fits(q: Quantity, length: int) -> bool:
-    return q.size * q.dtype.itemsize * length <= MOST
+    return q.nbytes * length <= MOST
 
 
 # ---------------------------------------------------------------------- products that are kept
@@ -88,7 +81,7 @@ def _kept(program: Program, forward: Quantity, backward: Quantity, number: int) 
     results: list[Traced] = []
 
     def change_forward(given: list[Any]) -> Traced:
-        loop = _loop(forward, given, body=_of(first, [*first.outputs, *(same[n] for n in found)]))
+        loop = _loop(forward, given, body=first.giving([*first.outputs, *(same[n] for n in found)]))
         results.extend(_result(loop, count + k, second.quantities[n], length) for k, n in enumerate(found))
         return loop
 
@@ -109,11 +102,11 @@ def _same(program: Program, forward: Quantity, backward: Quantity, number: int) 
     """The quantities in the body of the one loop that are equal to some in that of the other, step by step."""
     first, second = forward.params["body"], backward.params["body"]
     own, other = forward.params["carries"], backward.params["carries"]
+    end = own + forward.params["slices"]
     # What the inputs of the backward loop are in the body of the forward loop.
-    slices = dict(zip(forward.inputs[own : own + forward.params["slices"]], first.arguments[own:], strict=False))
-    constants = dict(
-        zip(forward.inputs[own + forward.params["slices"] :], first.arguments[own + forward.params["slices"] :], strict=True)
-    )
+    slices, constants = [
+        dict(zip(forward.inputs[part], first.arguments[part], strict=True)) for part in (slice(own, end), slice(end, None))
+    ]
     same: dict[int, int] = {}
     for k, (x, n) in enumerate(zip(backward.inputs[other:], second.arguments[other:], strict=True)):
         made = program.quantities[x] if type(x) is int else None
@@ -128,7 +121,7 @@ def _same(program: Program, forward: Quantity, backward: Quantity, number: int) 
     known = {q.key(): n for n, q in enumerate(first.quantities) if q.op is not None}
     for n, q in enumerate(second.quantities):
         if q.op is not None and all(type(x) is not int or x in same for x in q.inputs):
-            equal = known.get(q.of(tuple([same[x] if type(x) is int else x for x in q.inputs])).key())
+            equal = known.get(q.renumbered(same).key())
             if equal is not None:
                 same[n] = equal
     return same
@@ -179,7 +172,7 @@ def _summed(program: Program, number: int, q: Quantity, sums: dict[int, tuple[in
     start: list[Any] = []
 
     def change_loop(given: list[Any]) -> Traced:
-        loop = _loop(q, given, body=_of(body, [*outputs, *kept]))
+        loop = _loop(q, given, body=body.giving([*outputs, *kept]))
         start.extend(given[:carries])
         stacks.update({n: given[carries + i] for i, n in enumerate(sliced)})
         stacks.update({n: _result(loop, len(outputs) + i, body.quantities[n], length) for i, n in enumerate(kept)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,9 +28,13 @@ INDEXED = (TABLE["getitem"], TABLE["index_add"], TABLE["index_set"])
 
 def expand(program: Program) -> Program:
     """Rows that are computed by other rows, written out: softmax, the cross-entropy, var, ..."""
-    while any(_is_expanded(program, q) for q in program.quantities):
-        program = replayed(program, _is_expanded, lambda q, given: q.op.kernel(*given, **q.params))
+    while changes := {id(q): _written_out(q) for q in program.quantities if _is_expanded(program, q)}:
+        program = replayed(program, changes)
     return program
+
+
+def _written_out(q: Quantity) -> Callable[[list[Any]], Any]:
+    return lambda given: q.op.kernel(*given, **q.params)
 
 
 def _is_expanded(program: Program, q: Quantity) -> bool:
@@ -42,11 +47,8 @@ def _is_expanded(program: Program, q: Quantity) -> bool:
 
 def with_bounds(program: Program) -> Program:
     """The program expects that index arrays point into what they index: machine code can't raise."""
-    return replayed(program, _is_indexed, _bounded)
-
-
-def _is_indexed(program: Program, q: Quantity) -> bool:
-    return q.op in INDEXED and len(q.inputs) > 1
+    indexed = [q for q in program.quantities if q.op in INDEXED and len(q.inputs) > 1]
+    return replayed(program, {id(q): functools.partial(_bounded, q) for q in indexed})
 
 
 def _bounded(q: Quantity, given: list[Any]) -> None:
@@ -71,36 +73,28 @@ def _lies_within(index: Traced, n: int) -> bool:
     return known is not None and bool(((known >= -n) & (known < n)).all())
 
 
-def replayed(
-    program: Program, concerns: Callable[[Program, Quantity], bool], change: Callable[[Quantity, list[Any]], Any]
-) -> Program:
-    """The program recorded again, with what ``change(quantity, traced inputs)`` gives (None: the same) where it ``concerns``."""
-    if not any(concerns(program, q) for q in program.quantities):
+def replayed(program: Program, changes: Changes) -> Program:
+    """The program recorded again, with what changes give (None: the same)."""
+    if not changes:
         return program
     trace = Trace()
     trace.replays = True
     new = trace.program
     moved: list[int | Constant] = []
 
-    def places(numbers: list[int]) -> Iterator[int]:
-        return (x for n in numbers if type(x := moved[n]) is int)
-
     with trace:
         for q in program.quantities:
-            inputs = tuple([moved[x] if type(x) is int else x for x in q.inputs])
+            again = q.renumbered(moved)
             result = None
-            if concerns(program, q):
+            if id(q) in changes:
                 trace.place = q.place
-                result = change(q, [_traced(trace, x) for x in inputs])
+                result = changes[id(q)]([_traced(trace, x) for x in again.inputs])
             if result is None:
                 moved.append(len(new.quantities))
-                new.quantities.append(q.of(inputs))
+                new.quantities.append(again)
             else:
                 moved.append(trace.given(result))
-    new.arguments = [*places(program.arguments), *new.arguments]
-    new.captured = program.captured + new.captured
-    new.outputs = [moved[x] if type(x) is int else x for x in program.outputs]
-    new.expected = [*places(program.expected), *new.expected]
+    new.stands_for(program, moved)
     return new
 
 
@@ -117,12 +111,8 @@ def loops(program: Program) -> Program:
         return program
     program = without_dead_code(program)
     while changes := kept_products(program):
-        program = _changed(program, changes)
-    return _changed(program, summed_products(program))
-
-
-def _changed(program: Program, changes: Changes) -> Program:
-    return replayed(program, lambda program, q: id(q) in changes, lambda q, given: changes[id(q)](given))
+        program = replayed(program, changes)
+    return replayed(program, summed_products(program))
 
 
 def simplify(program: Program) -> Program:
@@ -158,12 +148,9 @@ def without_dead_code(program: Program) -> Program:
                 q = loops[number][0]
             elif q.op is RESULT:
                 k = loops[q.inputs[0]][1][q.params["k"]]
-                q = Quantity(q.op, q.inputs, {"k": k}, q.shape, q.dtype, q.weak, q.place, q.name)
-            new.quantities.append(q.of(tuple([moved[x] if type(x) is int else x for x in q.inputs])))
-    new.captured = list(program.captured)
-    new.arguments = [moved[x] for x in program.arguments]
-    new.outputs = [moved[x] if type(x) is int else x for x in program.outputs]
-    new.expected = [moved[x] for x in program.expected]
+                q = q.of(q.inputs, {"k": k})
+            new.quantities.append(q.renumbered(moved))
+    new.stands_for(program, moved)
     return new
 
 
@@ -202,5 +189,5 @@ def _with_optimized_bodies(program: Program, optimized: Pass = optimized) -> Pro
     new.quantities = []
     for q in program.quantities:
         params = {key: optimized(value) if isinstance(value, Program) else value for key, value in q.params.items()}
-        new.quantities.append(Quantity(q.op, q.inputs, params, q.shape, q.dtype, q.weak, q.place, q.name))
+        new.quantities.append(q.of(q.inputs, params))
     return new

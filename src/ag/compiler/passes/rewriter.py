@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ...operators.table import TABLE
 from ..abstract import abstract, is_elementwise
 from ..literals import counts
@@ -63,29 +61,11 @@ class Rewriter:
         self.numbers: dict[int, Any] = {}  # what is one number everywhere
         self.place: Any = None
 
-    def rewritten(self, program: Program) -> Program:
-        """The program with the rules applied."""
-        moved: list[Value] = []
-        for q in program.quantities:
-            if q.op is None:
-                moved.append(self.appended(q))
-                continue
-            inputs = tuple([moved[x] if type(x) is int else x for x in q.inputs])
-            self.place = q.place
-            moved.append(self.added(q.of(inputs)))
-        result = self.program
-        result.captured = list(program.captured)
-        result.arguments = [moved[x] for x in program.arguments]  # type: ignore[misc]
-        result.outputs = [moved[x] if type(x) is int else x for x in program.outputs]
-        expected = [moved[x] for x in program.expected]
-        result.expected = [self.quantity_of(x) for x in dict.fromkeys(expected) if type(x) is int or x.value]  # type: ignore[union-attr]
-        return result
-
     # ------------------------------------------------------------------ what rules ask for
 
     def __getitem__(self, x: Value) -> Any:
         """The quantity of a number; of a constant a quantity without an operator."""
-        return self.quantities[x] if type(x) is int else Quantity(None, (), {}, *_kind_of(x))
+        return self.quantities[x] if type(x) is int else Quantity(None, (), {}, x.shape, x.dtype, x.weak)  # type: ignore[union-attr]
 
     def made_by(self, x: Value, name: str) -> Quantity | None:
         """The quantity x, if this row makes it."""
@@ -136,27 +116,30 @@ class Rewriter:
 
     def fitted(self, x: Value, q: Quantity) -> Value | None:
         """x in the shape of q, if it has its dtype and weakness."""
-        shape, dtype, weak = (y := self[x]).shape, y.dtype, y.weak
-        if dtype != q.dtype or weak != q.weak:
-            if weak and not q.weak and type(x) is Constant:  # a Python number that has taken a dtype
+        y = self.program[x]
+        if y.dtype != q.dtype or y.weak != q.weak:
+            if y.weak and not q.weak and type(x) is Constant:  # a Python number that has taken a dtype
                 return self.fitted(Constant(q.dtype.type(x.value)), q)
             return None
-        if shape == q.shape:
+        if y.shape == q.shape:
             return x
         return self.new("broadcast_to", x, shape=q.shape) if is_elementwise(q.op) else None
 
     def quantity_of(self, x: Value) -> int:
         """x as a quantity of the program."""
-        if type(x) is int:
+        if isinstance(x, int):
             return x
-        return self.appended(Quantity(TABLE["broadcast_to"], (x,), {"shape": ()}, (), _kind_of(x)[1], False, self.place))
-
-
-def _kind_of(x: Any) -> tuple[tuple[int, ...], Any, bool]:
-    """Shape, dtype and weakness of a constant."""
-    return (), np.asarray(x.value).dtype, type(x.value) in (bool, int, float, complex)
+        return self.appended(Quantity(TABLE["broadcast_to"], (x,), {"shape": ()}, (), x.dtype, False, self.place))
 
 
 def rewritten(program: Program, rules: dict[Any, list[Any]]) -> Program:
     """The program by these rules (as `Rules.by_row` gives them), with common subexpressions computed once."""
-    return Rewriter(rules).rewritten(program)
+    w = Rewriter(rules)
+    moved: list[Value] = []
+    for q in program.quantities:
+        w.place = q.place
+        moved.append(w.appended(q) if q.op is None else w.added(q.renumbered(moved)))
+    w.program.stands_for(program, moved)
+    expected = dict.fromkeys(moved[x] for x in program.expected)
+    w.program.expected = [w.quantity_of(x) for x in expected if type(x) is int or x.value]  # type: ignore[union-attr]
+    return w.program

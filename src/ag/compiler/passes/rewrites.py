@@ -52,12 +52,7 @@ def _not_broadcast(w: Rewriter, q: Quantity) -> Value | None:
             shapes = [w[y].shape for j, y in enumerate(inputs) if j != i]
             if not w[source].weak and (q.shape in shapes or np.broadcast_shapes(w[source].shape, *shapes) == q.shape):
                 inputs[i] = source
-    return _again(w, q, *inputs) if tuple(inputs) != q.inputs else None
-
-
-def _again(w: Rewriter, q: Quantity, *inputs: Value) -> Value:
-    """The same row of other inputs."""
-    return w.added(q.of(inputs))
+    return w.added(q.of(tuple(inputs))) if tuple(inputs) != q.inputs else None
 
 
 # ---------------------------------------------------------------------- numbers and choices
@@ -97,6 +92,8 @@ equations(EXACT, """
     x - -y = x + y
 """, "fiuc", alike=True)
 equations(EXACT, """
+    where(True, x, y) = x
+    where(False, x, y) = y
     where(c, x, x) = x
     where(logical_not(c), x, y) = where(c, y, x)
     where(c, where(c, x, y), z) = where(c, x, z)
@@ -150,12 +147,6 @@ def _is_zero(number: Any) -> bool:
 def _root(w: Rewriter, q: Quantity) -> Value | None:
     half = q.dtype.char in "fd" and not q.weak and w[q.inputs[0]].dtype == q.dtype and w.number(q.inputs[1]) == 0.5
     return w.new("sqrt", q.inputs[0]) if half else None
-
-
-@EXACT.add("where(true, x, y) = x,  where(false, x, y) = y", "where")
-def _decided(w: Rewriter, q: Quantity) -> Value | None:
-    known = w.number(q.inputs[0])
-    return None if known is None else q.inputs[1 if known else 2]
 
 
 @EXACT.add("x / c = x · (1 / c), for c a power of two whose inverse is a normal number", "divide")

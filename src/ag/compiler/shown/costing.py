@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...files import write_by_ending
+from ...transforms.containers import mapped
 from ..executable import DECLINED
 from ..machine import native
 from . import machine_peaks
@@ -55,13 +56,12 @@ class Cost:
         """Run it, and measure the machine."""
         shown: Shown = compiled.show(*args, **kwargs, stage="steps")
         program = shown.compiled
-        ends: list[Any] = []
-        compiled._key(args, kwargs, ends)
+        ends = compiled.given(args, kwargs)[1]
         declined = compiled.entry(*args, **kwargs)(_copied(ends)) is DECLINED  # copied, as it may take the memory of arguments
         times, runs = _times(compiled, args, kwargs)
         quantities = program.quantities
         results = {x for x in program.outputs if isinstance(x, int)} - set(program.arguments)
-        least = sum(quantities[n].size * quantities[n].dtype.itemsize for n in [*program.arguments, *results])
+        least = sum(quantities[n].nbytes for n in [*program.arguments, *results])
         floats = {str(q.dtype) for q in quantities if q.dtype.kind in "fc" and not q.weak}
         dtype = "float32" if floats and floats <= {"float32", "complex64"} else "float64"
         threads = max([s.threads or 1 for s in shown.every()], default=1)
@@ -107,8 +107,7 @@ class Cost:
     @property
     def bound(self) -> str | None:
         """Which of the limits is the highest: "arithmetic", "memory" or "the call"; None where the peaks are not known."""
-        limits = self.limits
-        return max(limits, key=limits.__getitem__) if limits else None
+        return max(self.limits, key=self.limits.__getitem__, default=None)
 
     @property
     def fraction(self) -> float | None:
@@ -162,14 +161,9 @@ class Cost:
 
 def _times(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[float], int]:
     """The seconds that calls take, and how many were made."""
-    given = [(i, x) for i, x in enumerate(args)] if f.donate_argnums else []
-
-    def arguments() -> tuple[Any, ...]:
-        """Arrays that are given up are copies."""
-        return tuple([_copied(x) if i in f.donate_argnums else x for i, x in given]) if given else args
 
     def once(repeats: int) -> float:
-        fresh = arguments()
+        fresh = [_copied(x) if i in f.donate_argnums else x for i, x in enumerate(args)]
         start = time.perf_counter()
         for _ in range(repeats):
             f(*fresh, **kwargs)
@@ -177,7 +171,7 @@ def _times(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[
 
     once(1)
     first = once(1)
-    repeats = 1 if given else max(int(SHORT / max(first, 1e-9)), 1)
+    repeats = 1 if f.donate_argnums else max(int(SHORT / max(first, 1e-9)), 1)
     end = time.perf_counter() + LONGEST
     found: list[float] = []
     while len(found) < LEAST or (time.perf_counter() < end and len(found) * repeats < MOST):
@@ -186,9 +180,7 @@ def _times(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[
 
 
 def _copied(x: Any) -> Any:
-    from ...transforms.containers import leaves, rebuilt
-
-    return rebuilt(x, [np.array(part) if isinstance(part, np.ndarray) else part for part in leaves(x)])
+    return mapped(lambda part: np.array(part) if isinstance(part, np.ndarray) else part, x)
 
 
 @functools.cache

@@ -21,7 +21,7 @@ from ..kernels.planning import Access, Plan
 from ..kernels.views import Operand
 from ..mathematics.elementary import expression
 from ..mathematics.emitter import FLOATS, Emitter, Value
-from ..program import Program, Quantity
+from ..program import Program
 
 ONCE = re.compile(r"= f(add|sub|mul|div|rem)\b|@llvm\.sqrt\.")
 TWICE = re.compile(r"@llvm\.fma\.")
@@ -74,7 +74,7 @@ def work_of(program: Program, step: Step, plan: Plan | None) -> Work:
     item = step.item
     assert item is not None
     q = item.quantity
-    read = sum(size_of(program.quantities[n]) for n in dict.fromkeys(o.base for o in operands_of(item)))
+    read = sum(program.quantities[n].nbytes for n in dict.fromkeys(o.base for o in operands_of(item)))
     if item.product is not None:
         p = item.product
         lead = math.prod(p.lead)
@@ -82,23 +82,21 @@ def work_of(program: Program, step: Step, plan: Plan | None) -> Work:
         # A factor that is the same for all of the stack is read once.
         stacks = [math.prod([n for n, s in zip(p.lead, steps, strict=True) if s]) for steps in p.steps[:2]]
         read = size * p.inner * (stacks[0] * p.rows + stacks[1] * p.columns)
-        read += sum(size_of(program.quantities[o.base]) for o in item.operands[2:] if isinstance(o, Operand))  # added to that
+        read += sum(program.quantities[o.base].nbytes for o in item.operands[2:] if isinstance(o, Operand))  # added to that
         added = q.size * (len(item.operands) > 2)
-        return Work(2 * lead * p.rows * p.inner * p.columns + added, Counter(), read, size_of(q))
+        return Work(2 * lead * p.rows * p.inner * p.columns + added, Counter(), read, q.nbytes)
     if item.kind == "literal":  # which stands there before the program runs
         return Work()
     if item.kind == "cumulate":
-        return Work(q.size if type_of(q.dtype) in FLOATS else 0, Counter(), read, size_of(q))
-    written = sum(size_of(program.quantities[n]) for n in item.made())
+        return Work(q.size if type_of(q.dtype) in FLOATS else 0, Counter(), read, q.nbytes)
+    written = sum(program.quantities[n].nbytes for n in item.made())
     return Work(None, Counter(), read, written)
 
 
 def repeated(times: int, works: list[Work]) -> Work:
     """The work of a loop with so many steps, each of which does all of this."""
     counts = [w.operations for w in works]
-    functions: Counter[str] = Counter()
-    for w in works:
-        functions.update({name: times * count for name, count in w.functions.items()})
+    functions = Counter({name: times * n for name, n in sum((w.functions for w in works), Counter()).items()})
     operations = None if None in counts else times * sum(n for n in counts if n is not None)
     return Work(operations, functions, times * sum(w.read for w in works), times * sum(w.written for w in works))
 
@@ -138,8 +136,3 @@ def _bytes(plan: Plan, accesses: Iterable[Access]) -> int:
         touched[a.operand.base] = touched.get(a.operand.base, 0) + count
     quantities = plan.program.quantities
     return sum(min(count, quantities[n].size) * quantities[n].dtype.itemsize for n, count in touched.items())
-
-
-def size_of(q: Quantity) -> int:
-    """The bytes of a quantity."""
-    return q.size * q.dtype.itemsize

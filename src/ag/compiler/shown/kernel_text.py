@@ -33,21 +33,13 @@ INDENT = "    "
 Index = tuple[str, int]  # the name of a loop's variable, and the stride along it
 
 
-class Names:
-    """How the quantities of a program are called in the text of its kernels: v7, and m7 where it stands in memory."""
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-
-    def value(self, number: int) -> str:
-        return f"v{number}"
-
-    def array(self, number: int) -> str:
-        q = self.program.quantities[number]
-        if q.op is not None or not q.name:
-            return f"m{number}"
-        clashes = q.name in TAKEN or q.name.startswith(("row", "column")) or (q.name[0] in "vmk" and q.name[1:].isdigit())
-        return f"{q.name}_" if clashes else q.name
+def array_name(program: Program, number: int) -> str:
+    """How a quantity is called where it stands in memory: m7, or the name of an argument; its value is v7."""
+    q = program.quantities[number]
+    if q.op is not None or not q.name:
+        return f"m{number}"
+    clashes = q.name in TAKEN or q.name.startswith(("row", "column")) or (q.name[0] in "vmk" and q.name[1:].isdigit())
+    return f"{q.name}_" if clashes else q.name
 
 
 class KernelText:
@@ -56,12 +48,12 @@ class KernelText:
     def __init__(self, plan: Plan, name: str, notes: dict[int, str]) -> None:
         self.plan, self.name, self.notes = plan, name, notes
         self.program, self.group, self.members = plan.program, plan.group, plan.members
-        self.names = Names(plan.program)
         self.lines: list[str] = []
         self.depth = 1
         self.last = ""  # the note at the end of the last line
         self.rows = _numbered("row", len(plan.row_lengths))
         self.columns = _numbered("column", len(plan.column_lengths))
+        self.indices = [*self.rows, *self.columns]
         self.lane = ""  # the variable that counts lanes, in the innermost loop
         self.spread: dict[int, bool] = {}  # of the values that are known here: is there one in each lane?
         self.computed: set[int] = set()
@@ -70,7 +62,8 @@ class KernelText:
     def text(self) -> str:
         """The function, as Python."""
         plan = self.plan
-        self.lines = [f"def {self.name}({', '.join(self._arrays())}):"]
+        arrays = dict.fromkeys(self._array(a.operand) for a in plan.accesses.values())
+        self.lines = [f"def {self.name}({', '.join(arrays)}):"]
         row = math.prod(plan.column_lengths)
         for number in self.group.scratch:
             made = f"[0] * {row}" if plan.turned else f"empty({row}, {self._dtype(number)})"
@@ -85,12 +78,11 @@ class KernelText:
         for m in plan.whole():
             target = plan.targets.get(id(m))
             if m.form == ONE and target is not None:
-                self._line(f"{self._address(target.operand, [])} = {self.names.value(m.item.number)}")
+                self._line(f"{self._address(target.operand, [])} = v{m.item.number}")
         return "\n".join(self.lines)
 
-    def _arrays(self) -> list[str]:
-        bases = dict.fromkeys(a.operand.base for a in self.plan.accesses.values())
-        return [self.names.array(n) for n in bases]
+    def _array(self, operand: Operand) -> str:
+        return array_name(self.program, operand.base)
 
     def _line(self, text: str, note: str = "") -> None:
         text = INDENT * self.depth + text
@@ -135,7 +127,7 @@ class KernelText:
         self.row_values[number] = bool(self.lane)
         target = self.plan.targets.get(id(m))
         if target is not None:
-            self._line(f"{self._at(target, self._row_indices())} = {self.names.value(number)}")
+            self._line(f"{self._at(target, self.rows)} = v{number}")
 
     # ------------------------------------------------------------------ columns
 
@@ -174,12 +166,10 @@ class KernelText:
             return
         self._computed(m, done)
         target = self.plan.targets.get(id(m))
-        value = self.names.value(number)
         if target is not None:
-            place = self._at(target, self._indices())
-            self._line(f"{place} {'+=' if m.item.adds else '='} {value}")
+            self._line(f"{self._at(target, self.indices)} {'+=' if m.item.adds else '='} v{number}")
         elif number in self.group.scratch:
-            self._line(f"{self._scratch(number)} = {value}")
+            self._line(f"{self._scratch(number)} = v{number}")
 
     def _earlier(self, m: Member, work: list[Member], done: set[int]) -> None:
         """What a pass needs of an earlier stage: read again where it was kept, or computed again."""
@@ -190,8 +180,8 @@ class KernelText:
             number = source.item.number
             target = self.plan.targets.get(id(source))
             if target is not None or number in self.group.scratch:
-                place = self._scratch(number) if target is None else self._at(target, self._indices())
-                self._line(f"{self.names.value(number)} = {place}")
+                place = self._scratch(number) if target is None else self._at(target, self.indices)
+                self._line(f"v{number} = {place}")
                 self.spread[number] = bool(self.lane)
             else:
                 self._earlier(source, work, done)
@@ -223,7 +213,7 @@ class KernelText:
         self.spread[number] = bool(self.lane)
         self.computed.add(number)
         done.add(number)
-        self._line(f"{self.names.value(number)} = {text}", ", ".join(filter(None, (self.notes.get(number, ""), note))))
+        self._line(f"v{number} = {text}", ", ".join(filter(None, (self.notes.get(number, ""), note))))
 
     def _operand(self, m: Member, i: int, type: str) -> tuple[str, bool]:
         """An operand in a type, and whether it is a number for each lane."""
@@ -232,10 +222,10 @@ class KernelText:
             return _constant(operand.value, type), False
         access = self.plan.reads.get((id(m), i))
         if access is not None:
-            indices = self._row_indices() if (m.form == ROW and m.item.kind == "map") or self.plan.of_rows(m) else self._indices()
+            indices = self.rows if (m.form == ROW and m.item.kind == "map") or self.plan.of_rows(m) else self.indices
             text, spread = self._at(access, indices), self._moves(access, indices)
         else:
-            text, spread = self.names.value(operand.base), self.spread[operand.base]
+            text, spread = f"v{operand.base}", self.spread[operand.base]
         own = type_of(self.program.quantities[operand.base].dtype)
         return (text if own == type else f"{DTYPES[type]}({text})"), spread
 
@@ -243,10 +233,8 @@ class KernelText:
         kind, type = m.item.kernel, self.plan._types(m)[1]
         start = 0.0 if kind == "add" and type in FLOATS else identity(kind, type)
         number = m.item.number
-        if m.form == COLUMN:
-            self._line(f"{self.names.array(number)}[:] = {_constant(start, type)}", self.notes.get(number, ""))
-        else:
-            self._line(f"{self.names.value(number)} = {_constant(start, type)}", self.notes.get(number, ""))
+        place = f"{array_name(self.program, number)}[:]" if m.form == COLUMN else f"v{number}"
+        self._line(f"{place} = {_constant(start, type)}", self.notes.get(number, ""))
 
     def _join(self, m: Member) -> None:
         """One more element of a reduction, or one in each lane."""
@@ -256,22 +244,17 @@ class KernelText:
         if self.lane and not across:
             text = f"{TOTALS[kind]}({text if spread else f'spread({text}, {self.lane})'})"
         target = self.plan.targets.get(id(m))
-        place = self.names.value(m.item.number)
+        place = f"v{m.item.number}"
         if m.form == COLUMN:
             assert target is not None
-            place = self._at(target, self._indices())
+            place = self._at(target, self.indices)
         self._line(f"{place} = {JOINS[kind].format(place, text)}")
 
     # ------------------------------------------------------------------ addresses
 
-    def _row_indices(self) -> list[str]:
-        return self.rows
-
-    def _indices(self) -> list[str]:
-        return [*self.rows, *self.columns]
-
-    def _steps(self, access: Access, indices: list[str]) -> list[Index]:
-        return [x for x in zip([*self.rows, *self.columns], [*access.rows, *access.columns], strict=True) if x[0] in indices]
+    def _steps(self, access: Access, indices: list[str]) -> Iterator[Index]:
+        """The strides along these indices, which are those of the rows, or all."""
+        return zip(indices, [*access.rows, *access.columns], strict=False)
 
     def _moves(self, access: Access, indices: list[str]) -> bool:
         """Is it another element in each lane?"""
@@ -285,24 +268,34 @@ class KernelText:
 
     def _address(self, operand: Operand, steps: Iterable[Index], gathers: Iterable[tuple[str, Gather]] = ()) -> str:
         terms = [_term(f"at({index}, {gather.length})", gather.stride) for index, gather in gathers]
-        return f"{self.names.array(operand.base)}[{_total(operand.offset, steps, terms)}]"
+        return f"{self._array(operand)}[{_total(operand.offset, steps, terms)}]"
 
 
 def running(program: Program, item: Any, name: str) -> tuple[str, list[int]]:
     """The text of running sums, and the arrays that it is given."""
-    names = Names(program)
     loops, (axis,) = _numbered("i", len(item.space)), item.reduced
-    source, own = item.operands[0], strides_of(item.space)
-    order = [k for k in range(len(item.space)) if k != axis]
-    lines = [f"def {name}({names.array(source.base)}, {names.array(item.number)}):"]
-    lines += [f"{INDENT * depth}for {loops[k]} in range({item.space[k]}):" for depth, k in enumerate(order, 1)]
-    indent = INDENT * (len(order) + 1)
-    value = f"{names.array(source.base)}[{_total(source.offset, zip(loops, source.strides, strict=True))}]"
-    place = f"{names.array(item.number)}[{_total(0, zip(loops, own, strict=True))}]"
-    start = _constant(0, type_of(item.quantity.dtype))
-    lines += [f"{indent}total = {start}", f"{indent}for {loops[axis]} in range({item.space[axis]}):"]
-    lines += [f"{indent}{INDENT}total = total + {value}", f"{indent}{INDENT}{place} = total"]
-    return "\n".join(lines), [source.base, item.number]
+    source, arrays = item.operands[0], [item.operands[0].base, item.number]
+    outer = [k for k in range(len(item.space)) if k != axis]
+    indent = INDENT * len(outer)
+    read, written = [array_name(program, n) for n in arrays]
+    value = f"{read}[{_total(source.offset, zip(loops, source.strides, strict=True))}]"
+    place = f"{written}[{_total(0, zip(loops, strides_of(item.space), strict=True))}]"
+    lines = [
+        *_nest((loops[k], item.space[k]) for k in outer), f"{indent}total = {_constant(0, type_of(item.quantity.dtype))}",
+        f"{indent}for {loops[axis]} in range({item.space[axis]}):",
+        f"{indent}{INDENT}total = total + {value}", f"{indent}{INDENT}{place} = total",
+    ]
+    return _function(program, name, arrays, lines), arrays
+
+
+def _function(program: Program, name: str, arrays: list[int], lines: list[str]) -> str:
+    given = ", ".join(array_name(program, n) for n in arrays)
+    return "\n".join([f"def {name}({given}):", *(f"{INDENT}{line}" for line in lines)])
+
+
+def _nest(loops: Iterable[tuple[str, int]]) -> list[str]:
+    """The heads of loops, one in the other."""
+    return [f"{INDENT * depth}for {name} in range({n}):" for depth, (name, n) in enumerate(loops)]
 
 
 def _numbered(name: str, count: int) -> list[str]:

@@ -21,24 +21,22 @@ PASSED = 2**27  # bytes that it passes through at least, again and again
 TYPES = {"float64": "double", "float32": "float"}
 
 
-@functools.cache
 def flops(dtype: str, threads: int = 1) -> float:
     """Operations a second of fused multiply-adds in registers, each of which counts as two.
 
     Raises ImportError without llvmlite.
     """
-    if threads > 1:  # which are no faster than one where others keep the cores busy
-        return max(flops(dtype), _flops(dtype, threads))
-    return _flops(dtype, 1)
+    return max(_flops(dtype, k) for k in (1, threads))  # several are no faster than one where others keep the cores busy
 
 
+@functools.cache
 def _flops(dtype: str, threads: int) -> float:
     lanes = native.host().vector_bytes // np.dtype(dtype).itemsize
-    function = _function(_multiply_adds(TYPES[dtype], lanes), 1)
+    function, _library = _function(_multiply_adds(TYPES[dtype], lanes), 1)
     numbers = [np.full(2 * lanes, 0.5, dtype) for _ in range(threads)]
 
     def run(k: int) -> None:
-        function[0](STEPS, numbers[k].ctypes.data)
+        function(STEPS, numbers[k].ctypes.data)
 
     return 2 * CHAINS * lanes * STEPS * threads / _best(run, threads)
 
@@ -48,24 +46,24 @@ def size_class(size: int) -> int:
     return min(max(1 << (max(size, 1) - 1).bit_length(), SMALLEST), LARGEST)
 
 
-@functools.cache
 def bandwidth(size: int, threads: int = 1) -> float:
     """Bytes a second of the triad a = b + s c over arrays of ``size`` bytes together: two are read and one is written.
 
     Raises ImportError without llvmlite.
     """
-    return max(bandwidth(size), _bandwidth(size, threads)) if threads > 1 else _bandwidth(size, 1)
+    return max(_bandwidth(size, k) for k in (1, threads))
 
 
+@functools.cache
 def _bandwidth(size: int, threads: int) -> float:
     lanes = native.host().vector_bytes // 8
     count = size // 24 // threads // (4 * lanes) * (4 * lanes)
-    function = _function(_triad(lanes), 4)
+    function, _library = _function(_triad(lanes), 4)
     times = max(PASSED // size, 1)
     arrays = [[np.ones(count) for _ in range(3)] for _ in range(threads)]
 
     def run(k: int) -> None:
-        function[0](count, times, *(a.ctypes.data for a in arrays[k]))
+        function(count, times, *(a.ctypes.data for a in arrays[k]))
 
     return 24 * count * threads * times / _best(run, threads)
 

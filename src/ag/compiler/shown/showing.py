@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,16 @@ from ..assembling import Assembler
 from ..executable import Machine
 from ..machine import native
 from ..passes import pipeline as passes
-from ..program import Constant, Program, typed
+from ..program import Constant, Program, Quantity, typed
 from ..tape.running import Tape
 from .amounts import aligned, amount
 from .shown_steps import ShownStep
 
-STAGES = ("program", "passes", "steps", "kernels", "ir", "assembly")
+TITLES = {
+    "program": "The program as it was recorded", "passes": "The passes", "steps": "The steps", "kernels": "The kernels",
+    "ir": "The code in LLVM's text", "assembly": "The machine code",
+}  # fmt: skip
+STAGES = tuple(TITLES)
 ALL = STAGES[:-1]  # the assembly is long, and only shown when it is asked for
 ASSUMED = native.Machine("", "", frozenset(("avx", "avx2", "fma")))  # where there is no compiler that knows the machine
 NOTE = 44  # characters of an expression of the user's beside a line
@@ -88,7 +92,7 @@ class Shown:
         if isinstance(self.run, Machine):
             return code
         if isinstance(self.run, Tape):
-            runs = sum(len(run.numbers) for run in self.run.runs)
+            runs = sum(run.times for run in self.run.runs)
             return f"a tape of {runs} instructions in {len(self.run.runs)} runs; when it is called often, {code}"
         if native.available():
             return "NumPy, whose BLAS was not found: the steps, kernels and IR below are what would be compiled"
@@ -111,6 +115,15 @@ class Shown:
             return "of the derivative"
         source = q.source
         return f"{os.path.basename(source.file)}:{source.line}" if source else ""
+
+    def annotated(self, program: Program) -> Iterator[tuple[int, Quantity, str, str, bool]]:
+        """Each quantity that is computed, with what is said of it: the expression, the line, and is it the same as before?"""
+        last = None
+        for number, q in enumerate(program.quantities):
+            if q.op is not None:
+                said = self.note(q), self.place(q)
+                yield number, q, *said, said == last
+                last = said
 
     def arguments(self) -> list[tuple[str, str, str]]:
         """Name, type and kind of each array that goes in."""
@@ -138,16 +151,19 @@ class Shown:
         """One stage, or all but the assembly, as text."""
         stage = stage or self.stage
         if stage != "all":
-            return "\n".join(getattr(self, f"_{stage}_text")())
+            return "\n".join(self._lines(stage))
         parts = [f"{self.name}, run by {self.how}"]
         for number, name in enumerate(ALL, 1):
-            lines = getattr(self, f"_{name}_text")()
-            parts.append("\n".join([f"{number}. {TITLES[name]}", *(f"  {line}" if line else "" for line in lines)]))
+            parts.append("\n".join([f"{number}. {TITLES[name]}", *(f"  {line}" if line else "" for line in self._lines(name))]))
         return "\n\n".join(parts)
 
+    def _lines(self, stage: str) -> Iterable[str]:
+        if stage in ("ir", "assembly"):
+            return getattr(self, stage).rstrip("\n").split("\n")
+        return getattr(self, f"_{stage}_text")()
+
     def _program_text(self) -> Iterator[str]:
-        rows = [(name, type, kind) for name, type, kind in self.arguments()]
-        yield from aligned([(f"{name}: {type}", kind) for name, type, kind in rows])
+        yield from aligned([(f"{name}: {type}", kind) for name, type, kind in self.arguments()])
         if self.constants():
             yield "constants"
             yield from aligned([(f"  {value}", users) for value, users in self.constants()])
@@ -157,35 +173,27 @@ class Shown:
     def listing(self, program: Program, new: set[int] | None = None) -> Iterator[str]:
         """A program, with the user's expression and line beside each quantity; a + before those that are ``new``."""
         rows: list[tuple[str, ...]] = []
-        last = None
-        for number, q in enumerate(program.quantities):
-            if q.op is not None:
-                first, *rest = f"{program.name(number)}: {typed(q)} = {program.call(q)}".split("\n")
-                said = (self.note(q), self.place(q))
-                mark = "" if new is None else "+ " if number in new else "  "
-                shown = said if said != last else ('"' if said[0] else "", '"')
-                rows += [(mark + first, *shown), *((line, "", "") for line in rest)]
-                last = said
+        for number, q, note, place, again in self.annotated(program):
+            first, *rest = f"{program.name(number)}: {typed(q)} = {program.call(q)}".split("\n")
+            mark = "" if new is None else "+ " if number in new else "  "
+            said = ('"' if note else "", '"') if again else (note, place)
+            rows += [(mark + first, *said), *((line, "", "") for line in rest)]
         yield from aligned(rows)
         if program.expected:
             yield f"expect {', '.join(map(program.name, program.expected))} = 0, else computed without the compiler"
         yield f"return {', '.join(map(program.name, program.outputs))}"
 
     def _passes_text(self) -> Iterator[str]:
-        yield from self._pass_counts()
+        rows = [("pass", "quantities", ""), ("recorded", str(computed(self.recorded)), "")]
+        for p in self.passes:
+            rows.append((p.name, str(computed(p.program)), p.meaning) if p.changed else (p.name, "", "changes nothing"))
+        yield from aligned(rows, right=(1,))
         for step in self.passes:
             if step.changed:
                 yield ""
                 new = sum(step.program.quantities[n].op is not None for n in step.new)
                 yield f"after {step.name}: {new} new (+), {step.gone} gone"
                 yield from (f"  {line}" for line in self.listing(step.program, step.new))
-
-    def _pass_counts(self) -> Iterator[str]:
-        rows = [("recorded", str(computed(self.recorded)), "")]
-        for step in self.passes:
-            count = str(computed(step.program)) if step.changed else ""
-            rows.append((step.name, count, step.meaning if step.changed else "changes nothing"))
-        yield from aligned([("pass", "quantities", ""), *rows], right=(1,))
 
     def _steps_text(self) -> Iterator[str]:
         yield from aligned([STEP_HEAD, *map(self.step_row, self.every())], right=(3, 4, 5, 6, 7, 8))
@@ -200,17 +208,8 @@ class Shown:
         read, written = amount(s.work.read, "B"), amount(s.work.written, "B")
         return "  " * s.depth + s.name, s.kind, s.space, lanes, stages, threads, read, written, operations, s.functions
 
-    def _kernels_text(self) -> Iterator[str]:
-        for k, s in enumerate(self.every()):
-            if k:
-                yield ""
-            yield from s.text.split("\n")
-
-    def _ir_text(self) -> Iterator[str]:
-        yield from self.ir.rstrip("\n").split("\n")
-
-    def _assembly_text(self) -> Iterator[str]:
-        yield from self.assembly.rstrip("\n").split("\n")
+    def _kernels_text(self) -> list[str]:
+        return "\n\n".join(s.text for s in self.every()).split("\n")
 
     def __str__(self) -> str:
         return self.text()
@@ -236,24 +235,19 @@ class Shown:
 
 
 STEP_HEAD = "step", "by", "space", "lanes", "stages", "threads", "read", "written", "operations", "functions"
-TITLES = {
-    "program": "The program as it was recorded", "passes": "The passes", "steps": "The steps", "kernels": "The kernels",
-    "ir": "The code in LLVM's text", "assembly": "The machine code",
-}  # fmt: skip
 
 
 def _kinds(program: Program, known: dict[Any, int]) -> list[int]:
     """For each quantity a number that is the same in all programs that compute it alike."""
     kinds: list[int] = []
     for n, q in enumerate(program.quantities):
-        inputs = tuple([kinds[x] if type(x) is int else x for x in q.inputs])
         bodies = [str(x) for x in q.params.values() if isinstance(x, Program)]
         if q.op is None:
             key: Any = "given", program.arguments.index(n)
         elif bodies:  # a loop or branch
-            key = q.op, inputs, *bodies
+            key = q.op, q.renumbered(kinds).inputs, *bodies
         else:
-            key = q.of(inputs).key()
+            key = q.renumbered(kinds).key()
         kinds.append(known.setdefault(key, len(known)))
     return kinds
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import numpy as np
 
 from ..assembling import Assembler, Block
 from ..kernels import sharing, skinny
 from ..kernels.views import Operand
-from ..loops.recorded import COND, SCAN, WHILE
+from ..loops.recorded import COND, WHILE
 from ..program import Quantity
 from . import counting
 from .amounts import amount
-from .kernel_text import KernelText, Names, running
+from .kernel_text import KernelText, array_name, running
 
 
 class ShownStep:
@@ -24,8 +25,7 @@ class ShownStep:
         self.program, self.step, self.kernel, self.name, self.depth = program, step, kernel, name, depth
         shared = kernel is not None and sharing.parts_of(kernel, assembler.threads) > 1
         self.threads = (assembler.threads if shared else 1) if kernel else None  # which share its outermost loop
-        self.names = Names(program)
-        item = step.item
+        self.item = cast(Any, step.item)  # None of a group
         self.inner: list[list[ShownStep]] = []  # of a loop or branch the steps of each of its bodies
         if k in block.loops:
             self.inner = [
@@ -33,16 +33,16 @@ class ShownStep:
                 for n, body in enumerate(block.loops[k].blocks)
             ]
         self.work = self._work()
-        self.numbers = [m.item.number for m in kernel.members] if kernel else list(dict.fromkeys([item.number, *item.made()]))  # type: ignore[union-attr]
-        self.made = step.written()
         self.kind = "kernel" if kernel else self._kind(assembler)
         self.arrays: list[int] = []
+        self.made = step.written()
+        self.numbers = [m.item.number for m in kernel.members] if kernel else list(dict.fromkeys([self.item.number, *self.made]))
         if kernel is not None:
             self.arrays = list(dict.fromkeys(a.operand.base for a in kernel.accesses.values()))
             notes = {n: note(q) for n, q in enumerate(program.quantities)}
             self.text = KernelText(kernel, name, notes).text()
-        elif item.kind == "cumulate":  # type: ignore[union-attr]
-            self.text, self.arrays = running(program, item, name)
+        elif self.item.kind == "cumulate":
+            self.text, self.arrays = running(program, self.item, name)
         elif self.inner:
             self.text = "\n".join(self._loop())
         else:
@@ -50,16 +50,15 @@ class ShownStep:
 
     def _kind(self, assembler: Assembler) -> str:
         """What computes it: a kernel, a kernel for products, BLAS or NumPy."""
-        item = self.step.item
-        assert item is not None
+        item = self.item
         if item.product is not None:
             return "BLAS" if skinny.way_of(item.product, assembler.machine) is None else "product"
         return {"cumulate": "kernel", "call": "NumPy", "literal": "constant"}.get(item.kind, item.kind)
 
     def _work(self) -> counting.Work:
-        item = self.step.item
-        if self.inner and item is not None and item.quantity.op is SCAN and item.quantity.params["length"] is not None:
-            return counting.repeated(item.quantity.params["length"], [s.work for s in self.inner[0]])
+        length = self.item.quantity.params.get("length") if self.inner else None
+        if length is not None:
+            return counting.repeated(length, [s.work for s in self.inner[0]])
         return counting.work_of(self.program, self.step, self.kernel)
 
     def every(self) -> Iterator[ShownStep]:
@@ -71,12 +70,11 @@ class ShownStep:
 
     def _loop(self) -> Iterator[str]:
         """The loop or branch, with the calls of its steps."""
-        item = self.step.item
-        assert item is not None
+        item = self.item
         q = item.quantity
         head = self.program.call(q).partition("\n")[0]
         first = item.operands[0] if item.operands else None
-        given = f"{self.names.array(first.base)}[0]" if isinstance(first, Operand) else self.program.name(q.inputs[0])
+        given = f"{array_name(self.program, first.base)}[0]" if isinstance(first, Operand) else self.program.name(q.inputs[0])
         count = given if q.params.get("length") is None else q.params["length"]
         yield f"# v{item.number} = {head}"
         if q.op is WHILE:
@@ -94,19 +92,18 @@ class ShownStep:
 
     def _answer(self) -> str:
         """What says whether a loop goes on."""
-        program = self.step.item.quantity.params["going"]  # type: ignore[union-attr]
+        program = self.item.quantity.params["going"]
         x = program.outputs[0]
-        return f"{Names(program).array(x)}[0]" if isinstance(x, int) else program.name(x)
+        return f"{array_name(program, x)}[0]" if isinstance(x, int) else program.name(x)
 
     def called(self) -> str:
         """How it stands where it is called."""
         if self.arrays:
-            return f"{self.name}({', '.join(map(self.names.array, self.arrays))})"
+            return f"{self.name}({', '.join(array_name(self.program, n) for n in self.arrays)})"
         return self.name if self.inner else self.text
 
     def _call(self) -> str:
-        item = self.step.item
-        assert item is not None
+        item = self.item
         call = f"m{item.number} = {self.program.call(item.quantity)}"
         p = item.product
         if p is None:
@@ -116,8 +113,7 @@ class ShownStep:
         turned = f", the {' and the '.join(read)} one transposed" if read else ""
         if len(item.operands) > 2:  # added to an argument
             added = item.operands[2]
-            assert isinstance(added, Operand)
-            call = call.replace(" = ", f" = {self.names.array(added.base)} + ", 1)
+            call = call.replace(" = ", f" = {array_name(self.program, added.base)} + ", 1)
         said = "a kernel for few columns" if self.kind == "product" else "BLAS"
         return f"{call}  # {said}: {lead}{p.rows} x {p.inner} x {p.columns}{turned}"
 
@@ -125,8 +121,7 @@ class ShownStep:
     def space(self) -> str:
         """How many rows and columns it passes through."""
         if self.kernel is None:
-            item = self.step.item
-            assert item is not None
+            item = self.item
             p = item.product
             if self.inner:
                 length = item.quantity.params.get("length")

@@ -7,14 +7,15 @@ Loads and stores have the number of an array instead: of the slots that are read
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import numpy as np
 
 from ..kernels.addresses import stored_type
 from ..kernels.fusion import is_costly
+from ..kernels.writing_code import Writer
 from ..machine import kept, native
 from ..mathematics.elementary import expression
 from ..mathematics.emitter import BITS, FLOATS, Emitter, Value
@@ -25,49 +26,45 @@ STEP = "i32 (ptr, ptr, ptr)"  # of the slots, the tape and the addresses of all 
 
 
 class Instruction(NamedTuple):
-    """A kernel of operands that lie in slots as ``stored``, are cast to ``types``; its result is cast to ``result``."""
+    """A kernel of operands that are read as ``stored`` and cast to ``types``; its result is cast to ``result``, and written."""
 
     kernel: str
     stored: tuple[str, ...]
     types: tuple[str, ...]
     result: str
+    source: str = "slots"  # or "array", whose elements are read
+    target: str = "slots"  # or "array", whose elements are written, or "zero": a run ends with 1 unless all results are 0
 
 
-@dataclass(frozen=True)
-class Expect:
-    """Ends the run with 1 unless all slots hold 0."""
-
-    type: str
-
-
-@dataclass(frozen=True)
-class Load:
-    """Elements of an array into slots."""
-
-    type: str
-
-
-@dataclass(frozen=True)
-class Store:
-    """Slots into the elements of an array."""
-
-    type: str
-
-
-Step = Instruction | Expect | Load | Store | str
 END = "end"  # of the tape
-COPY = Instruction("x", ("i64",), ("i64",), "i64")  # of slots of any type
+Step = Instruction | str
 
 
-def _simple(kernel: str, count: int, type: str = "double", result: str = "") -> Instruction:
-    return Instruction(kernel, (type,) * count, (type,) * count, result or type)
+def simple(kernel: str, count: int = 1, type: str = "double", source: str = "slots", target: str = "slots") -> Instruction:
+    """A kernel of so many operands, all of one type."""
+    return Instruction(kernel, (type,) * count, (type,) * count, type, source, target)
 
 
+def load(type: str) -> Instruction:
+    """Elements of an array into slots."""
+    return simple("x", type=type, source="array")
+
+
+def store(type: str) -> Instruction:
+    """Slots into the elements of an array."""
+    return simple("x", type=type, target="array")
+
+
+def expect(type: str) -> Instruction:
+    """Slots that have to hold 0."""
+    return simple("x", type=type, target="zero")
+
+
+COPY = simple("x", type="i64")  # of slots of any type
 # What nearly every tape is made of is compiled at once, so that few programs need code of their own.
 COMMON: tuple[Step, ...] = (
-    END, COPY, Expect("double"), Load("double"), Store("double"),
-    _simple("x + y", 2), _simple("x - y", 2), _simple("x * y", 2), _simple("x / y", 2),
-    _simple("-x", 1), _simple("x * y + z", 3),
+    END, COPY, expect("double"), load("double"), store("double"), simple("-x"), simple("x * y + z", 3),
+    *[simple(f"x {sign} y", 2) for sign in "+-*/"],
 )  # fmt: skip
 
 _addresses: dict[Step, int] = {}
@@ -75,8 +72,8 @@ _libraries: list[native.Library] = []
 _lock = threading.Lock()
 
 
-def addresses(instructions: Iterable[Step]) -> dict[Step, int]:
-    """Where the functions of these instructions are; those that are new are compiled."""
+def addresses(instructions: Iterable[Step]) -> dict[Step, list[int]]:
+    """Where the functions of these instructions are, as two 32-bit integers; those that are new are compiled."""
     with _lock:
         wanted = dict.fromkeys(instructions)
         if not _addresses:
@@ -84,7 +81,7 @@ def addresses(instructions: Iterable[Step]) -> dict[Step, int]:
         new = [x for x in wanted if x not in _addresses]
         if new:
             _compile(new)
-        return {x: _addresses[x] for x in wanted}
+        return {x: np.array([_addresses[x]], np.uint64).view(np.int32).tolist() for x in wanted}
 
 
 def run_address() -> int:
@@ -128,25 +125,12 @@ RUN = f"""define i32 @run(ptr %data) {{
 
 def _text(x: Step, declarations: set[str], machine: native.Machine) -> str:
     """The body of a function: a loop over the results, and the jump to what comes next on the tape."""
-    if x == END:
+    if isinstance(x, str):
         return "  ret i32 0"
-    assert not isinstance(x, str)
-    if isinstance(x, Load):
-        w = _Body(machine, declarations, 0, 1)
-        w.array("from0")
-        w.loop(1, lambda e, index: w.load(x.type, e, index))
-        return w.text()
-    w = _Body(machine, declarations, len(x.stored) if isinstance(x, Instruction) else 1)
-    if isinstance(x, Store):
-        w.array("to.at")
-        w.loop(1, lambda e, index: w.store(x.type, e, index))
-    elif isinstance(x, Expect):
-        w.loop(1, lambda e, index: w.expect(x, e, index))
-    else:
-        wide = _lanes(x, machine)
-        if wide > 1:
-            w.loop(wide, lambda e, index: w.compute(x, e, index))
-        w.loop(1, lambda e, index: w.compute(x, e, index))
+    w = _Body(x, machine, declarations)
+    wide = _lanes(x, machine)
+    for width in (wide, 1) if wide > 1 else (1,):
+        w.results(width)
     return w.text()
 
 
@@ -158,86 +142,86 @@ def _lanes(x: Instruction, machine: native.Machine) -> int:
     return max(machine.vector_bytes // size, 1) if size else 1  # truths alone, as logical_and has them
 
 
-class _Body:
+class _Body(Writer):
     """The body of the function of an instruction, as it is written."""
 
-    def __init__(self, machine: native.Machine, declarations: set[str], operands: int, words: int = 0) -> None:
-        self.machine, self.declarations = machine, declarations
-        self.names = itertools.count()
-        self.body: list[str] = []
+    def __init__(self, x: Instruction, machine: native.Machine, declarations: set[str]) -> None:
+        super().__init__(machine, declarations)
+        self.x = x
         self.done = "0"  # results so far
-        self.before = "entry"
-        self.emit("%count.at = getelementptr i32, ptr %tape, i64 2")
-        self.emit("%count.short = load i32, ptr %count.at, align 4")
-        self.emit("%count = zext i32 %count.short to i64")
-        self.emit("%to.at = getelementptr i32, ptr %tape, i64 3")
-        self.emit("%to.short = load i32, ptr %to.at, align 4")
-        self.emit("%to = zext i32 %to.short to i64")
-        self.emit("%out = getelementptr i64, ptr %v, i64 %to")
-        self.emit("%from0 = getelementptr i32, ptr %tape, i64 4")
-        for k in range(operands):
-            self.emit(f"%from{k + 1} = getelementptr i32, ptr %from{k}, i64 %count")
-        self.emit(f"%next = getelementptr i32, ptr %from{operands}, i64 {words}")
+        self.count, place = self.word("%tape", 2), self.word("%tape", 3)
+        self.operands = [self.element("%tape", "i32", 4)]
+        for _ in x.stored:
+            self.operands.append(self.element(self.operands[-1], "i32", 1 if x.source == "array" else self.count))
+        self.next = self.operands.pop()
+        self.source = self.array(self.word(self.operands[0])) if x.source == "array" else "%v"
+        self.target = self.array(place) if x.target == "array" else self.element("%v", "i64", place)
 
-    def emit(self, text: str) -> None:
-        self.body.append(f"  {text}")
+    def word(self, pointer: str, offset: int | str = 0) -> str:
+        """An integer of the tape."""
+        short = self.line(f"load i32, ptr {self.element(pointer, 'i32', offset)}, align 4")
+        return self.line(f"zext i32 {short} to i64")
 
-    def fresh(self) -> str:
-        return f"%r{next(self.names)}"
+    def array(self, number: str) -> str:
+        """The address of an array."""
+        return self.line(f"load ptr, ptr {self.element('%data', 'ptr', number)}")
 
-    def loop(self, width: int, do: object) -> None:
-        """do(emitter, index) as long as ``width`` results are left."""
-        e = Emitter(width, self.machine.features, self.body, self.declarations, self.names)
+    def results(self, width: int) -> None:
+        """The instruction as long as ``width`` results are left."""
+        e = self.emitter(width)
         k = next(self.names)
         start, end = self.done, f"end{k}"
         self.emit(f"br label %begin{k}")
-        self.body.append(f"begin{k}:")
-        self.emit(f"%stop{k} = sub i64 %count, {width - 1}")
+        self.label(f"begin{k}")
+        self.emit(f"%stop{k} = sub i64 {self.count}, {width - 1}")
         self.emit(f"%any{k} = icmp slt i64 {start}, %stop{k}")
         self.emit(f"br i1 %any{k}, label %loop{k}, label %{end}")
-        self.body.append(f"loop{k}:")
+        self.label(f"loop{k}")
         self.emit(f"%i{k} = phi i64 [ {start}, %begin{k} ], [ %next{k}, %last{k} ]")
-        do(e, f"%i{k}")  # type: ignore[operator]
+        self.compute(e, f"%i{k}")
         self.emit(f"br label %last{k}")
-        self.body.append(f"last{k}:")
+        self.label(f"last{k}")
         self.emit(f"%next{k} = add i64 %i{k}, {width}")
         self.emit(f"%more{k} = icmp slt i64 %next{k}, %stop{k}")
         self.emit(f"br i1 %more{k}, label %loop{k}, label %{end}")
-        self.body.append(f"{end}:")
+        self.label(end)
         self.emit(f"%done{k} = phi i64 [ {start}, %begin{k} ], [ %next{k}, %last{k} ]")
         self.done = f"%done{k}"
 
     def text(self) -> str:
-        self.emit("%step = load ptr, ptr %next, align 4")
-        self.emit(f"%status = musttail call {STEP} %step(ptr %v, ptr %next, ptr %data)")
+        self.emit(f"%step = load ptr, ptr {self.next}, align 4")
+        self.emit(f"%status = musttail call {STEP} %step(ptr %v, ptr {self.next}, ptr %data)")
         self.emit("ret i32 %status")
         return "\n".join(self.body)
 
+    def compute(self, e: Emitter, index: str) -> None:
+        """The next results, written to where they belong."""
+        x = self.x
+        values = [e.cast(self.read(e, k, index, s), t) for k, (s, t) in enumerate(zip(x.stored, x.types, strict=True))]
+        value = e.cast(expression(e, x.kernel, dict(zip(NAMES, values, strict=False))), x.result)
+        if x.target == "slots":
+            self.write(e, value, index)
+        elif x.target == "array":
+            e.store(value, self.element(self.target, value.type, index))
+        else:
+            k = next(self.names)
+            held = e.compare("==", value, e.constant(0, value.type))
+            self.emit(f"br i1 {held.text}, label %held{k}, label %declined{k}")
+            self.body += [f"declined{k}:", "  ret i32 1", f"held{k}:"]
+
     def read(self, e: Emitter, operand: int, index: str, type: str) -> Value:
-        """The values in the next slots of an operand."""
-        one = Emitter(1, e.features, self.body, self.declarations, self.names)
+        """The next values of an operand."""
+        if self.x.source == "array":
+            return e.load(self.element(self.source, type, index), type)
+        one = self.emitter()
         whole = Value("poison", type)
         for lane in range(e.width):
-            at, short, slot, pointer = (self.fresh() for _ in range(4))
-            place = index
-            if lane:
-                place = self.fresh()
-                self.emit(f"{place} = add i64 {index}, {lane}")
-            self.emit(f"{at} = getelementptr i32, ptr %from{operand}, i64 {place}")
-            self.emit(f"{short} = load i32, ptr {at}, align 4")
-            self.emit(f"{slot} = zext i32 {short} to i64")
-            self.emit(f"{pointer} = getelementptr i64, ptr %v, i64 {slot}")
-            value = one.load(pointer, type)
+            slot = self.word(self.element(self.operands[operand], "i32", index), lane)
+            value = one.load(self.element(self.source, "i64", slot), type)
             if e.width == 1:
                 return value
             whole = e.line(f"insertelement {e.vector(type)} {whole.text}, {type} {value.text}, i32 {lane}", type)
         return whole
-
-    def compute(self, x: Instruction, e: Emitter, index: str) -> None:
-        """The next results, written to their slots."""
-        values = [e.cast(self.read(e, k, index, s), t) for k, (s, t) in enumerate(zip(x.stored, x.types, strict=True))]
-        result = expression(e, x.kernel, dict(zip(NAMES, values, strict=False)))
-        self.write(e, e.cast(result, x.result), index)
 
     def write(self, e: Emitter, value: Value, index: str) -> None:
         """The value into the next of the slots that are written; what is left of a slot is 0."""
@@ -246,29 +230,4 @@ class _Body:
         if BITS[stored] < 64:
             bits = e.bits(value) if stored in FLOATS else value
             value = e.line(f"zext {e.vector(bits.type)} {bits.text} to {e.vector('i64')}", "i64")
-        e.store(value, self.element("%out", "i64", index))
-
-    def element(self, base: str, type: str, index: str) -> str:
-        pointer = self.fresh()
-        self.emit(f"{pointer} = getelementptr {type}, ptr {base}, i64 {index}")
-        return pointer
-
-    def array(self, place: str) -> None:
-        """%array, whose number stands at this place of the tape."""
-        self.emit(f"%array.short = load i32, ptr %{place}, align 4")
-        self.emit("%array.number = zext i32 %array.short to i64")
-        self.emit("%array.at = getelementptr ptr, ptr %data, i64 %array.number")
-        self.emit("%array = load ptr, ptr %array.at")
-
-    def load(self, type: str, e: Emitter, index: str) -> None:
-        self.write(e, e.load(self.element("%array", stored_type(type), index), type), index)
-
-    def store(self, type: str, e: Emitter, index: str) -> None:
-        e.store(self.read(e, 0, index, type), self.element("%array", stored_type(type), index))
-
-    def expect(self, x: Expect, e: Emitter, index: str) -> None:
-        value = self.read(e, 0, index, x.type)
-        ok = e.compare("==", value, e.constant(0, x.type))
-        k = next(self.names)
-        self.emit(f"br i1 {ok.text}, label %held{k}, label %declined{k}")
-        self.body += [f"declined{k}:", "  ret i32 1", f"held{k}:"]
+        e.store(value, self.element(self.target, "i64", index))

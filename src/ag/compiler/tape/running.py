@@ -20,7 +20,7 @@ from ..kernels.addresses import type_of
 from ..machine import entry
 from ..program import Program
 from . import instructions
-from .instructions import COPY, END, Expect, Instruction, Load, Step, Store
+from .instructions import COPY, END, Instruction, Step, expect, load, simple, store
 from .scalars import NotScalar, Scalars
 from .slots import Arena, Layout, in_order
 
@@ -32,11 +32,12 @@ SMALLEST = 30  # quantities from which on a tape is made sooner than machine cod
 
 
 class Run(NamedTuple):
-    """Equal instructions, or a load or store: the numbers that are computed or read, and the slot or array that is written."""
+    """An instruction many times: the first slot or the array that is written, and of each operand the slots or the array."""
 
     step: Step
-    numbers: list[int]
+    times: int
     place: int
+    operands: Sequence[Sequence[int]]
 
 
 def tape(program: Program, compile: Callable[[Program], Any], declined: object) -> Tape | None:
@@ -65,14 +66,14 @@ class Tape:
         results = iter(scalars.outputs)
         stores, numbers = [], []
         for k, q in layout.made:
-            found = [next(results) for _ in range(q.size)]
+            found = [slots[next(results)] for _ in range(q.size)]
             if q.shape:
-                stores.append(Run(Store(type_of(q.dtype)), found, k))
+                stores.append(Run(store(type_of(q.dtype)), q.size, k, [found]))
             else:
                 numbers += found
-        loads = [Run(Load(type_of(q.dtype)), list(range(slot, slot + q.size)), k) for k, slot, q in layout.arrays]
-        self.runs = [*loads, *computing, *stores, Run(COPY, numbers, size)]
-        self.stream = stream(made, slots, self.runs)
+        loads = [Run(load(type_of(q.dtype)), q.size, slot, [[k]]) for k, slot, q in layout.arrays]
+        self.runs = [*loads, *computing, *stores, Run(COPY, len(numbers), size, [numbers])]
+        self.stream = stream(self.runs)
         constants = [(slots[n], x) for n, x in scalars.values.items()]
         self.arena = functools.partial(Arena, layout, constants, size, len(numbers))
         self.arenas = [self.arena()]
@@ -80,7 +81,7 @@ class Tape:
         kinds += [(q.shape, q.dtype) for _, _, q in layout.arrays]
         self.entry = entry.entry(instructions.run_address(), len(kinds) + len(stores), "run", kinds=kinds)
         self.direct = not layout.numbers
-        total = sum(len(run.numbers) for run in self.runs)
+        total = sum(run.times for run in self.runs)
         self.calls_left: float = int(COMPILING * total / (CALL + JUMP * len(self.runs)))
         if scalars.reduces:
             self.calls_left = math.inf  # the results of a function don't change by being asked for often
@@ -157,7 +158,7 @@ def with_products_in_sums(scalars: Scalars) -> list[Any]:
             if inner is None or inner[0].kernel != "x * y" or uses[product] > 1:
                 continue
             if inner[0].stored == instruction.stored == (type, type):
-                made[number] = Instruction("x * y + z", (type,) * 3, (type,) * 3, type), (*inner[1], other)
+                made[number] = simple("x * y + z", 3, type), (*inner[1], other)
                 break
     return made
 
@@ -192,7 +193,8 @@ def scheduled(scalars: Scalars, made: list[Any]) -> tuple[list[int], list[Run], 
     while ready:
         instruction = max(ready, key=lambda x: len(ready[x]))
         results = ready.pop(instruction)
-        runs.append(Run(instruction, results, size))
+        operands = zip(*[made[n][1] for n in results], strict=True)
+        runs.append(Run(instruction, len(results), size, [[slots[x] for x in operand] for operand in operands]))
         for n in results:
             slots[n] = size
             size += 1
@@ -201,28 +203,17 @@ def scheduled(scalars: Scalars, made: list[Any]) -> tuple[list[int], list[Run], 
                 if not pending[user]:
                     ready.setdefault(made[user][0], []).append(user)
     for type in dict.fromkeys(scalars.types[n] for n in scalars.expected):
-        runs.append(Run(Expect(type), [n for n in scalars.expected if scalars.types[n] == type], 0))
+        zeros = [slots[n] for n in scalars.expected if scalars.types[n] == type]
+        runs.append(Run(expect(type), len(zeros), 0, [zeros]))
     return slots, runs, size
 
 
-def stream(made: list[Any], slots: list[int], runs: list[Run]) -> np.ndarray:
+def stream(runs: list[Run]) -> np.ndarray:
     """The tape as integers."""
+    found = instructions.addresses([*[run.step for run in runs], END])
     parts: list[int] = []
-    starts = []
-    for x, numbers, place in runs:
-        starts.append(len(parts))
-        if isinstance(x, Load):
-            parts += [0, 0, len(numbers), numbers[0], place]
-            continue
-        parts += [0, 0, len(numbers), place]
-        computes = isinstance(x, Instruction) and x is not COPY
-        for operand in zip(*[made[n][1] for n in numbers], strict=True) if computes else [numbers]:
-            parts += [slots[n] for n in operand]
-    starts.append(len(parts))
-    result = np.array([*parts, 0, 0], np.int32)
-    names = [*[run.step for run in runs], END]
-    found = instructions.addresses(names)
-    addresses = np.array([found[x] for x in names], np.uint64).view(np.int32).reshape(-1, 2)
-    for k in (0, 1):
-        result[np.array(starts) + k] = addresses[:, k]
-    return result
+    for step, times, place, operands in runs:
+        parts += [*found[step], times, place]
+        for slots in operands:
+            parts += slots
+    return np.array([*parts, *found[END]], np.int32)

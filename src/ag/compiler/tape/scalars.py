@@ -16,7 +16,7 @@ from ..kernels.planning import types_of
 from ..kernels.views import CASTS, basic, is_known
 from ..mathematics.emitter import FLOATS
 from ..program import Constant, Program, Quantity
-from .instructions import DTYPES, Instruction
+from .instructions import DTYPES, Instruction, simple
 
 LARGEST = 4096  # elements of an array
 PER_QUANTITY = 8  # elements that are computed, at most, for each quantity: else the program is one of arrays
@@ -82,13 +82,16 @@ class Scalars:
         quantities = program.quantities
         candidates = set(program.expected) - {x for x in program.outputs if isinstance(x, int)}
         candidates -= {x for q in quantities for x in q.inputs if type(x) is int}
-        found = set()
-        for number in candidates:
-            q = quantities[number]
-            terms = quantities[q.inputs[0]] if q.op is not None and q.op.name == "sum" and type(q.inputs[0]) is int else None
-            if terms is not None and terms.op is not None and terms.op.name == "multiply" and _has_zero(terms):
-                found.add(number)
-        return found
+
+        def inputs_of(x: int | Constant, name: str) -> tuple[Any, ...]:
+            """The inputs of a quantity, if this row makes it."""
+            q = quantities[x] if isinstance(x, int) else None
+            return q.inputs if q is not None and q.op is not None and q.op.name == name else ()
+
+        return {
+            number for number in candidates for terms in inputs_of(number, "sum")
+            if any(isinstance(x, Constant) and x.value == 0 for x in inputs_of(terms, "multiply"))
+        }
 
     # ------------------------------------------------------------------ numbers
 
@@ -129,13 +132,16 @@ class Scalars:
     def _moved(self, q: Quantity) -> Any:
         """The numbers of a quantity that has those of its inputs in other places."""
         name = q.op.name
-        if name in CASTS and self._dtype(q.inputs[0]) == q.dtype:
+        if name in CASTS and self.program[q.inputs[0]].dtype == q.dtype:
             return self._array(q.inputs[0], q.dtype)
         place = PLACES.get(name)
         if place is not None:
-            result = place(self, q, [self._array(x, q.dtype) for x in q.inputs])
+            given = [self._array(x, q.dtype) for x in q.inputs]
+            if name == "index_add":
+                given[1] = self._combined(simple("x + y", 2, type_of(q.dtype)), np.asarray(given[0])[_template(q)], given[1])
+            result = place(q, given)
             return result if q.shape else int(result)
-        if name in KERNELS and self._dtype(q.inputs[0]) == q.dtype:
+        if name in KERNELS and self.program[q.inputs[0]].dtype == q.dtype:
             return self._reduced(q)
         if name == "matmul":
             return self._product(q)
@@ -146,9 +152,9 @@ class Scalars:
         type, array = type_of(q.dtype), np.asarray(self._array(q.inputs[0], q.dtype))
         axes = sorted(a % array.ndim for a in q.params["axis"])
         x = np.moveaxis(array, axes, range(len(axes))).reshape(-1, *[n for a, n in enumerate(array.shape) if a not in axes])
-        x = self._folded(_of_two(KERNELS[q.op.name], type), x)
+        x = self._folded(simple(KERNELS[q.op.name], 2, type), x)
         if q.op.name == "sum":  # which begins with 0
-            x = self._combined(_of_two("x + y", type), x, np.full(x.shape, self.constant(0, type)))
+            x = self._combined(simple("x + y", 2, type), x, np.full(x.shape, self.constant(0, type)))
         return x.reshape(q.shape) if q.shape else int(x)
 
     def _folded(self, instruction: Instruction, x: Any) -> Any:
@@ -165,12 +171,9 @@ class Scalars:
         type = type_of(q.dtype)
         x, y = (np.asarray(self._array(i, q.dtype)) for i in q.inputs)
         x, y = x if x.ndim > 1 else x[None], y if y.ndim > 1 else y[:, None]
-        terms = self._combined(_of_two("x * y", type), x[..., :, :, None], y[..., None, :, :])
-        result = self._folded(_of_two("x + y", type), np.moveaxis(terms, -2, 0))
+        terms = self._combined(simple("x * y", 2, type), x[..., :, :, None], y[..., None, :, :])
+        result = self._folded(simple("x + y", 2, type), np.moveaxis(terms, -2, 0))
         return result.reshape(q.shape) if q.shape else int(result.item())
-
-    def _dtype(self, x: int | Constant) -> Any:
-        return self.program.quantities[x].dtype if isinstance(x, int) else np.asarray(x.value).dtype
 
     def _array(self, x: int | Constant, dtype: Any) -> Any:
         """The numbers of an input of this dtype."""
@@ -192,22 +195,18 @@ class Scalars:
         return found
 
     def _new_instruction(self, q: Quantity) -> Any:
-        kernel = kernel_of(q, [q.dtype, *map(self._dtype, q.inputs)])
-        if kernel is None or (q.op.name in CASTS and self._dtype(q.inputs[0]) == q.dtype):
+        program = self.program
+        kernel = kernel_of(q, [q.dtype, *[program[x].dtype for x in q.inputs]])
+        if kernel is None or (q.op.name in CASTS and program[q.inputs[0]].dtype == q.dtype):
             return None
-        quantities = self.program.quantities
-        types, _ = types_of(kernel, q.dtype, [quantities[x] if isinstance(x, int) else x for x in q.inputs])
-        stored = [type_of(quantities[x].dtype) if isinstance(x, int) else t for x, t in zip(q.inputs, types, strict=True)]
+        types, _ = types_of(kernel, q.dtype, list(map(program.__getitem__, q.inputs)))
+        stored = [type_of(program[x].dtype) if isinstance(x, int) else t for x, t in zip(q.inputs, types, strict=True)]
         return Instruction(kernel, tuple(stored), tuple(types), type_of(q.dtype)), types
 
     def _elementwise(self, q: Quantity, instruction: Instruction, types: list[str]) -> Any:
         elements = self.elements
-        if not q.shape:
-            return self._result(instruction, tuple([
-                elements[x] if type(x) is int else self.constant(x.value, types[k]) for k, x in enumerate(q.inputs)
-            ]))  # fmt: skip
         inputs = [elements[x] if type(x) is int else self.constant(x.value, t) for x, t in zip(q.inputs, types, strict=True)]
-        return self._combined(instruction, *inputs)
+        return self._combined(instruction, *inputs) if q.shape else self._result(instruction, tuple(inputs))
 
     def _combined(self, instruction: Instruction, *inputs: Any) -> Any:
         """The results of an instruction for arrays of numbers."""
@@ -233,14 +232,6 @@ class Scalars:
         return result
 
 
-def _of_two(kernel: str, type: str) -> Instruction:
-    return Instruction(kernel, (type, type), (type, type), type)
-
-
-def _has_zero(q: Quantity) -> bool:
-    return any(isinstance(x, Constant) and x.value == 0 for x in q.inputs)
-
-
 def _check(q: Quantity) -> None:
     if (q.shape and not 0 < q.size <= LARGEST) or not is_known(q.dtype):
         raise NotScalar(q)
@@ -253,27 +244,21 @@ def _template(q: Quantity) -> Any:
     return template
 
 
-def _index_set(s: Scalars, q: Quantity, inputs: list[Any]) -> Any:
-    result = np.array(inputs[0])
-    result[_template(q)] = inputs[1]
-    return result
-
-
-def _index_add(s: Scalars, q: Quantity, inputs: list[Any]) -> Any:
-    result, template = np.array(inputs[0]), _template(q)
-    result[template] = s._combined(_of_two("x + y", type_of(q.dtype)), result[template], inputs[1])
+def _put(q: Quantity, x: list[Any]) -> Any:
+    result = np.array(x[0])
+    result[_template(q)] = x[1]
     return result
 
 
 # What only moves elements is done by NumPy, with their numbers in place of their values.
 PLACES: dict[str, Any] = {
-    "getitem": lambda s, q, x: np.asarray(x[0])[_template(q)],
-    "reshape": lambda s, q, x: np.reshape(x[0], q.shape),
-    "permute_dims": lambda s, q, x: np.transpose(x[0], q.params["axes"]),
-    "broadcast_to": lambda s, q, x: np.broadcast_to(x[0], q.shape),
-    "flip": lambda s, q, x: np.flip(x[0], q.params["axis"]),
-    "stack": lambda s, q, x: np.stack(x, q.params["axis"]),
-    "concat": lambda s, q, x: np.concatenate(x, q.params["axis"]),
-    "index_set": _index_set,
-    "index_add": _index_add,
+    "getitem": lambda q, x: np.asarray(x[0])[_template(q)],
+    "reshape": lambda q, x: np.reshape(x[0], q.shape),
+    "permute_dims": lambda q, x: np.transpose(x[0], q.params["axes"]),
+    "broadcast_to": lambda q, x: np.broadcast_to(x[0], q.shape),
+    "flip": lambda q, x: np.flip(x[0], q.params["axis"]),
+    "stack": lambda q, x: np.stack(x, q.params["axis"]),
+    "concat": lambda q, x: np.concatenate(x, q.params["axis"]),
+    "index_set": _put,
+    "index_add": _put,
 }

@@ -14,9 +14,11 @@ from ..program import Constant, Program, Quantity
 PACKED = {"double": "d", "float": "f4x", "i64": "q", "i32": "i4x", "i1": "?7x"}  # a slot, for the module struct
 
 
-def in_order(x: Any) -> Any:
-    """x in row-major order, as the machine reads it."""
-    return x if type(x) is np.ndarray and x.flags.c_contiguous and x.flags.aligned else np.array(x, order="C")
+def in_order(x: Any) -> np.ndarray:
+    """x as an array in row-major order that machine code can read: x itself, if it is one."""
+    if type(x) is np.ndarray and x.flags.c_contiguous and x.flags.aligned:
+        return x
+    return np.array(x, order="C")  # ascontiguousarray would give a number an axis
 
 
 class Layout:
