@@ -91,3 +91,59 @@ def test_logits_that_are_integers(dtype):
     u = np.array([[1, 0, 1], [1, 1, 0]]).astype(dtype)
     for f in (ag.softmax, ag.log_softmax, ag.logsumexp, lambda u: ag.cross_entropy(u, np.array([0, 2])), np.var, np.nan_to_num):
         same(ag.jit(f)(u), f(u))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int32, np.uint8, np.int64])
+def test_questions_about_integers(dtype):
+    u = np.array([[1, 0, 1], [1, 1, 0]]).astype(dtype)
+    for f in (np.isfinite, np.isnan, np.isinf, np.signbit, lambda u: u > 0, lambda u: np.sum(u, axis=1, keepdims=True).sum(axis=1)):
+        try:
+            expected = f(u)
+        except TypeError:  # NumPy has no sign bit of integers
+            continue
+        same(ag.jit(f)(u), expected)
+
+
+def test_derivatives_in_float16():
+    """Whether they are finite is looked at, too."""
+    z = np.ones((2, 3), np.float16)
+    for f in (lambda z: z.max(axis=0).sum(), lambda z: z[np.arange(2), np.array([0, 2])].sum(), lambda z: np.where(z > 0, np.sqrt(z), z).sum()):
+        same(ag.jit(ag.grad(f))(z), ag.grad(f)(z))
+
+
+def test_masks_and_other_byte_orders_among_indices():
+    mask = np.array([False, True, True, False])
+    for f in (
+        lambda z: z[mask, np.arange(2)] * 2, lambda z: z[mask], lambda z: z[mask] + z[np.arange(2)],
+        lambda z: z[np.arange(4).astype(">i8"), LABELS], lambda z: z[ROWS, LABELS.astype(">i4")],
+    ):  # fmt: skip
+        compiled = ag.jit(ag.value_and_grad(lambda z, f=f: np.sum(f(z) ** 2)))
+        for new in ([False, True, True, False], [True, False, False, True], [False, True, True, False]):
+            mask[:] = new
+            same(compiled(Z), ag.value_and_grad(lambda z, f=f: np.sum(f(z) ** 2))(Z))
+
+
+def test_large_arrays_of_a_program_are_no_text():
+    """Row numbers that are read as numbers, too: they are given at each call, not written into the code."""
+    n = 50_000
+    z, y, rows = RNG.normal(size=(n, 3)), RNG.integers(0, 3, n), np.arange(n)
+    total = ag.value_and_grad(lambda z, y: (np.exp(z)[rows, y] * z[rows, 0]).sum() + (z[rows[:-1]] ** 2).sum())
+    compiled = ag.jit(total)
+    same(compiled(z, y), total(z, y))
+    assert len(compiled.show(z, y).ir) < 200_000
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_few_rows(n):
+    """Nothing of them goes through NumPy."""
+    f = ag.jit(lambda z, y: z[np.arange(n), y])
+    same(f(Z[:n], LABELS[:n]), Z[np.arange(n), LABELS[:n]])
+    assert {step.kind for step in f.show(Z[:n], LABELS[:n]).steps} == {"kernel"}
+
+
+def test_a_label_that_is_none_does_not_question_the_rows():
+    f = ag.jit(lambda z, y: z[ROWS, y])
+    f(Z, LABELS)
+    with ag.debug(), pytest.warns(UserWarning, match="computed without the compiler"), pytest.raises(IndexError, match="out of bounds"):
+        f(Z, LABELS + 2)
+    assert len(f.entries) == 1 and f.rising

@@ -144,7 +144,7 @@ ACCURACY = {
     "cosh": (2.0, mpmath.cosh, ["small", (-5, 5), (-711, 711)]), "asinh": (2.0, mpmath.asinh, ["small", "any", (-5, 5)]),
     "acosh": (2.5, mpmath.acosh, ["above 1", (1, 2), (1, 1.001)]), "atanh": (2.0, mpmath.atanh, ["small", (-1, 1)]),
     "erf": (1.5, mpmath.erf, ["small", (-6, 6), (-1, 1)]), "erfc": (4.0, mpmath.erfc, ["small", (-6, 27.3), (-1, 1)]),
-    "ndtr": (4.0, ndtr, ["small", (-38.5, 9), (-13, 6), (-1, 1)]),
+    "ndtr": (5.0, ndtr, ["small", (-38.5, 9), (-13, 6), (-1, 1)]),
     "cbrt": (1.0, cbrt, ["small", "any"]), "sqrt": (0.5, mpmath.sqrt, ["positive"]),
     "rsqrt": (1.5, lambda x: 1 / mpmath.sqrt(x), ["positive"]),
 }  # fmt: skip

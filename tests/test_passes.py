@@ -212,6 +212,7 @@ CASES = [
     ("Σ of one element", lambda x, y: x[:, None].sum(axis=1), ["getitem", "reshape", "add"], FLOATS),
     ("Σ of one element", lambda x, y: x.reshape(-1, 1).max(axis=1) + y.reshape(1, -1).min(axis=0), ["reshape", "reshape", "reshape", "reshape", "add"], NUMBERS),
     ("Σ of one element", lambda x, y: x.reshape(-1, 1).sum(axis=1), ["reshape", "reshape"], (np.int64,)),
+    ("Σ of one element", lambda x, y: x.reshape(-1, 1).sum(axis=1), ["reshape", "astype", "reshape"], (np.int8, np.uint8, np.bool_)),
     ("mean(x)", lambda x, y: x.mean(), ["sum", "divide"], (np.float64, np.float32, np.int8)),
     ("Σ of one number", lambda x, y: spread(0.75, (5, 4)).sum(axis=0) + x[:4].astype(np.float64), ["broadcast_to", "getitem", "astype", "add"], FLOATS),
 ]  # fmt: skip

@@ -21,6 +21,7 @@ from .machine.native import Machine
 from .program import Program
 
 HELD, DECLINED = 0, 1  # what the function returns: the program holds for these arguments or not
+LARGE = 1 << 12  # bytes of a literal: more would take long to read as text
 
 
 @dataclass
@@ -63,6 +64,7 @@ class Assembler(Writer):
         self.slots = 0  # of the table of addresses
         self.stacks: list[int] = []  # slots of memory that is got and freed by the program
         self.calls: list[tuple[Block, Item]] = []  # items that NumPy computes
+        self.large: list[Any] = []  # literals that are given after the arena
         self.block = Block(self, program, "k")
         self.arena = self.block.arena
         self.outputs = self.block.outputs
@@ -116,6 +118,13 @@ class Assembler(Writer):
         self.functions.append(f'{name} = private constant [{len(content)} x i8] c"{text}", align 16')
         return name
 
+    def literal(self, array: Any) -> str:
+        """The address of an array that stands in the program; a large one is given at each call."""
+        if array.nbytes <= LARGE:
+            return self.constant(array)
+        self.large.append(array)
+        return self.pointer("%data", len(self.program.arguments) + len(self.outputs) + len(self.large))
+
     def stack(self, slot: int, count: str, size: int) -> None:
         """New memory for ``count`` elements; what was in the slot is freed. Declines, if there is none."""
         self.stacks.append(slot)
@@ -128,7 +137,7 @@ class Assembler(Writer):
         self.require(self.line(f"icmp ne ptr {pointer}, null"))
 
     def _module(self) -> str:
-        """The text of the module. ``run`` gets the arguments, the outputs and the arena."""
+        """The text of the module. ``run`` gets the arguments, the outputs, the arena, and literals that are large."""
         block = self.block
         given = [*self.program.arguments, *self.outputs]
         for place, number in enumerate(given):
@@ -240,7 +249,7 @@ class Block:
         for number, offset in self.offsets.items():
             a.put(self.slots[number], a.room(base + offset))
         for number, array in self.literals.items():
-            a.put(self.slots[number], a.constant(array))
+            a.put(self.slots[number], a.literal(array))
         for k, loop in self.loops.items():
             loop.place(base + self.rooms[k])
 

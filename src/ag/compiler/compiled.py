@@ -20,6 +20,7 @@ from ..transforms.containers import built_from, leaves, rebuilt, replaced
 from ..transforms.opaque import Again, Call, name_of, recorded_call, records
 from ..transforms.recording import Recorded
 from . import executable
+from .literals import rises
 from .program import Program
 from .signature import NUMBERS, Watched, form, is_end
 from .tape.running import Tape
@@ -90,10 +91,14 @@ def uncollected() -> Iterator[None]:
 class Entry:
     """What one kind of arguments is compiled to: the program, what runs it, and the container of its results.
 
-    ``places``: of each leaf of the result its output, or None where it stands as it is.
+    ``places``: of each leaf of the result its output, or None where it stands as it is; ``rising``: the captured indices that are
+    taken to stay 0, 1, 2, ...
     """
 
-    def __init__(self, program: Program, traced: Program, result: Any, places: list[int | None], donated: list[int]) -> None:
+    def __init__(
+        self, program: Program, traced: Program, result: Any, places: list[int | None], donated: list[int], rising: list[Any],
+    ) -> None:
+        self.rising = rising
         self.traced = traced  # as it was recorded
         self.program = program
         self.run: Any = executable.prepare(program, donated)
@@ -128,7 +133,7 @@ class Compiled:
         self.watched = Watched(None)
         self.latest: Entry | None = None  # the last that was given arrays alone
         self.name = name_of(function, "function")
-        self.rising, self.risen = True, False  # are indices taken to stay 0, 1, 2, ..., and was one?
+        self.rising = True  # are indices 0, 1, 2, ... taken to stay that?
 
     def __repr__(self) -> str:
         return f"<ag.jit of {self.name}, compiled for {len(self.entries)} kind{'s' * (len(self.entries) != 1)} of arguments>"
@@ -159,8 +164,8 @@ class Compiled:
 
     def _by_function(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result without the compiler, where its program does not hold; first without what it took for granted."""
-        if self.risen:
-            self.rising, self.risen, self.latest = False, False, None
+        if not all(rises(array) for entry in self.entries.values() for array in entry.rising):
+            self.rising, self.latest = False, None
             self.entries.clear()
             if debug.depth:
                 warn(f"ag.jit compiles {self.name} again: it no longer takes index arrays to be 0, 1, 2, ... for granted")
@@ -240,9 +245,9 @@ class Compiled:
         if changed is not None:
             self.entries.clear()
             self.latest = None
-        traced, result, places, donated = self._traced(given, kwargs)
+        traced, result, places, donated, rising = self._traced(given, kwargs)
         with uncollected():
-            entry = Entry(executable.optimized(traced), traced, result, places, donated)
+            entry = Entry(executable.optimized(traced), traced, result, places, donated, rising)
         while len(self.entries) >= BOUND:
             del self.entries[next(iter(self.entries))]
         self.entries[key] = entry
@@ -250,7 +255,7 @@ class Compiled:
         return entry
 
     def _traced(self, given: Given, kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """The program that f is, the container of its results, where they stand in it, and which arguments are given up."""
+        """The program that f is, the container of its results, where they stand in it; arguments given up; rising indices."""
         _, ends, arguments, static = given
         trace = Trace(rising=self.rising)
         with trace:
@@ -272,9 +277,9 @@ class Compiled:
                 if is_output:
                     outputs.append(value_of(y))
             program = trace.finish(outputs)
-        self.risen = self.risen or bool(trace.risen)
+        rising = [array for array in trace.kept if id(array) in trace.risen]
         result = rebuilt(result, [0.0 if place is not None else y for place, y in zip(places, ends_of_result, strict=True)])
-        return program, result, places, sorted({x.number for x in donated if type(x) is Traced})
+        return program, result, places, sorted({x.number for x in donated if type(x) is Traced}), rising
 
     def _argument_names(self, args: Sequence[Any]) -> list[str]:
         """The names of the arguments, where each is one array."""

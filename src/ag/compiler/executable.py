@@ -75,7 +75,7 @@ class Machine:
             symbols["share"] = workers.share_address(self.threads)
         self.library = native.Library(code, ["run"], symbols)
         self.arenas: list[np.ndarray] = []
-        count = len(program.arguments) + len(a.outputs) + 1
+        count = len(program.arguments) + len(a.outputs) + 1 + len(a.large)
         self.types = types_of(program, program.arguments)
         self.entry = entry.entry(self.library.address("run"), count, "run", False, self.library, self.types)
         self.captured = program.captured
@@ -118,7 +118,7 @@ class Machine:
         except IndexError:
             arena = np.empty(self.assembler.arena.size + 64, np.uint8)
         try:
-            status = self.entry(*arguments, *outputs, arena)
+            status = self.entry(*arguments, *outputs, arena, *self.assembler.large)
         except TypeError:
             return None
         finally:

@@ -110,7 +110,9 @@ class Trace:
         while outermost.parent is not None:
             outermost = outermost.parent
         array = x.trace.arrays.get(x.number) if type(x) is Traced else x
-        if type(array) is not np.ndarray or array.size < 2 or self.replays or not outermost.rising or not rises(array):
+        if type(array) is not np.ndarray or array.size < 2 or not array.dtype.isnative or not rises(array):
+            return self.given(x)
+        if self.replays or not outermost.rising:
             return self.given(x)
         if id(array) not in outermost.risen:
             outermost.expect_rising(outermost.captured(array))
@@ -118,6 +120,11 @@ class Trace:
             if id(array) not in trace.risen:
                 trace.risen[id(array)] = trace.added(literal(array)).number
         return self.risen[id(array)]
+
+    def _known(self, number: int | Constant) -> Any:
+        """What stands for an input where its shape and dtype are asked for: of a captured mask the mask as it is now."""
+        array = self.arrays.get(number) if type(number) is int else None
+        return self.program[number] if array is None or array.dtype != bool else Constant(array)
 
     def own(self, x: Traced) -> Traced:
         """x as a quantity of this trace. Raises RuntimeError for one of a trace that has ended."""
@@ -136,7 +143,8 @@ class Trace:
         indices = INDEXED.get(op.name, len(inputs))
         numbers = tuple([self.given(x) if i < indices else self.index(x) for i, x in enumerate(inputs)])
         try:
-            kind = abstract(op, list(map(self.program.__getitem__, numbers)), params)
+            inputs_of = self._known if op.name in INDEXED else self.program.__getitem__
+            kind = abstract(op, list(map(inputs_of, numbers)), params)
         except ValueError as error:
             raise calls.mismatch(op, tuple(inputs), error) from None
         if kind[1].kind == "c":
@@ -164,6 +172,8 @@ class Trace:
 
     def expect_zero(self, x: Any) -> None:
         """The program holds as long as this number is 0."""
+        if type(x) is Traced and x.dtype.kind == "f" and x.dtype not in (np.float32, np.float64):
+            x = TABLE["astype"].apply((x,), {"dtype": np.dtype(float)})
         self.program.expected.append(self.given(x))  # type: ignore[arg-type]
 
     def expect_rising(self, x: Traced) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from ..abstract import is_elementwise
 from ..literals import LITERAL
 from ..loops.recorded import LOOPS, RESULT
-from ..mathematics.elementary import printable
+from ..mathematics.elementary import is_of_integers, printable
 from ..program import Constant, Program, Quantity
 from .views import (
     CASTS,
@@ -24,7 +24,6 @@ from .views import (
     along_axes,
     basic,
     flat,
-    gathered_axes,
     is_known,
     pointed,
     pointed_axes,
@@ -78,6 +77,8 @@ def kernel_of(q: Quantity, kinds: list[Any]) -> str | None:
     if kernel is None or not printable(kernel):
         return None
     if q.dtype.kind in "iu" and any(part in kernel for part in OF_FLOATS):
+        return None
+    if q.dtype == bool and not any(kind.kind == "f" for kind in kinds) and not is_of_integers(kernel):
         return None
     return kernel if all(map(is_known, kinds)) else None
 
@@ -198,7 +199,7 @@ class Lowered:
 
     def _is_in_place(self, q: Quantity) -> bool:
         """Can it be computed in the memory of what is computed from it?"""
-        return q.op.name == "index_add" and (self._is_region(q) or gathered_axes(q) is not None)
+        return q.op.name == "index_add" and (self._is_region(q) or self.reader.gathers(q))
 
     def _is_region(self, q: Quantity) -> bool:
         """Does the index select a part that slices could select, too, were its numbers known?"""

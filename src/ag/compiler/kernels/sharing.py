@@ -10,7 +10,7 @@ from .writing_code import Writer
 
 WORTH = 500_000.0  # nanoseconds of work, by estimate: waking a thread that sleeps takes 100 µs or more
 PARTS = 4  # of each thread, so that one that comes late, or goes slower, does fewer
-DECLARATION = "declare void @share(ptr, ptr, i64)"
+DECLARATION = "declare void @share(ptr, ptr, i64, i64)"
 
 # The function of one of several threads: its share of the outermost loop.
 PART = """define internal void @{name}.part(ptr %table, i64 %part, i64 %parts) {{
@@ -43,7 +43,7 @@ def call(kernel: Kernel, a: Any, slots: dict[int, int], places: list[dict[int, s
         for number, address in own.items():
             a.put(slots[number], address, table)
         a.put(part, table, given)
-    a.emit(f"call void @share(ptr @{kernel.name}.part, ptr {given}, i64 {len(places) + 1})")
+    a.emit(f"call void @share(ptr @{kernel.name}.part, ptr {given}, i64 {len(places) + 1}, i64 {a.threads})")
     for m in kernel.reduced():
         number = m.item.number
         name = f"{kernel.name}.join{number}"

@@ -64,7 +64,7 @@ def is_view(q: Quantity) -> bool:
     if name in ("reshape", "permute_dims", "broadcast_to", "flip"):
         return type(q.inputs[0]) is int
     if name == "getitem":
-        return type(q.inputs[0]) is int and (basic(q.params["template"]) or gathered_axes(q) is not None)
+        return type(q.inputs[0]) is int and basic(q.params["template"])
     return name in CASTS
 
 
@@ -102,7 +102,9 @@ class Reader:
     def follows(self, number: int) -> bool:
         """Is it a view that is read through?"""
         q = self.program.quantities[number]
-        if q.op is None or number in self.copied or not q.size or not (is_view(q) or (q.op.name == "getitem" and self.points(q))):
+        if q.op is None or number in self.copied or not q.size:
+            return False
+        if not is_view(q) and not (q.op.name == "getitem" and type(q.inputs[0]) is int and (self.gathers(q) or self.points(q))):
             return False
         if not all(is_known(self.program.quantities[x].dtype) for x in q.inputs if type(x) is int):
             return False
@@ -110,10 +112,16 @@ class Reader:
 
     def points(self, q: Quantity) -> bool:
         """Is it an index whose arrays are one number each, beside slices?"""
+        return self._by_integers(q) and not any(self.program.quantities[x].shape for x in found_in(q))
+
+    def gathers(self, q: Quantity) -> bool:
+        """Is it an index whose arrays are in front, and slices behind them take all?"""
+        return self._by_integers(q) and gathered_axes(q) is not None
+
+    def _by_integers(self, q: Quantity) -> bool:
+        """Are there arrays in the index, and none of them a mask?"""
         found = found_in(q)
-        kinds = [self.program.quantities[x] for x in found if isinstance(x, int)]
-        single = bool(found) and len(kinds) == len(found) and all(not i.shape and i.dtype.kind in "iu" for i in kinds)
-        return single and type(q.inputs[0]) is int
+        return bool(found) and all(isinstance(x, int) and self.program.quantities[x].dtype.kind in "iu" for x in found)
 
     def operand(self, x: Any, space: tuple[int, ...], behind: int = 0) -> Any:
         """x, broadcast to the space, as an operand; a constant is itself. ``behind``: so many axes come after those of x."""

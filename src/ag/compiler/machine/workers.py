@@ -35,7 +35,7 @@ PROGRAM = """
 %worker = type {{ [64 x i8], [64 x i8] }}
 @workers = internal global [{most} x %worker] zeroinitializer, align 64
 @process = internal global i32 0
-@threads = internal global i64 0
+@threads = internal global i64 1
 @function = internal global ptr null
 @given = internal global ptr null
 @parts = internal global i64 0
@@ -95,11 +95,14 @@ define void @begin(i64 %count) {{
 start:
   %thread = alloca i64
   %pid = call i32 @getpid()
+  %last = load i32, ptr @process
   store i32 %pid, ptr @process
-  store i64 %count, ptr @threads
+  %same = icmp eq i32 %last, %pid
+  %begun = load i64, ptr @threads
+  %living = select i1 %same, i64 %begun, i64 1
   br label %each
 each:
-  %k = phi i64 [ 1, %start ], [ %next, %made ]
+  %k = phi i64 [ %living, %start ], [ %next, %made ]
   %any = icmp ult i64 %k, %count
   br i1 %any, label %made, label %done
 made:
@@ -111,12 +114,13 @@ made:
   %id = load i64, ptr %thread
   %s4 = call i32 @pthread_detach(i64 %id)
   %next = add i64 %k, 1
+  store i64 %next, ptr @threads
   br label %each
 done:
   ret void
 }}
 
-define void @share(ptr %function, ptr %given, i64 %parts) {{
+define void @share(ptr %function, ptr %given, i64 %parts, i64 %threads.given) {{
 start:
   store ptr %function, ptr @function
   store ptr %given, ptr @given
@@ -125,8 +129,7 @@ start:
   %pid = call i32 @getpid()
   %own = load i32, ptr @process
   %here = icmp eq i32 %pid, %own
-  %all = load i64, ptr @threads
-  %threads = select i1 %here, i64 %all, i64 1
+  %threads = select i1 %here, i64 %threads.given, i64 1
   br label %each
 each:
   %k = phi i64 [ 1, %start ], [ %k.next, %called ]
@@ -174,7 +177,8 @@ def count() -> int:
 
 @functools.cache
 def share_address(threads: int) -> int:
-    """The address of ``share(function, given, parts)``: function(given[k], k, parts) for all k at once; threads are begun."""
+    """The address of ``share(function, given, parts, threads)``: function(given[k], k, parts) for all k, by so many threads, of
+    which those that are missing are begun."""
     library, begin = _library()
     begin(threads)
     return library.address("share")

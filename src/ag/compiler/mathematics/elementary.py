@@ -135,6 +135,12 @@ WITHOUT_FLOATS = {  # the functions of integers and truths
 }  # fmt: skip
 
 
+def is_of_integers(kernel: str) -> bool:
+    """Can the kernel be computed of integers and truths?"""
+    nodes = ast.walk(_parsed(kernel))
+    return all(not isinstance(node, ast.Call) or getattr(node.func, "id", "") in WITHOUT_FLOATS for node in nodes)
+
+
 def apart(e: Emitter, kernel: str, values: dict[str, Value]) -> Value:
     """The same as a call of a function that stands by itself in the module, once for each kernel and type."""
     digest = hashlib.sha256(repr((kernel, e.width, [v.type for v in values.values()])).encode()).hexdigest()[:16]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -63,6 +64,8 @@ def _bounded(q: Quantity, given: list[Any]) -> None:
         n = next(lengths)
         if type(part) is str:
             index = next(rest)
+            if index.dtype == bool:
+                lengths = itertools.islice(lengths, index.ndim - 1, None)  # of as many axes
             if isinstance(index, Traced) and index.dtype.kind in "iu" and not _lies_within(index, n):
                 recorder.trace.expect_zero(total(logical_or(less(index, -n), greater_equal(index, n))))
 

@@ -357,8 +357,10 @@ def _is_taken(q: Quantity, axes: int) -> bool:
 @EXACT.add("Σ of one element = it + 0;  max, min, Π of one element = it", "sum", *EXTREMES)
 def _of_one_element(w: Rewriter, q: Quantity) -> Value | None:
     x = q.inputs[0]
-    if w[x].size != q.size or not w[x].size or w[x].weak or w[x].dtype != q.dtype:
+    if w[x].size != q.size or not w[x].size or w[x].weak:
         return None
+    if w[x].dtype != q.dtype:  # integers and truths are counted in larger integers
+        x = w.new("astype", x, dtype=q.dtype)
     kept = x if w[x].shape == q.shape else w.new("reshape", x, shape=q.shape)
     return kept if q.op is not TABLE["sum"] or q.dtype.kind not in "fc" else w.new("add", kept, Constant(0.0))
 
