@@ -93,6 +93,35 @@ def test_python_threads_and_children(monkeypatch):
     assert os.waitpid(child, 0)[1] == 0
 
 
+def test_threads_are_begun_once(tmp_path):
+    """Whatever the number is changed to, and in a child that begins its own."""
+    program = tmp_path / "program.py"
+    program.write_text("""
+import os, numpy as np, ag
+from ag.compiler.kernels import sharing
+sharing.WORTH = 50_000.0
+x = np.random.default_rng(0).normal(size=(3001, 131))
+def call(threads):
+    os.environ["AG_THREADS"] = str(threads)
+    result = ag.jit(lambda x: np.sum(np.log1p(np.exp(-x)), axis=0))(x)
+    return result.tobytes(), len(os.listdir("/proc/self/task"))
+first = {threads: call(threads)[0] for threads in (2, 5, 3)}
+before = len(os.listdir("/proc/self/task"))
+for threads in (2, 3, 5, 2, 4, 5):
+    result, tasks = call(threads)
+    assert tasks == before and first.setdefault(threads, result) == result
+child = os.fork()
+if not child:
+    alone = call(5)[0] == first[5]
+    new = call(6)
+    os._exit(0 if alone and new[1] == 6 else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert call(6)[1] == before + 1
+""")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    subprocess.run([sys.executable, program], env=environment, check=True, timeout=300)
+
+
 def test_how_many_threads(monkeypatch):
     monkeypatch.setenv("AG_THREADS", "3")
     assert workers.count() == 3
