@@ -67,13 +67,11 @@ class Machine:
         a = self.assembler = Assembler(program, native.host(), self.threads)
         given = donation.given_up(program, a.block, list(donated))
         self.given = [given.get(n) for n in a.outputs] if given else []
-        key = f"{kept.versions()}\n{native.host().text()}\n{a.ir}"
-        code, _ = kept.kept(key, lambda: (native.compile_to_object(a.ir), {}))
         self.callback = CALLBACK(self._numpy)
         symbols = {**(native.blas() or {}), "numpy": native.function_address(self.callback)}
         if a.is_shared:
             symbols["share"] = workers.share_address(self.threads)
-        self.library = native.Library(code, ["run"], symbols)
+        self.library = native.Library(kept.compiled(a.ir), ["run"], symbols)
         self.arenas: list[np.ndarray] = []
         count = len(program.arguments) + len(a.outputs) + 1 + len(a.large)
         self.types = types_of(program, program.arguments)

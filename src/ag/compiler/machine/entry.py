@@ -196,12 +196,9 @@ class _Target(bytes):
 @functools.cache
 def _ways() -> native.Library:
     """The compiled ways in, one library for all functions."""
-    program, machine = _program(), native.host()
-    key = f"entry\n{program}\n{machine.text()}\n{kept.versions()}"
-    code, _ = kept.kept(key, lambda: (native.compile_to_object(program, machine), {}))
     used = ("PyErr_Format", "PyLong_FromLong", "PyEval_SaveThread", "PyEval_RestoreThread")
     symbols = {name: native.function_address(getattr(ctypes.pythonapi, name)) for name in used}
-    return native.Library(code, ("hold", "release"), symbols)
+    return native.Library(kept.compiled(_program()), ("hold", "release"), symbols)
 
 
 def entry(

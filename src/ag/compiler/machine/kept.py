@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import json
 import os
 from collections.abc import Callable
-from typing import Any
 
 from ... import files
 from . import native
 
-MARK = b"ag compiled 1\n"
+MARK = b"ag compiled 2\n"
 ENDING = ".compiled"
 LIMIT = 256 << 20  # bytes in the folder; beyond, what was used least recently goes
 STALE = 3600.0  # seconds after which a file that is still being written has been left behind
@@ -42,46 +40,40 @@ def folder() -> str | None:
     return named or None
 
 
-def kept(key: str, build: Callable[[], tuple[bytes, dict[str, Any]]]) -> tuple[bytes, dict[str, Any]]:
-    """Object code and what is to be known of it, from the disk if they are there, else from ``build``, and then kept.
+def compiled(ir: str) -> bytes:
+    """Object code for the text of a module, for this machine, from the disk if it is there."""
+    return kept(f"{versions()}\n{native.host().text()}\n{ir}", lambda: native.compile_to_object(ir))
 
-    ``key`` holds all that the code depends on. What is known is a dictionary that JSON can hold. A file that is damaged, or
-    that another user wrote, counts as absent; a folder that can't be read or written only means that everything is built.
+
+def kept(key: str, build: Callable[[], bytes]) -> bytes:
+    """Object code, from the disk if it is there, else from ``build``, and then kept.
+
+    ``key`` holds all that the code depends on. A file that is damaged, or that another user wrote, counts as absent; a folder
+    that can't be read or written only means that everything is built.
     """
     place = folder()
     if place is None:
-        return _as_read(*build())
+        return build()
     digest = hashlib.sha256(key.encode()).digest()
     path = os.path.join(place, digest.hex() + ENDING)
     found = _read(path, digest)
     if found is not None:
         return found
-    code, facts = _as_read(*build())
+    code = build()
     with contextlib.suppress(OSError):  # the folder is a convenience; the code is here
         os.makedirs(place, mode=0o700, exist_ok=True)
-        files.write(path, _packed(digest, code, facts), durable=False)
+        files.write(path, MARK + _checksum(digest, code) + code, durable=False)
         if digest[0] == 0:  # one file in 256: looking through the folder at every one would be slow
             tidy(place)
-    return code, facts
+    return code
 
 
-def _as_read(code: bytes, facts: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
-    """The same as a later process will get it: tuples are lists, keys are strings."""
-    return code, json.loads(json.dumps(facts))
+def _checksum(digest: bytes, code: bytes) -> bytes:
+    return hashlib.sha256(digest + code).digest()  # with the key's own, so that a renamed file is noticed
 
 
-def _packed(digest: bytes, code: bytes, facts: dict[str, Any]) -> bytes:
-    text = json.dumps(facts).encode()
-    content = len(text).to_bytes(8, "little") + text + code
-    return MARK + _checksum(digest, content) + content
-
-
-def _checksum(digest: bytes, content: bytes) -> bytes:
-    return hashlib.sha256(digest + content).digest()  # with the key's own, so that a renamed file is noticed
-
-
-def _read(path: str, digest: bytes) -> tuple[bytes, dict[str, Any]] | None:
-    """What the file holds; None if there is none. A damaged one is removed."""
+def _read(path: str, digest: bytes) -> bytes | None:
+    """The code that the file holds; None if there is none. A damaged one is removed."""
     try:
         with open(path, "rb") as file:
             if hasattr(os, "getuid") and os.fstat(file.fileno()).st_uid != os.getuid():
@@ -90,14 +82,13 @@ def _read(path: str, digest: bytes) -> tuple[bytes, dict[str, Any]] | None:
     except OSError:
         return None
     start = len(MARK)
-    checksum, content = whole[start : start + 32], whole[start + 32 :]
-    if not whole.startswith(MARK) or checksum != _checksum(digest, content):
+    checksum, code = whole[start : start + 32], whole[start + 32 :]
+    if not whole.startswith(MARK) or checksum != _checksum(digest, code):
         _remove(path)
         return None
     with contextlib.suppress(OSError):  # a folder may be for reading only
         os.utime(path)  # the least recently used go first
-    length = int.from_bytes(content[:8], "little")
-    return content[8 + length :], json.loads(content[8 : 8 + length])
+    return code
 
 
 def tidy(place: str, limit: int = LIMIT) -> None:

@@ -51,9 +51,10 @@ def available() -> bool:
 
 def llvm_versions() -> tuple[str, str]:
     """The versions of llvmlite and of LLVM."""
+    llvm = ".".join(map(str, _llvm().llvm_version_info))
     import llvmlite
 
-    return llvmlite.__version__, ".".join(map(str, _llvm().llvm_version_info))
+    return llvmlite.__version__, llvm
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,5 @@ def share_address(threads: int) -> int:
 @functools.cache
 def _library() -> tuple[native.Library, Any]:
     program = DECLARATIONS + PROGRAM.format(most=MOST, spins=SPINS)
-    key = f"workers\n{program}\n{native.host().text()}\n{kept.versions()}"
-    code, _ = kept.kept(key, lambda: (native.compile_to_object(program), {}))
-    library = native.Library(code, ["begin", "share"])
+    library = native.Library(kept.compiled(program), ["begin", "share"])
     return library, ctypes.CFUNCTYPE(None, ctypes.c_int64)(library.address("begin"))

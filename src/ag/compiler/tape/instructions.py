@@ -91,10 +91,8 @@ def run_address() -> int:
 
 
 def _compile(new: Iterable[Step]) -> None:
-    machine = native.host()
-    ir, names = module(new, machine)
-    code, _ = kept.kept(f"{kept.versions()}\n{machine.text()}\n{ir}", lambda: (native.compile_to_object(ir, machine), {}))
-    library = native.Library(code, names)
+    ir, names = module(new, native.host())
+    library = native.Library(kept.compiled(ir), names)
     _libraries.append(library)
     _addresses.update((x, library.address(name)) for name, x in names.items())
 
