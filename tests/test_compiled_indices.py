@@ -147,3 +147,51 @@ def test_a_label_that_is_none_does_not_question_the_rows():
     with ag.debug(), pytest.warns(UserWarning, match="computed without the compiler"), pytest.raises(IndexError, match="out of bounds"):
         f(Z, LABELS + 2)
     assert len(f.entries) == 1 and f.rising
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u2", "u4", "i4", "u8"])
+def test_indices_of_every_dtype(dtype):
+    """Also where one part is added after another, of which code computes the first and NumPy the second."""
+    rising, index, z = np.array([0, 1], dtype), np.array([0, 1, 1], dtype), np.arange(3.0)
+    for f in (lambda z, i: z[rising] * z[i[1:]], lambda z, i: z.at[1:].add(1.0).at[i].add(2.0), lambda z, i: z.at[i].add(z[i]).at[rising].add(0.5)):
+        total = ag.value_and_grad(lambda z, i, f=f: np.sum(f(z, i) ** 3))
+        same(ag.jit(total)(z, index), total(z, index))
+
+
+def test_what_is_added_is_broadcast():
+    """By hand, as NumPy's add.at reads behind a shorter array."""
+    index, v = np.array([[0, 1, 2], [2, 2, 4]]), np.array([1.0, 10.0, 100.0])
+    for f in (lambda x: x.at[index].add(v), lambda x: ag.jit(lambda x: x.at[index].add(v))(x)):
+        np.testing.assert_array_equal(f(ag.Tensor(np.arange(5.0))).value, [1, 11, 113, 3, 104])
+
+
+def test_numbers_that_the_program_does_not_hold_for_where_f_uses_at():
+    """Arrays have no x.at, with which f is computed by itself."""
+    f = ag.jit(lambda x, i: {"sum": x.at[i].add(1.0), "index": i})
+    same(f(np.zeros(3), np.array([1, 1])), {"sum": np.array([0.0, 2.0, 0.0]), "index": np.array([1, 1])})
+    with pytest.raises(IndexError, match="out of bounds"):
+        f(np.zeros(3), np.array([1, 7]))
+    with pytest.raises(ValueError, match="names an element twice"):
+        ag.jit(lambda x, i: x.at[i].set(1.0))(np.zeros(3), np.array([1, 1]))
+
+
+def test_a_chain_of_additions_is_written_once():
+    def f(x, i):
+        for _ in range(40):
+            x = x.at[i].add(x[i] * 0.1)
+        return x
+
+    compiled, i = ag.jit(f), np.array([1, 2, 2, 5])
+    same(compiled(np.ones(9), i), f(ag.Tensor(np.ones(9)), i).value)
+    assert len(compiled.show(np.ones(9), i).steps) <= 4 * 40
+
+
+def test_indices_of_several_levels_of_vmap():
+    outer, inner = np.array([0, 1]), np.array([[0, 1, 2], [2, 1, 0]])
+
+    def f(i, j):
+        return ag.Tensor(np.zeros((2, 3))).at[i[None], j[None]].set(1.0)
+
+    mapped = ag.vmap(lambda i, js: ag.vmap(lambda j: f(i, j))(js))(outer, inner)
+    expected = [[f(i, j).value for j in js] for i, js in zip(outer, inner, strict=True)]
+    same(mapped.value, np.array(expected))

@@ -128,6 +128,20 @@ def test_shapes_and_dtypes_that_change():
     same(ag.jit(lambda x: x * 2)(X.astype(">f8")), 2 * X)
 
 
+def test_static_values_that_are_equal_and_differ():
+    f = ag.jit(lambda x, n: x * n, static_argnums=1)
+    x = np.array([1, 2])
+    for n in (2, 2.0, True, 1, np.int64(1), 0.0, -0.0):
+        same(f(x, n), x * n)
+        np.testing.assert_array_equal(np.signbit(f(x, n)), np.signbit(x * n))
+
+
+def test_powers_of_integers_that_are_no_integers():
+    same(ag.jit(lambda n: 2**n)(-2), 0.25)
+    same(ag.jit(lambda n, x: x * 2**n)(-2, np.ones(2)), np.full(2, 0.25))
+    same(ag.jit(lambda n: 2**n)(3), 8)
+
+
 def test_captured_arrays_that_change_shape_in_place_of_a_name():
     state = {"w": np.ones(3), "b": np.array(2.0)}
     f = ag.jit(lambda x: x * state["w"] + state["b"])

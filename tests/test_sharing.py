@@ -122,6 +122,22 @@ assert call(6)[1] == before + 1
     subprocess.run([sys.executable, program], env=environment, check=True, timeout=300)
 
 
+def test_first_calls_by_several_threads():
+    """They make one library between them, with the threads that live in it."""
+    program = """
+import numpy as np, ag, threading
+x = np.ones(800_000)
+f = ag.jit(lambda x: np.tanh(x) * 2)
+callers = [threading.Thread(target=f, args=(x,)) for _ in range(4)]
+for caller in callers: caller.start()
+for caller in callers: caller.join()
+assert (f(x) == 2 * np.tanh(1.0)).all()
+"""
+    environment = {**os.environ, "AG_THREADS": "2", "AG_CACHE_DIR": ""}
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
+
+
 def test_how_many_threads(monkeypatch):
     monkeypatch.setenv("AG_THREADS", "3")
     assert workers.count() == 3

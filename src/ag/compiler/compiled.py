@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..capture import debug, recorder
-from ..node import Operand
+from ..node import Node, Operand
 from ..operators.rules import value_of
 from ..source import warn
+from ..tensor import Tensor
 from ..traced import Traced
 from ..transforms.arguments import function_of
-from ..transforms.containers import built_from, leaves, rebuilt, replaced
+from ..transforms.containers import built_from, leaves, mapped, rebuilt, replaced
 from ..transforms.opaque import Again, Call, name_of, recorded_call, records
 from ..transforms.recording import Recorded
 from . import executable
@@ -172,7 +173,14 @@ class Compiled:
             return self(*args, **kwargs)
         if debug.depth:
             warn(f"ag.jit: {self.name} was computed without the compiler, as its program does not hold here")
-        return self.function(*args, **kwargs)
+        try:
+            return self.function(*args, **kwargs)
+        except AttributeError as error:
+            if error.name != "at" or not isinstance(error.obj, np.ndarray):
+                raise
+        # x.at[i].add(v) is said of nodes, as of the values that f was recorded on; arrays have no such attribute.
+        args, kwargs = mapped(lambda x: Tensor(x) if isinstance(x, np.ndarray) else x, (args, kwargs))
+        return mapped(lambda y: y.value if isinstance(y, Node) else y, self.function(*args, **kwargs))
 
     def given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given:
         """What tells a call from others, and what its results are computed from."""
@@ -185,7 +193,7 @@ class Compiled:
         static = {i % count for i in self.static_argnums if -count <= i < count}
         if self.static_argnames:
             static.update(i for i, name in enumerate(names, count) if name in self.static_argnames)
-        key = (*[x if i in static else form(x, ends) for i, x in enumerate(arguments)], *names)
+        key = (*[_told_apart(x) if i in static else form(x, ends) for i, x in enumerate(arguments)], *names)
         if static:
             try:
                 hash(key)
@@ -264,7 +272,7 @@ class Compiled:
             new = [x if i in static else _replaced(x, rest) for i, x in enumerate(arguments)]
             args = new[: len(new) - len(kwargs)]
             named = dict(zip(sorted(kwargs), new[len(args) :], strict=True))
-            donated = [x for i in self.donate_argnums if 0 <= i < len(args) for x in leaves(args[i])]
+            donated = [x for i in self.donate_argnums if -len(args) <= i < len(args) for x in leaves(args[i])]
             for t, name in zip(inputs, self._argument_names(args), strict=False):
                 trace.program.quantities[t.number].name = name
             result = self.function(*args, **{name: named[name] for name in kwargs})
@@ -357,3 +365,10 @@ def _replaced(tree: Any, rest: Iterator[Any]) -> Any:
     """An argument with the next traced values in place of its arrays and numbers."""
     return rebuilt(tree, [next(rest) if is_end(x) else x for x in leaves(tree)])
 
+
+
+def _told_apart(x: Any) -> Any:
+    """A static value as a key: 1, 1.0 and True are three, and so are 0.0 and -0.0 two."""
+    if type(x) is tuple:
+        return tuple(map(_told_apart, x))
+    return type(x), repr(x) if isinstance(x, float) else x

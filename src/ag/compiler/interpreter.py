@@ -46,7 +46,7 @@ def value_of(q: Quantity, inputs: Sequence[Any]) -> Any:
     params = {**q.params, "kept": {}} if "kept" in q.params else q.params
     value = q.op.plain(tuple(inputs), params)
     shape, dtype = np.shape(value), np.asarray(value).dtype
-    if shape != q.shape or (not q.weak and dtype != q.dtype):
+    if shape != q.shape or dtype != q.dtype:
         raise Differs(f"{q.op.name} gave {dtype}{list(shape)} where the trace foresaw {q.dtype}{list(q.shape)}")
     return value
 

@@ -17,6 +17,7 @@ from .abstract import abstract
 from .literals import literal, rises
 from .program import Constant, Program, Quantity
 
+LOOKED_AT = (np.float64, np.float32, np.int64, np.int32, bool)  # the dtypes in which code can ask whether a number is 0
 INDEXED = {"getitem": 1, "index_add": 2, "index_set": 2}  # from which input on they are index arrays
 
 
@@ -172,8 +173,8 @@ class Trace:
 
     def expect_zero(self, x: Any) -> None:
         """The program holds as long as this number is 0."""
-        if type(x) is Traced and x.dtype.kind == "f" and x.dtype not in (np.float32, np.float64):
-            x = TABLE["astype"].apply((x,), {"dtype": np.dtype(float)})
+        if type(x) is Traced and x.dtype not in LOOKED_AT:
+            x = TABLE["astype"].apply((x,), {"dtype": np.dtype(float if x.dtype.kind == "f" else np.int64)})
         self.program.expected.append(self.given(x))  # type: ignore[arg-type]
 
     def expect_rising(self, x: Traced) -> None:

@@ -15,7 +15,7 @@ from ..batched import Batched
 from ..capture import capture, recorder
 from ..node import Operand
 from ..traced import is_traced
-from .batching import Lead, full, padded
+from .batching import Lead, full, levels_of, padded
 from .rules import FUNCTIONS, broadcast, reshaped, shape_of, value_of
 from .shaping import moveaxis
 
@@ -74,8 +74,7 @@ def names_twice(shape: tuple[int, ...], found: Any, template: Template) -> bool:
     """Does an index name an element twice (in one example)?"""
     if not any(map(shape_of, found)):
         return False  # of numbers, which name one place
-    batched = [x for x in found if type(x) is Batched]
-    lead = tuple(level.size for level in batched[0].levels) if batched else ()
+    lead = tuple([level.size for level in levels_of(found)])
     lines = np.sort(places(lead, shape, found, template).reshape(*lead, -1), axis=-1)
     twice = lines[..., 1:] == lines[..., :-1]
     if is_traced(twice):

@@ -91,6 +91,8 @@ def _put(x: Any, v: Any, *found: Any, template: Template) -> Any:
 def _accumulate(x: Any, v: Any, *found: Any, template: Template) -> Any:
     result = np.array(x)
     index = filled(template, found)
+    if not _distinct(template) and np.ndim(v):  # add.at reads behind a shorter v
+        v = np.broadcast_to(v, selected_shape(result.shape, found, template))
     if _distinct(template):
         result[index] += v
     elif _rows(x, v, found, template):

@@ -184,10 +184,9 @@ class Lowered:
 
     def _put(self, number: int, q: Quantity) -> None:
         """index_set and index_add: a copy of x, in a part of which v is written, or added."""
-        if self._is_in_place(q):
-            self.started.add(number)
-            if self._is_only_added_to(number):
-                return  # written where its one consumer stands
+        if self._is_in_place(q) and self._is_only_added_to(number):
+            self.started.add(number)  # and written where its one consumer stands
+            return
         self._put_into(number, q)
 
     def _is_only_added_to(self, number: int) -> bool:
@@ -199,7 +198,8 @@ class Lowered:
 
     def _is_in_place(self, q: Quantity) -> bool:
         """Can it be computed in the memory of what is computed from it?"""
-        return q.op.name == "index_add" and (self._is_region(q) or self.reader.gathers(q))
+        known = q.op.name == "index_add" and all(map(is_known, self._kinds(q)))
+        return known and (self._is_region(q) or self.reader.gathers(q))
 
     def _is_region(self, q: Quantity) -> bool:
         """Does the index select a part that slices could select, too, were its numbers known?"""

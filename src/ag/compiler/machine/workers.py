@@ -12,6 +12,7 @@ import ctypes
 import functools
 import os
 import sys
+import threading
 from typing import Any
 
 from . import kept, native
@@ -175,12 +176,15 @@ def count() -> int:
     return min(int(given) if given else len(os.sched_getaffinity(0)), MOST)
 
 
-@functools.cache
+_lock = threading.Lock()  # two threads must not make two libraries: the threads of one would live on when it is gone
+
+
 def share_address(threads: int) -> int:
     """The address of ``share(function, given, parts, threads)``: function(given[k], k, parts) for all k, by so many threads, of
     which those that are missing are begun."""
-    library, begin = _library()
-    begin(threads)
+    with _lock:
+        library, begin = _library()
+        begin(threads)
     return library.address("share")
 
 
