@@ -136,6 +136,20 @@ def test_static_values_that_are_equal_and_differ():
         np.testing.assert_array_equal(np.signbit(f(x, n)), np.signbit(x * n))
 
 
+def test_static_arguments_by_place_or_by_name():
+    def powers(x, n):
+        return sum(x**k for k in range(n))
+
+    for f in (ag.jit(powers, static_argnums=1), ag.jit(powers, static_argnums=-1), ag.jit(powers, static_argnames="n")):
+        same(f(2.0, 4), 15.0)
+        same(f(2.0, n=4), 15.0)
+        same(f(x=2.0, n=4), 15.0)
+    same(ag.jit(lambda *xs: xs[0] * len(range(xs[1])), static_argnums=-1)(2.0, 3), 6.0)
+    same(ag.jit(lambda x, **rest: x * len(range(rest["n"])), static_argnames="n")(2.0, n=3), 6.0)
+    with pytest.raises(ValueError, match="static_argnames='m' is none of the arguments x, n of .*powers"):
+        ag.jit(powers, static_argnames="m")
+
+
 def test_powers_of_integers_that_are_no_integers():
     same(ag.jit(lambda n: 2**n)(-2), 0.25)
     same(ag.jit(lambda n, x: x * 2**n)(-2, np.ones(2)), np.full(2, 0.25))

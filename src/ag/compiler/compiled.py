@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import inspect
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ def jit(
     """f, recorded at its first call as a program of operators, compiled, and run as machine code from then on.
 
     Arguments: ``f``, a function of arrays, numbers and containers of them; ``static_argnums`` and ``static_argnames``, the
-    arguments that are known while f is recorded (any hashable value; another value is another program);
+    arguments that are known while f is recorded (any hashable value; another value is another program), by place or by name;
     ``donate_argnums``, the arguments whose arrays the caller gives up: results may be written in their place.
 
     Returns a function of the same arguments with the same results, as NumPy arrays and numbers. For other shapes or dtypes it is
@@ -58,7 +59,8 @@ def jit(
     such as printing or appending to a list, is not done at each call; and numbers that it draws at random are drawn once: an
     array of them is a part of the program, the same at each call. Give random numbers as arguments.
 
-    Raises TypeError, with the line, where f asks for the numbers of a traced value: ``if x > 0``, ``float(x)``, ``range(n)``.
+    Raises TypeError, with the line, where f asks for the numbers of a traced value: ``if x > 0``, ``float(x)``, ``range(n)``;
+    ValueError for a static name that f has not.
 
     >>> @ag.jit
     ... def f(x):
@@ -69,7 +71,27 @@ def jit(
     array([1., 0.])
     """
     function_of(f, "ag.jit")
-    return Compiled(f, *map(_several, (static_argnums, static_argnames, donate_argnums)))
+    return Compiled(f, *_static(f, _several(static_argnums), _several(static_argnames)), _several(donate_argnums))
+
+
+def _static(f: Callable[..., Any], numbers: tuple[int, ...], names: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The static arguments by their places and by their names, whichever was given. Raises ValueError for an unknown name."""
+    if not numbers and not names:
+        return numbers, names
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):  # a function of C that does not tell
+        return numbers, names
+    kinds, known = {p.kind for p in parameters}, [p.name for p in parameters]
+    for name in names:
+        if name not in known and inspect.Parameter.VAR_KEYWORD not in kinds:
+            raise ValueError(f"ag.jit: static_argnames={name!r} is none of the arguments {', '.join(known)} of {name_of(f, 'f')}")
+    if {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL} & kinds:
+        return numbers, names  # there a place has no name
+    placed = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    count = len(placed)
+    places = [n % count if -count <= n < count else n for n in numbers] + [placed.index(name) for name in names if name in placed]
+    return tuple(dict.fromkeys(places)), tuple(dict.fromkeys([*names, *[placed[n] for n in places if 0 <= n < count]]))
 
 
 def _several(given: Any) -> tuple[Any, ...]:
