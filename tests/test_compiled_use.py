@@ -150,6 +150,15 @@ def test_static_arguments_by_place_or_by_name():
         ag.jit(powers, static_argnames="m")
 
 
+def test_truths_of_python_count():
+    for f in (
+        lambda x: (x > 0) + (x > 1), lambda x: True + (x > 0), lambda x: (x > 0) * (x > 1), lambda x: abs(x > 0), lambda x: -(x > 0),
+        lambda x: +(x > 5), lambda x: (x > 0) - (x > 5), lambda x: (x > 0) * 2.5, lambda x: np.ones(2) * (x > 0) + (x > 1),
+    ):  # fmt: skip
+        for x in (2.0, 0.5, -1.0):
+            same(ag.jit(f)(x), f(x))
+
+
 def test_powers_of_integers_that_are_no_integers():
     same(ag.jit(lambda n: 2**n)(-2), 0.25)
     same(ag.jit(lambda n, x: x * 2**n)(-2, np.ones(2)), np.full(2, 0.25))

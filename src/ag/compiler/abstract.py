@@ -15,6 +15,7 @@ Type = tuple[tuple[int, ...], Any, bool]  # shape, dtype, weak
 
 _known: dict[Any, Any] = {}
 BOUND = 10_000
+COUNTING = ("add", "subtract", "multiply", "negative", "positive", "abs")  # in which Python's True is 1, not a truth
 
 
 def abstract(op: Any, inputs: list[Any], params: dict[str, Any]) -> Type:
@@ -64,6 +65,8 @@ def _kind(op: Any, inputs: list[Any]) -> tuple[Any, bool]:
         if op.output is not None:
             dtype = op.output([((), x if type(x) in PYTHON else x.dtype) for x in given])[1]
         else:
+            if weak and op.name in COUNTING:
+                given = [x + 0 for x in given]
             with np.errstate(all="ignore"):
                 dtype = np.asarray(op.forward(*given)).dtype
         found = _known[key] = dtype, weak
