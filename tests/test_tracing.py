@@ -60,6 +60,7 @@ REFUSED = [
     (lambda x: x.tolist(), "x.tolist()", "return it"),
     (lambda x: sum(x for _ in range(x.astype(int)[0])), "An integer", "ag.fori_loop in place of range(n)"),
     (lambda x: [1, 2, 3][x.astype(int)[0]], "An integer", "ag.take(a, i, axis=0)"),
+    (lambda x: x[: x.astype(int)[0]], "An integer", "name the argument in static_argnums"),
     (lambda x: np.array([x[0], x[1]]), "The array behind x", "np.stack([x, y])"),
     (lambda x: np.asarray(x), "The array behind x", "np.exp(x)"),
     (written, "What a write in place changes", "x.at[index].set(v)"),

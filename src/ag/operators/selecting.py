@@ -61,6 +61,8 @@ def _part(part: Any, x: Any) -> Any:
 
 
 def _integer(n: Any, x: Any) -> int:
+    if type(n) is Traced:
+        return n.__index__()  # which says that it is not known, and what to write
     try:
         return n.__index__()
     except (AttributeError, TypeError):
