@@ -111,9 +111,9 @@ class Trace:
         while outermost.parent is not None:
             outermost = outermost.parent
         array = x.trace.arrays.get(x.number) if type(x) is Traced else x
-        if type(array) is not np.ndarray or array.size < 2 or not array.dtype.isnative or not rises(array):
+        if self.replays or not outermost.rising or type(array) is not np.ndarray:
             return self.given(x)
-        if self.replays or not outermost.rising:
+        if array.size < 2 or not array.dtype.isnative or not rises(array):
             return self.given(x)
         if id(array) not in outermost.risen:
             outermost.expect_rising(outermost.captured(array))

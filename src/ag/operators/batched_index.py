@@ -7,6 +7,7 @@ which are inputs of the row: an index may be computed, and may differ between th
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -62,12 +63,17 @@ def _taken(numbers: Any, index: Any) -> Any:
 
 def _place_of_arrays(parts: list[Any], ndim: int) -> int:
     """Where NumPy puts the axes of index arrays in the result: first if a slice stands between them, else in their place."""
-    advanced = [i for i, part in enumerate(parts) if isinstance(part, (np.ndarray, Operand, int))]
-    first, last = advanced[0], advanced[-1]
-    if last - first + 1 != len(advanced):
+    first, apart = _arrays_in(parts)
+    if apart:
         return 0
     named = sum(part is not None and part is not Ellipsis for part in parts)
     return sum(ndim - named if part is Ellipsis else 1 for part in parts[:first])
+
+
+def _arrays_in(parts: Sequence[Any]) -> tuple[int, bool]:
+    """Where the first of the arrays and integers of an index stands, and whether something else stands between them."""
+    places = [i for i, part in enumerate(parts) if isinstance(part, (np.ndarray, Operand, int))]
+    return places[0], places[-1] - places[0] + 1 != len(places)
 
 
 def names_twice(shape: tuple[int, ...], found: Any, template: Template) -> bool:
@@ -111,9 +117,7 @@ def _with_lead(lead: Lead, found: Any, template: Template) -> tuple[Template, tu
     """The index into all examples; of what it selects the axes that NumPy puts in front of the hidden ones, and where they
     belong: index arrays with a slice between them are in front of everything."""
     index = (slice(None),) * len(lead) + template
-    parts = filled(template, found)
-    advanced = [i for i, part in enumerate(parts) if isinstance(part, (np.ndarray, Operand, int))]
-    if not found or advanced[-1] - advanced[0] + 1 == len(advanced):
+    if not found or not _arrays_in(filled(template, found))[1]:
         return index, (), ()
     ndim = max(1 if x.dtype.kind == "b" else len(shape_of(x)) for x in found)
     return index, tuple(range(ndim)), tuple(range(len(lead), len(lead) + ndim))

@@ -194,7 +194,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: float | None
     dtype = getattr(value_of(x), "dtype", np.dtype(float))
     if dtype.kind not in "fc":
         return x  # which has no nan and no inf
-    largest = float(np.finfo(dtype if dtype.kind in "fc" else float).max)
+    largest = float(np.finfo(dtype).max)
     x = where(isnan(x), nan, x)
     x = where(equal(x, INF), largest if posinf is None else posinf, x)
     return where(equal(x, -INF), -largest if neginf is None else neginf, x)

@@ -93,19 +93,14 @@ def _put(x: Any, v: Any, *found: Any, template: Template) -> Any:
 def _accumulate(x: Any, v: Any, *found: Any, template: Template) -> Any:
     result = np.array(x)
     index = filled(template, found)
-    if not _distinct(template) and np.ndim(v):  # add.at reads behind a shorter v
-        v = np.broadcast_to(v, selected_shape(result.shape, found, template))
     if _distinct(template):
         result[index] += v
-    elif _rows(x, v, found, template):
-        np.add.at(result, index[0], v)
-    else:
-        np.add.at(result, index, v)
+        return result
+    rows = len(template) == 1 and found[0].dtype.kind != "b"
+    if np.ndim(v):  # add.at reads behind a shorter v
+        v = np.broadcast_to(v, found[0].shape + result.shape[1:] if rows else selected_shape(result.shape, found, template))
+    np.add.at(result, index[0] if rows else index, v)
     return result
-
-
-def _rows(x: Any, v: Any, found: tuple[Any, ...], template: Template) -> bool:
-    return len(template) == 1 and len(found) == 1 and found[0].dtype.kind != "b"
 
 
 def _index_transpose(i: int, g: Any, x: Any, *found: Any, template: Template) -> Any:

@@ -46,7 +46,7 @@ def special(
         kinds = [kind for _, kind in inputs]
         dtype = np.result_type(*kinds)
         if dtype.kind != "f":  # SciPy has rules of its own for integers and complex numbers
-            dtype = forward(*[kind if type(kind) in (bool, int, float, complex) else np.ones((), kind) for kind in kinds]).dtype
+            dtype = forward(*[np.ones((), kind) if isinstance(kind, np.dtype) else kind for kind in kinds]).dtype
         return np.broadcast_shapes(*[shape for shape, _ in inputs]), dtype
 
     arguments = "xyz"[: len(partials) or 1]
