@@ -1,12 +1,12 @@
 """Compiled functions as they are used: what guards them, transforms in any order, threads, processes, memory, and without a compiler."""
 
 import dataclasses
+import functools
 import gc
 import os
 import subprocess
 import sys
 import textwrap
-import threading
 import warnings
 
 import numpy as np
@@ -16,6 +16,7 @@ import ag
 from ag.compiler import abstract, executable
 from ag.compiler.machine import native
 from ag.transforms.containers import leaves, rebuilt
+from side_by_side import run_side_by_side
 
 X = np.array([0.5, -1.0, 2.0])
 A = np.array([[2.0, 0.3, 0.1], [0.3, 1.5, 0.2], [0.1, 0.2, 1.0]])
@@ -323,11 +324,7 @@ def test_threads_call_one_function():
             if abs(value - expected[k][0]) > 1e-12 or not np.allclose(gradient, expected[k][1], rtol=1e-12):
                 wrong.append(k)
 
-    threads = [threading.Thread(target=call, args=(k,)) for k in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_side_by_side(*[functools.partial(call, k) for k in range(4)])
     assert not wrong
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import ag
 from ag.node import Node
+from side_by_side import run_side_by_side
 
 
 def watch(x):
@@ -329,25 +330,6 @@ def test_an_inputs_number_is_smaller_also_in_recorded_passes():
     g = ag.grad(lambda x: ag.grad(lambda x: ag.sin(x * w) + ag.where(x > 0, x**3, w))(x) * w)(2.0)
     for node in reachable(g, ag.cross_entropy(ag.Tensor([1.0, 2.0]) * g, 0), ag.grad(ag.norm)(ag.Tensor([3.0, 4.0]))):
         assert all(x.number < node.number for x in node.inputs if isinstance(x, Node))
-
-
-def run_side_by_side(*bodies):
-    errors, start = [], threading.Barrier(len(bodies))
-
-    def guarded(body):
-        try:
-            start.wait()
-            body()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(body,)) for body in bodies]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
 
 
 def test_threads_build_and_differentiate_side_by_side():

@@ -1,6 +1,7 @@
 """Under `ag.jit`: machine code from the text of LLVM IR, kept on disk, loaded, and called by Python."""
 
 import ctypes
+import functools
 import gc
 import json
 import os
@@ -18,6 +19,7 @@ pytest.importorskip("llvmlite")
 import ag
 from ag import files
 from ag.compiler.machine import entry, kept, native
+from side_by_side import run_side_by_side
 
 ROOT = Path(ag.__file__).parent.parent
 
@@ -137,11 +139,7 @@ class TestMachineCode:
             for i in range(start, start + 20):
                 results[i] = function(loaded(ANSWER.replace("%N", str(i))), ctypes.c_void_p)(None)
 
-        threads = [threading.Thread(target=work, args=(100 * k,)) for k in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        run_side_by_side(*[functools.partial(work, 100 * k) for k in range(4)])
         assert results == {i: i for k in range(4) for i in range(100 * k, 100 * k + 20)}
 
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the resident memory from /proc")

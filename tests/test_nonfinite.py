@@ -1,11 +1,11 @@
 """Where a nan came from: the value, the cotangent, the line, the element, the cause, and what to write instead."""
 
+import functools
 import inspect
 import math
 import re
 import subprocess
 import sys
-import threading
 import warnings
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ag.explanation.rewrites import REWRITES, SINGULAR, tree_of
 from ag.operators import everything
 from ag.operators.rules import Missing
 from ag.operators.table import TABLE
+from side_by_side import run_side_by_side
 
 mpmath = pytest.importorskip("mpmath")
 
@@ -662,11 +663,7 @@ def test_threads_that_differentiate_under_debug():
             results.append((k, error.report.cotangent.operator))
 
     with ag.debug():
-        threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        run_side_by_side(*[functools.partial(work, k) for k in range(4)])
     assert sorted(results, key=str) == sorted([(k, r) for k in range(4) for r in ([1.0, 0.25], "sqrt")], key=str)
 
 

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ import ag
 from ag.compiler.kernels import sharing
 from ag.compiler.machine import workers
 from ag.transforms.containers import leaves
+from side_by_side import run_side_by_side
 
 pytest.importorskip("llvmlite")
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads are for Linux")
@@ -81,11 +81,7 @@ def test_python_threads_and_children(monkeypatch):
     expected = f(x)
     assert f.entry(x).run.assembler.is_shared
     results = []
-    callers = [threading.Thread(target=lambda: results.extend(f(x) for _ in range(5))) for _ in range(3)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
+    run_side_by_side(*[lambda: results.extend(f(x) for _ in range(5))] * 3)
     assert results == [expected] * 15
     child = os.fork()
     if not child:  # where no worker lives

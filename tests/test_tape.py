@@ -1,8 +1,8 @@
 """Under `ag.jit`: programs of single numbers run by a tape, to the bit as by machine code of their own."""
 
+import functools
 import gc
 import itertools
-import threading
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from ag.compiler.tape import instructions, running as tape
 from ag.compiler.tape.scalars import NotScalar, Scalars
 from ag.operators import everything
 from ag.operators.table import TABLE
+from side_by_side import run_side_by_side
 
 everything()
 SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 2.5, -3.0, np.inf, -np.inf, np.nan, 5e-324, 1e300, 0.3])
@@ -364,11 +365,7 @@ def test_threads_share_a_tape():
             if value != expected[k][0] or not np.array_equal(gradient, expected[k][1]):
                 wrong.append(k)
 
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    run_side_by_side(*[functools.partial(work, k) for k in range(4)])
     assert not wrong
     assert len(runner(compiled, inputs[0]).arenas) <= 4
 

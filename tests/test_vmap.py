@@ -1,7 +1,7 @@
 """vmap on whole functions: axes, containers, indices, choices, nesting, errors; always against a loop over the examples."""
 
 import dataclasses
-import threading
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 
 import ag
 from ag.node import Node
+from side_by_side import run_side_by_side
 
 rng = np.random.default_rng(0)
 X, Y, W = rng.normal(size=(5, 3)), rng.normal(size=(5, 3)), rng.normal(size=(3, 2))
@@ -298,11 +299,7 @@ def test_threads_do_not_meet():
     def run(k):
         results[k] = ag.vmap(lambda x: ag.grad(lambda x: (x**2).sum())(x) * k)(X)
 
-    threads = [threading.Thread(target=run, args=(k,)) for k in range(4)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    run_side_by_side(*[functools.partial(run, k) for k in range(4)])
     for k, result in results.items():
         np.testing.assert_allclose(result, 2 * k * X)
 
