@@ -158,6 +158,18 @@ def test_indices_of_every_dtype(dtype):
         same(ag.jit(total)(z, index), total(z, index))
 
 
+def test_what_is_added_to_integers_is_not_cut_off():
+    """As what is set: the result has the dtype of both."""
+    number, several = np.array([0, 2]), np.array([0, 0, 2])
+    for f, expected in (
+        (lambda x: x.at[0].add(0.5), [0.5, 1.0, 2.0]), (lambda x: (x * 2).at[several].add(0.5), [1.0, 2.0, 4.5]),
+        (lambda x: x.at[0].add(1).at[1].add(0.5).at[1:].add(x[1:]), [1.0, 2.5, 4.0]), (lambda x: x.at[number].add(x[1:] * 0.25), [0.25, 1, 2.5]),
+        (lambda x: x.at[0].add(np.int8(3)), [3, 1, 2]), (lambda x: x.at[0].set(0.5), [0.5, 1.0, 2.0]),
+    ):  # fmt: skip
+        for result in (f(ag.Tensor(np.arange(3))).value, ag.jit(f)(np.arange(3))):
+            same(result, np.array(expected))
+
+
 def test_what_is_added_is_broadcast():
     """By hand, as NumPy's add.at reads behind a shorter array."""
     index, v = np.array([[0, 1, 2], [2, 2, 4]]), np.array([1.0, 10.0, 100.0])

@@ -149,6 +149,9 @@ def test_static_arguments_by_place_or_by_name():
     same(ag.jit(lambda x, **rest: x * len(range(rest["n"])), static_argnames="n")(2.0, n=3), 6.0)
     with pytest.raises(ValueError, match="static_argnames='m' is none of the arguments x, n of .*powers"):
         ag.jit(powers, static_argnames="m")
+    for option, place in (("static_argnums", 2), ("static_argnums", -3), ("static_argnums", "n"), ("donate_argnums", 5)):
+        with pytest.raises(ValueError, match=f"{option}={place!r} is none of the arguments x, n of .*powers"):
+            ag.jit(powers, **{option: place})
 
 
 def test_truths_of_python_count():

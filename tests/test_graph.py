@@ -489,3 +489,12 @@ def test_recorded_passes_stand_at_the_line_they_differentiate():
     g = ag.grad(f)(1.0)
     lines = {z.source.line for z in reachable(g) if z.op is not None}
     assert lines == {f.__code__.co_firstlineno + 1}
+
+
+def test_where_of_one_argument_is_the_places():
+    x = ag.Tensor([3.0, 0.0, 2.0])
+    for places in (ag.where(x), np.where(x), np.where(x > 1)):
+        np.testing.assert_array_equal(places, [[0, 2]])
+    np.testing.assert_array_equal(ag.grad(lambda x: (x[np.where(x)] ** 2).sum())(x.value), [6, 0, 4])
+    with pytest.raises(TypeError, match=r"np\.nonzero under ag\.vmap"):
+        ag.vmap(lambda x: np.where(x))(np.ones((2, 3)))

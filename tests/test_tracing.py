@@ -63,6 +63,7 @@ REFUSED = [
     (lambda x: x[: x.astype(int)[0]], "An integer", "name the argument in static_argnums"),
     (lambda x: np.array([x[0], x[1]]), "The array behind x", "np.stack([x, y])"),
     (lambda x: np.asarray(x), "The array behind x", "np.exp(x)"),
+    (lambda x: np.sum([x[0], x[1]]), "The array behind x", "np.stack([x, y])"),
     (written, "What a write in place changes", "x.at[index].set(v)"),
     (added_in_place, "What a write in place changes", "ag.where(mask, v, x)"),
     (lambda x: f"{x[0]:.3f}", "f'{x:.3f}'", "print it after the call"),
@@ -95,6 +96,8 @@ def test_shapes_that_depend_on_values_are_refused():
         ag.jit(lambda x: x[x > 0])(X)
     with pytest.raises(TypeError, match=r"np\.nonzero under ag\.jit"):
         ag.jit(lambda x: np.nonzero(x))(X)
+    with pytest.raises(TypeError, match=r"np\.nonzero under ag\.jit"):
+        ag.jit(lambda x: np.where(x > 0))(X)
     with pytest.raises(TypeError, match="is one number and has no length"):
         ag.jit(lambda x: len(x))(2.0)
     with pytest.raises(TypeError, match="is one number: there is no axis to iterate over"):

@@ -8,7 +8,10 @@ from sys import _getframe
 from types import CodeType, FrameType
 from typing import NamedTuple
 
+import numpy as np
+
 PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep  # which calls the library back for the user
 
 
 class Source(NamedTuple):
@@ -24,10 +27,10 @@ class Source(NamedTuple):
 
 
 class _Inside(dict[str, bool]):
-    """Is a file the library's own? Asked for every frame of every call, so the answers are kept."""
+    """Is a file the library's own, or NumPy's? Asked for every frame of every call, so the answers are kept."""
 
     def __missing__(self, file: str) -> bool:
-        answer = self[file] = file.startswith(PACKAGE)
+        answer = self[file] = file.startswith((PACKAGE, NUMPY))
         return answer
 
 
@@ -35,7 +38,7 @@ _inside = _Inside()
 
 
 def user_frame() -> FrameType:
-    """The innermost frame that runs code from outside the library (the outermost frame if there is none)."""
+    """The innermost frame that runs code from outside the library and NumPy (the outermost frame if there is none)."""
     frame = _getframe(1)
     while _inside[frame.f_code.co_filename]:
         outer = frame.f_back

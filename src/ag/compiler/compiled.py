@@ -60,7 +60,7 @@ def jit(
     array of them is a part of the program, the same at each call. Give random numbers as arguments.
 
     Raises TypeError, with the line, where f asks for the numbers of a traced value: ``if x > 0``, ``float(x)``, ``range(n)``;
-    ValueError for a static name that f has not.
+    ValueError for a place or name among these arguments that f has not.
 
     >>> @ag.jit
     ... def f(x):
@@ -71,27 +71,34 @@ def jit(
     array([1., 0.])
     """
     function_of(f, "ag.jit")
-    return Compiled(f, *_static(f, _several(static_argnums), _several(static_argnames)), _several(donate_argnums))
+    static, names, donated = _several(static_argnums), _several(static_argnames), _several(donate_argnums)
+    if static or names or donated:
+        static, names = _chosen(f, static, names, donated)
+    return Compiled(f, static, names, donated)
 
 
-def _static(f: Callable[..., Any], numbers: tuple[int, ...], names: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """The static arguments by their places and by their names, whichever was given. Raises ValueError for an unknown name."""
-    if not numbers and not names:
-        return numbers, names
+def _chosen(f: Callable[..., Any], static: Any, names: Any, donated: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The static arguments by their places and by their names, whichever was given, if f has these and the donated ones."""
     try:
         parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):  # a function of C that does not tell
-        return numbers, names
+        return static, names
     kinds, known = {p.kind for p in parameters}, [p.name for p in parameters]
-    for name in names:
-        if name not in known and inspect.Parameter.VAR_KEYWORD not in kinds:
-            raise ValueError(f"ag.jit: static_argnames={name!r} is none of the arguments {', '.join(known)} of {name_of(f, 'f')}")
+    positional = [p for p in parameters if p.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    count = len(positional)
+    places = range(-count, count), int, inspect.Parameter.VAR_POSITIONAL
+    for option, given, (there, kind, more) in (
+        ("static_argnums", static, places), ("donate_argnums", donated, places),
+        ("static_argnames", names, (known, str, inspect.Parameter.VAR_KEYWORD)),
+    ):
+        for one in given:
+            if one not in there and not (isinstance(one, kind) and more in kinds):
+                raise ValueError(f"ag.jit: {option}={one!r} is none of the arguments {', '.join(known)} of {name_of(f, 'f')}")
     if {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL} & kinds:
-        return numbers, names  # there a place has no name
-    placed = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-    count = len(placed)
-    places = [n % count if -count <= n < count else n for n in numbers] + [placed.index(name) for name in names if name in placed]
-    return tuple(dict.fromkeys(places)), tuple(dict.fromkeys([*names, *[placed[n] for n in places if 0 <= n < count]]))
+        return static, names  # there a place has no name
+    placed = [p.name for p in positional]
+    numbers = [n % count for n in static] + [placed.index(name) for name in names if name in placed]
+    return tuple(dict.fromkeys(numbers)), tuple(dict.fromkeys([*names, *[placed[n] for n in numbers]]))
 
 
 def _several(given: Any) -> tuple[Any, ...]:

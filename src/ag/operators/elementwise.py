@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from .domains import ABOVE_ONE, POSITIVE, REAL, UNIT, apart, on
 from .parts import conj
 from .rules import Elementwise, is_complex
 from .steps import equal, floor_divide, greater, isinf, isnan, less, less_equal, logical_and, logical_or, not_equal, sign
-from .table import ANY, ATOM, CALL, POWER, PRODUCT, SUM, define
+from .table import ANY, ATOM, CALL, POWER, PRODUCT, SUM, define, plainly, rewrite
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
 INF, NAN = math.inf, math.nan
@@ -333,7 +334,7 @@ relu = define(
     methods=("relu",), samples=apart(0.25), special=(((0.0,), (0.0,)), ((-1.0,), (0.0,)), ((2.0,), (1.0,)), ((NAN,), (NAN,))),
     convention="relu'(0) = 0.", doc="max(0, x)",
 )
-where = define(
+_choice = define(
     "where", np.where,
     Elementwise((None, lambda ans, condition, x, y: not_equal(condition, 0), lambda ans, condition, x, y: equal(condition, 0)),
                 selects=True),
@@ -347,6 +348,23 @@ where = define(
     convention="the branch not taken contributes exactly 0, even where its own derivative is inf or nan.",
     complex=True, doc="x where the condition holds, y elsewhere",
 )
+
+
+def where(condition: Any, /, *choices: Any) -> Any:
+    """x where the condition holds, y elsewhere: where(condition, x, y).
+
+    Without x and y the places where it holds, as `nonzero` gives them: plain arrays.
+
+    >>> x = ag.Tensor([-1.0, 4.0])
+    >>> ag.where(x > 0, x, 0.0)
+    Tensor([0., 4.], op=where)
+    >>> ag.where(x > 0)
+    (array([1]),)
+    """
+    return _choice(condition, *choices) if choices else plainly(np.nonzero, condition)
+
+
+rewrite("where", where)
 
 # ---------------------------------------------------------------------- with steps
 

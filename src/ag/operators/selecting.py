@@ -84,14 +84,19 @@ def _distinct(template: Template) -> bool:
     return HERE not in template
 
 
+def _copy_for(x: Any, v: Any) -> np.ndarray:
+    """A copy of x that can hold v: floats keep their dtype, of integers and truths it is the common one."""
+    return np.array(x, np.result_type(x) if np.asarray(x).dtype.kind == "f" else np.result_type(x, v))
+
+
 def _put(x: Any, v: Any, *found: Any, template: Template) -> Any:
-    result = np.array(x, np.result_type(x) if np.asarray(x).dtype.kind == "f" else np.result_type(x, v))
+    result = _copy_for(x, v)
     result[filled(template, found)] = v
     return result
 
 
 def _accumulate(x: Any, v: Any, *found: Any, template: Template) -> Any:
-    result = np.array(x)
+    result = _copy_for(x, v)
     index = filled(template, found)
     if _distinct(template):
         result[index] += v
