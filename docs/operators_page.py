@@ -13,7 +13,7 @@ import sys
 import warnings
 from operator import attrgetter
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -165,7 +165,9 @@ def derivative(op: Any) -> str:
         return "0" if op.records else "none"
     if isinstance(op.rule, Elementwise):
         parts = op.rule.partials
-        given = [letter for letter, part in zip("xyz", parts, strict=False) if part is not None and not isinstance(part, Missing)]
+        codes = [part.__code__ for part in parts if isinstance(part, FunctionType)]
+        names = codes[0].co_varnames[1 : codes[0].co_argcount] if codes else "xyz"[: len(parts)]
+        given = [name for name, part in zip(names, parts, strict=True) if part is not None and not isinstance(part, Missing)]
         return "yes" if len(given) == len(parts) else f"by {', '.join(given)}"
     return "yes"
 

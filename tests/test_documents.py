@@ -17,8 +17,29 @@ import pytest
 import ag
 
 ROOT = Path(__file__).parent.parent
-FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 MODULES = [m.name for m in pkgutil.walk_packages(ag.__path__, "ag.") if m.name != "ag.__main__"]
+
+
+class Fenced(doctest.DocTestParser):
+    """Examples of documents: what is printed ends at the next prompt or where the code ends, so that it may have empty lines."""
+
+    _EXAMPLE_RE = re.compile(
+        r"""(?P<source>^(?P<indent>[ ]*)>>>.*(?:\n[ ]*\.\.\.(?:[ ].*|$))*)\n(?P<want>(?:(?![ ]*>>>)(?!```).*\n)*)""", re.MULTILINE
+    )
+
+
+class AsPrinted(doctest.OutputChecker):
+    """What is shown is what is printed, line by line and column by column; only the text of errors may be broken."""
+
+    def check_output(self, want, got, optionflags):
+        if re.match(r"[\w.]+(Error|Exception)\b", want):
+            optionflags |= doctest.NORMALIZE_WHITESPACE
+        return super().check_output(*(text.strip("\n") and text.strip("\n") + "\n" for text in (want, got)), optionflags)
+
+
+def tried(test):
+    """How many of its examples are wrong, and how many there are."""
+    return doctest.DocTestRunner(AsPrinted(), verbose=False, optionflags=doctest.ELLIPSIS).run(test)
 
 
 @pytest.fixture(autouse=True)
@@ -31,20 +52,19 @@ def test_examples_in_docstrings(name):
     module = importlib.import_module(name)
     found = [test for test in doctest.DocTestFinder().find(module, globs={"ag": ag, "np": np}) if test.examples]
     for test in found:
-        result = doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(test)
-        assert not result.failed, f"{test.name} does not give what it shows"
+        assert not tried(test).failed, f"{test.name} does not give what it shows"
 
 
 def test_functions_of_the_table_carry_their_examples():
     """Functions that rows make are found through the table, not through their modules."""
-    tried = 0
+    count = 0
     for name in dir(ag):
         text = getattr(getattr(ag, name), "__doc__", None) or ""
         if ">>>" in text and callable(getattr(ag, name)):
             test = doctest.DocTestParser().get_doctest(text, {"ag": ag, "np": np}, name, None, None)
-            assert not doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(test).failed, name
-            tried += 1
-    assert tried > 20
+            assert not tried(test).failed, name
+            count += 1
+    assert count > 20
 
 
 DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md"))
@@ -56,7 +76,7 @@ def test_documents(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where they may save pictures
     try:
         with np.printoptions():
-            result = doctest.testfile(str(path), module_relative=False, optionflags=FLAGS)
+            result = tried(Fenced().get_doctest(path.read_text(encoding="utf-8"), {}, path.name, str(path), 0))
     finally:
         gc.enable()  # which the notes turn off and on
     assert not result.failed

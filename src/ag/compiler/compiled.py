@@ -240,9 +240,9 @@ class Compiled:
 
         >>> print(ag.jit(lambda x: np.sum(x * x)).show(np.ones(1000), stage="kernels"))
         def k0(x, m2):
-            v2 = 0.0                         # np.sum(x * x)
+            v2 = 0.0                                                # np.sum(x * x)
             for column in lanes(1000, ...):
-                v1 = x[column] * x[column]   # x * x
+                v1 = x[column] * x[column]                          # x * x
                 v2 = v2 + sum(v1)
             m2[0] = v2
         """
