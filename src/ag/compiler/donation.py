@@ -83,8 +83,7 @@ def _is_read_first(kernel: Kernel, writer: Member, read: Access) -> bool:
                 found = True
             elif isinstance(operand, Operand) and (id(m), i) not in kernel.reads:
                 source = kernel.group.members[operand.base]
-                kept = id(source) in kernel.targets or operand.base in kernel.group.scratch
-                again = source.form == FULL and source.stage < writer.stage and not kept
+                again = source.form == FULL and source.stage < writer.stage and id(source) not in kernel.places
                 found = (again and id(source) not in known and loads(source)) or found
         return found
 

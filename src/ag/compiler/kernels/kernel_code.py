@@ -5,18 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from typing import Any
 
 from ..machine.native import Machine
 from ..mathematics.elementary import apart, expression
-from ..mathematics.emitter import Emitter, Value
-from ..program import Constant, Program
+from ..mathematics.emitter import Value
+from ..program import Program
 from .accumulators import JOIN, Accumulator, identity
 from .addresses import stored_type, wrapped
-from .fusion import COLUMN, ONE, ROW, Group, Member, is_heavy
+from .fusion import COLUMN, ONE, Group, Member, is_heavy
 from .passage import Passage
 from .planning import BLOCK, Access
-from .views import Operand, strides_of
+from .views import strides_of
 
 UNROLLED = 4  # so few vectors of a row are written out without a loop
 
@@ -28,12 +27,10 @@ class Kernel(Passage):
         super().__init__(program, group, machine)
         self.name, self.slot = name, slot
         self.bases: dict[int, str] = {}
-        self.scratch: dict[int, str] = {}
         self.outer: list[str] = []  # the indices of the outer columns
         self.accumulators: dict[int, Accumulator] = {}
         self.columns: dict[tuple[int, int], Accumulator] = {}  # of a quantity and the first of its columns
         self.turned_columns: dict[int, str] = {}  # where a turned kernel keeps them
-        self.row_values: dict[int, Value] = {}  # of this row, by quantity
 
     # ------------------------------------------------------------------ the function
 
@@ -41,16 +38,12 @@ class Kernel(Passage):
         """The function in LLVM's text."""
         for base in dict.fromkeys(a.operand.base for a in self.accesses.values()):
             self.bases[base] = self.pointer("%table", self.slot(base))
-        row = math.prod(self.column_lengths) * (self.width if self.turned else 1)
-        self.scratch = {n: self.alloca(f"[{row} x {stored_type(self.type(n))}]") for n in self.group.scratch}
-        for m in self.whole():
-            self._begin(m)
-        if self.turned:
-            self.nested(self.row_lengths[:-1], self._rows, shared=True)
-        else:
-            self.nested(self.row_lengths, self._row, shared=True)
-        for m in self.whole():
-            self._end(m)
+        for a in self.scratch.values():
+            lanes = self.width if self.turned else 1
+            a.columns = [n * lanes for n in a.columns]
+            number = a.operand.base
+            self.bases[number] = self.alloca(f"[{math.prod(self.column_lengths) * lanes} x {stored_type(self.type(number))}]")
+        self.walk()
         return self.function(f"{self.name}(ptr noalias %table, i64 %first, i64 %last)")
 
     def reduced(self) -> list[Member]:
@@ -59,20 +52,23 @@ class Kernel(Passage):
 
     # ------------------------------------------------------------------ rows
 
-    def _rows(self, outer: list[str]) -> None:
-        """The rows of a turned kernel along the innermost axis, as many at once as there are lanes."""
+    def each_row(self) -> None:
+        if self.turned:  # along the innermost axis as many at once as there are lanes
+            self.nested(self.row_lengths[:-1], self._rows, shared=True)
+        else:
+            self.nested(self.row_lengths, self._at_row, shared=True)
 
+    def _rows(self, outer: list[str]) -> None:
         def rows(first: str, live: int) -> None:
             self.live = live
-            self._row([*outer, first])
+            self._at_row([*outer, first])
 
         self.in_pieces(self.count, self.width, rows, shared=not outer)
 
-    def _row(self, indices: list[str]) -> None:
-        """One row: its pointers, its numbers, and a pass over its columns for each stage."""
-        self.row_values = {}
-        self.loaded, self.splats = {}, {}
-        for a in self.accesses.values():
+    def _at_row(self, indices: list[str]) -> None:
+        """One row, with the pointers to where it begins in each array."""
+        self.fixed = {}
+        for a in self.all_accesses:
             start = self.sum_of(str(a.operand.offset), indices, a.rows)
             a.pointer = self.element(self.bases[a.operand.base], self.type(a.operand.base), start)
         for a in self.accesses.values():
@@ -80,100 +76,32 @@ class Kernel(Passage):
                 if self.folded(index):
                     offset = wrapped(self.scalar, self._one(index), gather)
                     a.pointer = self.element(a.pointer, self.type(a.operand.base), offset.text)
-        for stage in range(self.stages):
-            for m in self.members:
-                if m.stage == stage and m.form == ROW and m.item.kind == "map":
-                    self._row_result(m, self._computed(self.across, m, self._row_operand))
-                elif m.stage == stage and self.of_rows(m):
-                    accumulator = self.accumulators[m.item.number]
-                    accumulator.join(self._row_operand(m, 0, accumulator.type), self.live)
-                    accumulator.flush()
-            work = [m for m in self.members if m.stage == stage and self.in_columns(m)]
-            if work:
-                self._columns(work)
+        self.row()
 
-    def _row_result(self, m: Member, value: Value) -> None:
-        self.row_values[m.item.number] = value
-        target = self.targets.get(id(m))
-        if target is not None and self.turned:
-            self._store(target, value, target.pointer)
-        elif target is not None:
-            self.scalar.store(value, target.pointer)
-
-    def _row_operand(self, m: Member, i: int, type: str) -> Value:
-        operand = m.item.operands[i]
-        if isinstance(operand, Constant):
-            return self.across.constant(operand.value, type)
-        access = self.reads.get((id(m), i))
-        return self.across.cast(self.row_values[operand.base] if access is None else self._row_load(access), type)
-
-    def _computed(self, e: Emitter, m: Member, read: Callable[[Member, int, str], Value]) -> Value:
-        types, _ = self._types(m)
-        values = dict(zip("xyz", [read(m, i, type) for i, type in enumerate(types)], strict=False))
+    def applied(self, m: Member, operands: list[Value]) -> Value:
         compute = apart if self.apart and is_heavy(m.item.kernel) else expression
-        return e.cast(compute(e, m.item.kernel, values), self.type(m.item.number))
+        return self.cast(compute(self.e, m.item.kernel, dict(zip("xyz", operands, strict=False))), self.type(m.item.number))
 
     # ------------------------------------------------------------------ columns
 
-    def _columns(self, work: list[Member]) -> None:
-        """A pass over the columns of a row that computes ``work``."""
-        for m in work:
-            self._prepare(m, set(), work)
-        sums = [m for m in work if m.item.kind == "reduce" and m.form == ROW]
-        for m in sums:
-            self._begin(m)
-        flushed = [m for m in work if m.item.kind == "reduce" and m.form != COLUMN]
+    def each_column(self, work: list[Member]) -> None:
+        self.e, self.before = self.vector, len(self.body)
+        flushed = [self.accumulators[m.item.number] for m in work if m.item.kind == "reduce" and m.form != COLUMN]
         if self.turned:
             self._turned_pass(work)
-            for m in flushed:
-                self.accumulators[m.item.number].flush()
+            for x in flushed:
+                x.flush()
         else:
             self.nested(self.column_lengths[:-1], lambda outer: self._pass(work, flushed, outer))
-        for m in sums:
-            accumulator = self.accumulators[m.item.number]
-            self._row_result(m, accumulator.value() if self.turned else accumulator.result(self.scalar))
-
-    def _prepare(self, m: Member, seen: set[int], work: list[Member]) -> None:
-        """What a pass needs of numbers that are the same for all columns, before its loop begins."""
-        if id(m) in seen:
-            return
-        seen.add(id(m))
-        for i, operand in enumerate(m.item.operands):
-            if not isinstance(operand, Operand):
-                continue
-            access = self.reads.get((id(m), i))
-            if access is not None:
-                self._prepare_access(access)
-                continue
-            source = self.group.members[operand.base]
-            if source.form == ROW:
-                self._splat(("row", operand.base), self.row_values[operand.base])
-            elif source not in work and not self._kept(source):
-                self._prepare(source, seen, work)
-
-    def _prepare_access(self, access: Access) -> None:
-        for index, _ in access.indices:
-            if not self.folded(index):
-                self._prepare_access(index)
-        if not access.varies:
-            self._splat(("load", id(access)), self._row_load(access))
-
-    def _splat(self, key: Any, value: Value) -> None:
-        if key not in self.splats:
-            self.splats[key] = value if self.turned else self.vector.splat(value)
-
-    def _kept(self, m: Member) -> bool:
-        """Is the value of an earlier stage read again, rather than computed again?"""
-        return id(m) in self.targets or m.item.number in self.scratch
+        self.e, self.before = self.across, None
 
     def _turned_pass(self, work: list[Member]) -> None:
         """A pass over the columns of as many rows as there are lanes."""
 
         def at(indices: list[str]) -> None:
-            self.values, self.outer = {}, indices
-            self.starts = {id(a): self.sum_of("0", indices, a.columns) for a in self.accesses.values()}
-            for m in work:
-                self._point(m)
+            self.outer = indices
+            self.starts = {id(a): self.sum_of("0", indices, a.columns) for a in self.all_accesses}
+            self.point(work)
 
         self._each_column(at)
 
@@ -185,21 +113,20 @@ class Kernel(Passage):
         for position in itertools.product(*map(range, self.column_lengths)):
             do([str(i) for i in position])
 
-    def _pass(self, work: list[Member], flushed: list[Member], outer: list[str]) -> None:
+    def _pass(self, work: list[Member], flushed: list[Accumulator], outer: list[str]) -> None:
         """A pass over the innermost columns."""
         self.outer = outer
-        self.starts = {id(a): self.sum_of("0", outer, a.columns[:-1]) for a in self.accesses.values()}
+        self.starts = {id(a): self.sum_of("0", outer, a.columns[:-1]) for a in self.all_accesses}
         count, width = self.count, self.width
         full, rest = divmod(count, width)
 
         def step(start: str, live: int) -> None:
-            self.start, self.live, self.values = start, live, {}
-            for m in work:
-                self._point(m)
+            self.start, self.live = start, live
+            self.point(work)
 
         def flush() -> None:
-            for m in flushed:
-                self.accumulators[m.item.number].flush()
+            for x in flushed:
+                x.flush()
 
         def block(index: str) -> None:
             first = self.sum_of("0", [index], [BLOCK * width])
@@ -225,61 +152,9 @@ class Kernel(Passage):
                 step(str(start), min(width, count - start))
         flush()
 
-    def _point(self, m: Member) -> None:
-        """One vector of columns: the member's value there, joined or stored."""
-        if m.item.kind == "reduce":
-            value = self._operand(m, 0, self._types(m)[0][0])
-            if m.form == COLUMN:
-                self._join_column(m, value)
-            else:
-                self.accumulators[m.item.number].join(value, self.live)
-            return
-        value = self._computed(self.vector, m, self._operand)
-        number = m.item.number
-        target = self.targets.get(id(m))
-        if m.item.into is None:
-            self.values[number] = value
-        elif m.item.adds:
-            assert target is not None
-            value = self.vector.add(self._load(target), value)
-        if target is not None:
-            self._store(target, value)
-        elif number in self.scratch:
-            self.vector.store(value, self._in_scratch(number), self.live)
-
-    def _operand(self, m: Member, i: int, type: str) -> Value:
-        operand = m.item.operands[i]
-        if isinstance(operand, Constant):
-            return self.vector.constant(operand.value, type)
-        access = self.reads.get((id(m), i))
-        if access is not None:
-            return self.vector.cast(self._load(access), type)
-        source = self.group.members[operand.base]
-        if source.form == ROW:
-            return self.vector.cast(self.splats["row", operand.base], type)
-        value = self.values.get(operand.base)
-        if value is None:  # of an earlier stage
-            if id(source) in self.targets:
-                value = self._load(self.targets[id(source)])
-            elif operand.base in self.scratch:
-                value = self.vector.load(self._in_scratch(operand.base), self.type(operand.base), self.live)
-            else:
-                value = self._computed(self.vector, source, self._operand)
-            self.values[operand.base] = value
-        return self.vector.cast(value, type)
-
-    def _in_scratch(self, number: int) -> str:
-        strides = strides_of(tuple(self.column_lengths))
-        if self.turned:
-            place = self.sum_of("0", self.outer, [n * self.width for n in strides])
-        else:
-            place = self.sum_of(self.start, self.outer, strides[:-1])
-        return self.element(self.scratch[number], self.type(number), place)
-
     # ------------------------------------------------------------------ reductions
 
-    def _begin(self, m: Member) -> None:
-        """Nothing is reduced yet."""
+    def begin(self, m: Member) -> None:
         kind, type = m.item.kernel, self._types(m)[1]
         number = m.item.number
         if m.form == COLUMN and self.turned:
@@ -300,6 +175,19 @@ class Kernel(Passage):
             self.accumulators[number] = Accumulator(e, self.alloca, kind, type, several or m.form == ONE)
         self.accumulators[number].begin()
 
+    def join(self, m: Member, value: Value) -> None:
+        if m.form == COLUMN:
+            self._join_column(m, value)
+            return
+        accumulator = self.accumulators[m.item.number]
+        accumulator.join(value, self.live)
+        if self.of_rows(m):
+            accumulator.flush()
+
+    def total(self, m: Member) -> Value:
+        accumulator = self.accumulators[m.item.number]
+        return accumulator.value() if self.turned else accumulator.result(self.scalar)
+
     def _turned_column(self, m: Member, indices: list[str]) -> Accumulator:
         """What a turned kernel has reduced one column to in each lane."""
         type = self._types(m)[1]
@@ -307,8 +195,7 @@ class Kernel(Passage):
         place = self.element(self.turned_columns[m.item.number], self.vector.vector(type), index)
         return Accumulator(self.vector, lambda _: place, m.item.kernel, type, False)
 
-    def _end(self, m: Member) -> None:
-        """What all rows were reduced to is stored."""
+    def end(self, m: Member) -> None:
         target = self.targets.get(id(m))
         if target is None:
             return
@@ -334,7 +221,7 @@ class Kernel(Passage):
         value = self.vector.constant(number, self.type(m.item.number))
 
         def fill(start: str, live: int) -> None:
-            self.start, self.live, self.values = start, live, {}
+            self.start, self.live = start, live
             self._store(target, value)
 
         def row(outer: list[str]) -> None:
@@ -351,4 +238,4 @@ class Kernel(Passage):
             accumulator.join(value, self.live)
             return
         target = self.targets[id(m)]
-        self._store(target, JOIN[m.item.kernel](self.vector, self._load(target), value))
+        self._store(target, JOIN[m.item.kernel](self.vector, self.load(target), value))

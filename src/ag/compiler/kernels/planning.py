@@ -48,7 +48,7 @@ class Plan:
         self.program, self.group, self.machine = program, group, machine
         self.accesses: dict[Any, Access] = {}
         self.reads: dict[tuple[int, int], Access] = {}  # of a member and the number of its operand
-        self.targets: dict[int, Access] = {}
+        self.targets: dict[int, Access] = {}  # of a member: where it is written in memory
         self.members = group.all()
         for member in self.members:
             for i, operand in enumerate(member.item.operands):
@@ -69,6 +69,8 @@ class Plan:
         self.column_lengths, columns = collapsed(list(group.space[split:]), [a.strides[split:] for a in accesses])
         for a, r, c in zip(accesses, rows, columns, strict=True):
             a.rows, a.columns = r, c
+        self.scratch = {id(group.members[n]): self._in_scratch(n) for n in group.scratch}
+        self.places = self.targets | self.scratch  # of a member: where its value is found again
         self.turned = self._is_turned()
         lengths = self.row_lengths if self.turned else self.column_lengths
         self.count = lengths[-1] if lengths else 1
@@ -167,6 +169,12 @@ class Plan:
         if access is None:  # an index comes before what it points into, so that its own address is known by then
             indices = [(self._access(g.index, place), g) for g in operand.gathers]
             access = self.accesses[key] = Access(operand, strides, indices)
+        return access
+
+    def _in_scratch(self, number: int) -> Access:
+        """How a quantity is reached that is kept for one row: its columns follow each other."""
+        access = Access(Operand(number, 0, (), ()), [], [])
+        access.rows, access.columns, access.lane = [0] * len(self.row_lengths), list(strides_of(tuple(self.column_lengths))), 1
         return access
 
     def _register(self, operand: Operand) -> Member | None:
