@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..machine.native import Machine
 from ..mathematics.elementary import apart, expression
@@ -27,9 +27,10 @@ class Kernel(Passage):
         super().__init__(program, group, machine)
         self.name, self.slot = name, slot
         self.bases: dict[int, str] = {}
-        self.outer: list[str] = []  # the indices of the outer columns
+        self.outer: Sequence[str] = ()  # the indices of the columns of a turned kernel
         self.accumulators: dict[int, Accumulator] = {}
-        self.columns: dict[tuple[int, int], Accumulator] = {}  # of a quantity and the first of its columns
+        self.many = len(self.column_lengths) > 1 or self.count > UNROLLED * self.width  # columns: their sums are in memory
+        self.columns: dict[tuple[int, str], Accumulator] = {}  # of a quantity and the first of its columns
         self.turned_columns: dict[int, str] = {}  # where a turned kernel keeps them
 
     # ------------------------------------------------------------------ the function
@@ -43,6 +44,8 @@ class Kernel(Passage):
             a.columns = [n * lanes for n in a.columns]
             number = a.operand.base
             self.bases[number] = self.alloca(f"[{math.prod(self.column_lengths) * lanes} x {stored_type(self.type(number))}]")
+        for a in self.all_accesses:
+            a.pointer = self.bases[a.operand.base]
         self.walk()
         return self.function(f"{self.name}(ptr noalias %table, i64 %first, i64 %last)")
 
@@ -87,42 +90,41 @@ class Kernel(Passage):
     def each_column(self, work: list[Member]) -> None:
         self.e, self.before = self.vector, len(self.body)
         flushed = [self.accumulators[m.item.number] for m in work if m.item.kind == "reduce" and m.form != COLUMN]
+        self._pass(lambda: self.point(work), flushed)
+        self.e, self.before = self.across, None
+
+    def _pass(self, do: Callable[[], None], flushed: Sequence[Accumulator] = ()) -> None:
+        """do() at each column, or at as many side by side as there are lanes. ``flushed``: what it sums."""
         if self.turned:
-            self._turned_pass(work)
+            self._turned_pass(do)
             for x in flushed:
                 x.flush()
         else:
-            self.nested(self.column_lengths[:-1], lambda outer: self._pass(work, flushed, outer))
-        self.e, self.before = self.across, None
+            self.nested(self.column_lengths[:-1], lambda outer: self._along(outer, do, flushed))
 
-    def _turned_pass(self, work: list[Member]) -> None:
-        """A pass over the columns of as many rows as there are lanes."""
+    def _turned_pass(self, do: Callable[[], None]) -> None:
+        """do() at each column of as many rows as there are lanes; few are written out, so that their sums stay in registers."""
 
-        def at(indices: list[str]) -> None:
+        def at(indices: Sequence[str]) -> None:
             self.outer = indices
             self.starts = {id(a): self.sum_of("0", indices, a.columns) for a in self.all_accesses}
-            self.point(work)
+            do()
 
-        self._each_column(at)
-
-    def _each_column(self, do: Callable[[list[str]], None]) -> None:
-        """do(indices) for each column of a turned kernel; few are written out, so that what they sum stays in registers."""
         if math.prod(self.column_lengths) > UNROLLED:
-            self.nested(self.column_lengths, do)
+            self.nested(self.column_lengths, at)
             return
         for position in itertools.product(*map(range, self.column_lengths)):
-            do([str(i) for i in position])
+            at([*map(str, position)])
 
-    def _pass(self, work: list[Member], flushed: list[Accumulator], outer: list[str]) -> None:
-        """A pass over the innermost columns."""
-        self.outer = outer
+    def _along(self, outer: list[str], do: Callable[[], None], flushed: Sequence[Accumulator]) -> None:
+        """do() along the innermost columns."""
         self.starts = {id(a): self.sum_of("0", outer, a.columns[:-1]) for a in self.all_accesses}
         count, width = self.count, self.width
         full, rest = divmod(count, width)
 
         def step(start: str, live: int) -> None:
             self.start, self.live = start, live
-            self.point(work)
+            do()
 
         def flush() -> None:
             for x in flushed:
@@ -155,24 +157,16 @@ class Kernel(Passage):
     # ------------------------------------------------------------------ reductions
 
     def begin(self, m: Member) -> None:
-        kind, type = m.item.kernel, self._types(m)[1]
-        number = m.item.number
-        if m.form == COLUMN and self.turned:
-            self.turned_columns[number] = self.alloca(f"[{math.prod(self.column_lengths)} x {self.vector.vector(type)}]")
-            self._each_column(lambda indices: self._turned_column(m, indices).begin())
-            return
-        if m.form == COLUMN and len(self.column_lengths) <= 1 and self.count <= UNROLLED * self.width:
-            for start in range(0, self.count, self.width):  # in registers
-                accumulator = self.columns[number, start] = Accumulator(self.vector, self.alloca, kind, type, False)
-                accumulator.begin()
-            return
+        number, type = m.item.number, self._types(m)[1]
         if m.form == COLUMN:
-            self._fill(m, identity(kind, type))
+            if self.turned:
+                self.turned_columns[number] = self.alloca(f"[{math.prod(self.column_lengths)} x {self.vector.vector(type)}]")
+            self._pass(lambda: self._begin_column(m))
             return
         if number not in self.accumulators:
             e = self.across if self.of_rows(m) else self.vector
             several = not self.turned and (len(self.column_lengths) > 1 or self.count // self.width >= 2 * BLOCK)
-            self.accumulators[number] = Accumulator(e, self.alloca, kind, type, several or m.form == ONE)
+            self.accumulators[number] = Accumulator(e, self.alloca, m.item.kernel, type, several or m.form == ONE)
         self.accumulators[number].begin()
 
     def join(self, m: Member, value: Value) -> None:
@@ -188,54 +182,43 @@ class Kernel(Passage):
         accumulator = self.accumulators[m.item.number]
         return accumulator.value() if self.turned else accumulator.result(self.scalar)
 
-    def _turned_column(self, m: Member, indices: list[str]) -> Accumulator:
-        """What a turned kernel has reduced one column to in each lane."""
-        type = self._types(m)[1]
-        index = self.sum_of("0", indices, strides_of(tuple(self.column_lengths)))
-        place = self.element(self.turned_columns[m.item.number], self.vector.vector(type), index)
-        return Accumulator(self.vector, lambda _: place, m.item.kernel, type, False)
-
     def end(self, m: Member) -> None:
         target = self.targets.get(id(m))
-        if target is None:
-            return
-        target.pointer = self.element(self.bases[target.operand.base], self.type(target.operand.base), target.operand.offset)
-        if m.form == ONE:
+        if target is not None and m.form == ONE:
             self.scalar.store(self.accumulators[m.item.number].result(self.scalar), target.pointer)
-        elif self.turned:
-            self._each_column(lambda indices: self._turned_result(m, target, indices))
-        for (number, start), accumulator in self.columns.items():
-            if number == m.item.number:
-                self.start, self.live, self.starts = str(start), min(self.width, self.count - start), {id(target): "0"}
-                self._store(target, accumulator.value())
+        elif target is not None and (self.turned or not self.many):
+            self._pass(lambda: self._end_column(m, target))
 
-    def _turned_result(self, m: Member, target: Access, indices: list[str]) -> None:
-        result = self._turned_column(m, indices).result(self.scalar)
-        place = self.sum_of("0", indices, target.columns)
-        self.scalar.store(result, self.element(target.pointer, self.type(m.item.number), place))
+    def _column(self, m: Member) -> Accumulator | None:
+        """What these columns are reduced to, if it is not in memory: by a turned kernel in each lane, and few in registers."""
+        number, type = m.item.number, self._types(m)[1]
+        if self.turned:
+            index = self.sum_of("0", self.outer, strides_of(tuple(self.column_lengths)))
+            place = self.element(self.turned_columns[number], self.vector.vector(type), index)
+            return Accumulator(self.vector, lambda _: place, m.item.kernel, type, False)
+        if not self.many and (number, self.start) not in self.columns:
+            self.columns[number, self.start] = Accumulator(self.vector, self.alloca, m.item.kernel, type, False)
+        return self.columns.get((number, self.start))
 
-    def _fill(self, m: Member, number: float | int) -> None:
-        """The columns of the result, before the first row."""
-        target = self.targets[id(m)]
-        target.pointer = self.bases[target.operand.base]
-        value = self.vector.constant(number, self.type(m.item.number))
-
-        def fill(start: str, live: int) -> None:
-            self.start, self.live = start, live
-            self._store(target, value)
-
-        def row(outer: list[str]) -> None:
-            self.starts = {id(target): self.sum_of("0", outer, target.columns[:-1])}
-            self.in_pieces(self.count, self.width, fill)
-
-        self.nested(self.column_lengths[:-1], row)
+    def _begin_column(self, m: Member) -> None:
+        column, type = self._column(m), self._types(m)[1]
+        if column is None:
+            self._store(self.targets[id(m)], self.vector.constant(identity(m.item.kernel, type), type))
+        else:
+            column.begin()
 
     def _join_column(self, m: Member, value: Value) -> None:
-        accumulator = self._turned_column(m, self.outer) if self.turned else None
-        if not self.turned and self.start.isdigit():
-            accumulator = self.columns.get((m.item.number, int(self.start)))
-        if accumulator is not None:
-            accumulator.join(value, self.live)
-            return
-        target = self.targets[id(m)]
-        self._store(target, JOIN[m.item.kernel](self.vector, self.load(target), value))
+        column = self._column(m)
+        if column is None:
+            target = self.targets[id(m)]
+            self._store(target, JOIN[m.item.kernel](self.vector, self.load(target), value))
+        else:
+            column.join(value, self.live)
+
+    def _end_column(self, m: Member, target: Access) -> None:
+        column = self._column(m)
+        assert column is not None
+        if self.turned:
+            self.scalar.store(column.result(self.scalar), self._pointer(target))
+        else:
+            self._store(target, column.value())
