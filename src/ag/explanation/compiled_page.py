@@ -66,9 +66,9 @@ def section(key: str, title: str, meaning: str, inner: str) -> str:
     return f'<section id="part-{key}" class="card"><h2>{escape(title)}</h2><p class="hint">{escape(meaning)}</p>{inner}</section>'
 
 
-def notebook(shown: Shown) -> str:
-    """The text, where a page does not fit."""
-    return f"{STYLE}<div class='ag-compiled'>{escape(shown.text())}</div>"
+def notebook(text: str) -> str:
+    """Text with columns, where a page does not fit."""
+    return f"{STYLE}<div class='ag-compiled'>{escape(text)}</div>"
 
 
 # ---------------------------------------------------------------------- programs
@@ -107,11 +107,12 @@ def _listing(shown: Shown, program: Program, new: Iterable[int] = ()) -> str:
     return f'<table class="listing" data-program>{"".join(rows)}</table>'
 
 
-def _name(program: Program, n: int | Constant, kind: str = "") -> str:
+def _name(program: Program, n: int | Constant, kind: str = "", tag: str = "code") -> str:
+    """The name of a quantity, which can be pointed at."""
     text = escape(program.name(n))
     if isinstance(n, Constant):
         return text
-    return f'<code data-v="{n}"{f" class={kind}" if kind else ""}>{text}</code>'
+    return f'<{tag} data-v="{n}"{f" class={kind}" if kind else ""}>{text}</{tag}>'
 
 
 def _call(program: Program, q: Any) -> str:
@@ -119,10 +120,7 @@ def _call(program: Program, q: Any) -> str:
     text = program.call(q)
     head, _, rest = text.partition("(")
     inputs = ", ".join(map(program.name, q.inputs))
-    marked = ", ".join(
-        f'<span data-v="{n}">{escape(program.name(n))}</span>' if not isinstance(n, Constant) else escape(program.name(n))
-        for n in q.inputs
-    )
+    marked = ", ".join(_name(program, n, tag="span") for n in q.inputs)
     return f"{escape(head)}({marked}{escape(rest.removeprefix(inputs))}"
 
 

@@ -84,10 +84,5 @@ def _text(x: float, y: float, anchor: str, text: str, kind: str = "axis") -> str
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def cost_notebook(cost: Cost) -> str:
-    """The table of a cost."""
-    return f"<table>{''.join(_cells(row) for row in cost.rows())}</table>"
-
-
 def _cells(row: Iterable[str]) -> str:
     return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"

@@ -36,9 +36,9 @@ class Writer:
         """The next block begins."""
         self.body.append(f"{name}:")
 
-    def function(self, head: str) -> str:
+    def function(self, head: str, linkage: str = "internal") -> str:
         """The whole text."""
-        return "\n".join([f"define internal void @{head} {{", *self.entry, *self.body, "  ret void", "}"])
+        return "\n".join([f"define {linkage} void @{head} {{", *self.entry, *self.body, "  ret void", "}"])
 
     def emitter(self, width: int = 1) -> Emitter:
         """Writes instructions on vectors into the body."""

@@ -191,6 +191,10 @@ class Emitter:
         """a b + c, rounded once."""
         return self._intrinsic("fma", a, b, c)
 
+    def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
+        """a b + c, by one instruction where there is one."""
+        return self._intrinsic("fmuladd", a, b, c)
+
     def absolute(self, a: Value) -> Value:
         if a.type in FLOATS:
             return self._intrinsic("fabs", a)

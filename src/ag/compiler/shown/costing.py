@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import statistics
 import time
 from collections import Counter
@@ -12,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ...files import write_by_ending
 from ...transforms.containers import mapped
 from ..executable import DECLINED
 from ..machine import native
 from . import machine_peaks
 from .amounts import aligned, amount, duration
+from .readable import Readable
 from .showing import Shown
 
 LONGEST, MOST, LEAST = 0.3, 1000, 5  # seconds and runs that are measured
@@ -25,7 +24,7 @@ SHORT = 50e-6  # seconds: what is shorter is timed several times in a row
 
 
 @dataclass(repr=False)
-class Cost:
+class Cost(Readable):
     """What a call costs.
 
     ``operations``: floating-point operations (a fused multiply-add is two, an elementary function what its code has), without
@@ -138,25 +137,13 @@ class Cost:
             ("at least", duration(max(self.limits.values())), bound),
         ]  # fmt: skip
 
-    def __str__(self) -> str:
+    def text(self) -> str:
         return "\n".join([f"cost of {self.name}", *(f"  {line}" for line in aligned(self.rows()))])
 
-    __repr__ = __str__
-
     def html(self) -> str:
-        """A page that works by itself."""
         from ...explanation.cost_page import cost_page  # above the compiler, and only needed here
 
         return cost_page(self)
-
-    def _repr_html_(self) -> str:
-        from ...explanation.cost_page import cost_notebook
-
-        return cost_notebook(self)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it to a file, by its ending: .html or .txt."""
-        write_by_ending(path, {".html": self.html, ".txt": lambda: f"{self}\n"})
 
 
 def _times(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[float], int]:

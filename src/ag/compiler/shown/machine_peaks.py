@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.writing_code import Variable, Writer
 from ..machine import native
 
 CHAINS = 12  # multiply-adds that do not wait for each other: more than the units have stages, no more than there are registers
 STEPS = 1_000_000
+VECTORS = 4  # that each step of the triad passes through
 RUNS = 7  # of which the best counts: others were disturbed
 SMALLEST, LARGEST = 2**14, 2**28  # bytes that the triad passes through
 PASSED = 2**27  # bytes that it passes through at least, again and again
@@ -32,7 +34,7 @@ def flops(dtype: str, threads: int = 1) -> float:
 @functools.cache
 def _flops(dtype: str, threads: int) -> float:
     lanes = native.host().vector_bytes // np.dtype(dtype).itemsize
-    function, _library = _function(_multiply_adds(TYPES[dtype], lanes), 1)
+    function, _library = _function(_multiply_adds(TYPES[dtype]), 1)
     numbers = [np.full(2 * lanes, 0.5, dtype) for _ in range(threads)]
 
     def run(k: int) -> None:
@@ -56,14 +58,15 @@ def bandwidth(size: int, threads: int = 1) -> float:
 
 @functools.cache
 def _bandwidth(size: int, threads: int) -> float:
-    lanes = native.host().vector_bytes // 8
-    count = size // 24 // threads // (4 * lanes) * (4 * lanes)
-    function, _library = _function(_triad(lanes), 4)
+    step = VECTORS * native.host().vector_bytes // 8
+    steps = size // 24 // threads // step
+    count = steps * step
+    function, _library = _function(_triad(), 4)
     times = max(PASSED // size, 1)
     arrays = [[np.ones(count) for _ in range(3)] for _ in range(threads)]
 
     def run(k: int) -> None:
-        function(count, times, *(a.ctypes.data for a in arrays[k]))
+        function(steps, times, *(a.ctypes.data for a in arrays[k]))
 
     return 24 * count * threads * times / _best(run, threads)
 
@@ -91,41 +94,39 @@ def _function(ir: str, given: int) -> tuple[Any, native.Library]:
     return kind(library.address("run")), library
 
 
-def _multiply_adds(type: str, lanes: int) -> str:
-    vector = f"<{lanes} x {type}>"
-    name = f"llvm.fmuladd.v{lanes}{'f64' if type == 'double' else 'f32'}"
-    chains = range(CHAINS)
-    return "\n".join([
-        f"declare {vector} @{name}({vector}, {vector}, {vector})", "define void @run(i64 %n, ptr %x) {",
-        f"  %a = load {vector}, ptr %x, align 4",
-        f"  %q = getelementptr {type}, ptr %x, i64 {lanes}",
-        f"  %b = load {vector}, ptr %q, align 4", "  br label %loop", "loop:",
-        "  %i = phi i64 [0, %0], [%j, %loop]",
-        *[f"  %c{k} = phi {vector} [splat ({type} {k}.0), %0], [%d{k}, %loop]" for k in chains],
-        *[f"  %d{k} = call {vector} @{name}({vector} %c{k}, {vector} %a, {vector} %b)" for k in chains],
-        "  %j = add i64 %i, 1", "  %more = icmp ult i64 %j, %n", "  br i1 %more, label %loop, label %done", "done:",
-        "  %s0 = " + f"fadd {vector} %d0, %d0",
-        *[f"  %s{k} = fadd {vector} %s{k - 1}, %d{k}" for k in chains if k],
-        f"  store {vector} %s{CHAINS - 1}, ptr %x, align 4", "  ret void", "}",
-    ])  # fmt: skip
+def _multiply_adds(type: str) -> str:
+    """The module of ``run(n, x)``: x y + c n times for each of the chains, where x and y are the first two vectors there."""
+    w = Writer(native.host(), set())
+    e = w.emitter(w.lanes(type))
+    x, y = (e.load(w.element("%x", type, k * e.width), type) for k in range(2))
+    chains = [Variable(e, w.alloca(e.vector(type)), type) for _ in range(CHAINS)]
+    for k, chain in enumerate(chains):
+        chain.set(float(k))
+
+    def step(_: str) -> None:
+        for chain in chains:
+            chain.set(e.multiply_add(chain.get(), x, y))
+
+    w.loop("%n", step)
+    e.store(functools.reduce(e.add, [chain.get() for chain in chains]), "%x")
+    return _module(w, "run(i64 %n, ptr %x)")
 
 
-def _triad(lanes: int) -> str:
-    vector = f"<{lanes} x double>"
-    name = f"llvm.fmuladd.v{lanes}f64"
-    body = []
-    for k in range(4):
-        body += [f"  %i{k} = add i64 %i, {k * lanes}"]
-        body += [f"  %{p}{k} = getelementptr double, ptr %{p}, i64 %i{k}" for p in "abc"]
-        body += [f"  %x{k} = load {vector}, ptr %b{k}, align 8", f"  %y{k} = load {vector}, ptr %c{k}, align 8"]
-        body += [f"  %z{k} = call {vector} @{name}({vector} %y{k}, {vector} splat (double 3.0), {vector} %x{k})"]
-        body += [f"  store {vector} %z{k}, ptr %a{k}, align 8"]
-    return "\n".join([
-        f"declare {vector} @{name}({vector}, {vector}, {vector})",
-        "define void @run(i64 %n, i64 %times, ptr noalias %a, ptr noalias %b, ptr noalias %c) {", "  br label %again", "again:",
-        "  %t = phi i64 [0, %0], [%u, %after]", "  br label %loop", "loop:",
-        "  %i = phi i64 [0, %again], [%j, %loop]", *body,
-        f"  %j = add i64 %i, {4 * lanes}", "  %more = icmp ult i64 %j, %n", "  br i1 %more, label %loop, label %after", "after:",
-        "  %u = add i64 %t, 1", "  %most = icmp ult i64 %u, %times", "  br i1 %most, label %again, label %done", "done:",
-        "  ret void", "}",
-    ])  # fmt: skip
+def _triad() -> str:
+    """The module of ``run(n, times, a, b, c)``: a = b + 3 c for n steps of some vectors, again and again."""
+    w = Writer(native.host(), set())
+    e = w.emitter(w.lanes("double"))
+
+    def step(index: str) -> None:
+        for k in range(VECTORS):
+            at = w.sum_of(str(k * e.width), [index], [VECTORS * e.width])
+            b, c = (e.load(w.element(x, "double", at), "double") for x in ("%b", "%c"))
+            e.store(e.multiply_add(c, e.constant(3.0, "double"), b), w.element("%a", "double", at))
+
+    w.loop("%times", lambda _: w.loop("%n", step))
+    return _module(w, "run(i64 %n, i64 %times, ptr noalias %a, ptr noalias %b, ptr noalias %c)")
+
+
+def _module(w: Writer, head: str) -> str:
+    function = w.function(head, "external")
+    return "\n".join([*sorted(w.declarations), function, ""])

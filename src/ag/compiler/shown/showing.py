@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ...files import write_by_ending
 from ..assembling import Assembler
 from ..executable import Machine
 from ..machine import native
@@ -15,6 +14,7 @@ from ..passes import pipeline as passes
 from ..program import Constant, Program, Quantity, typed
 from ..tape.running import Tape
 from .amounts import aligned, amount
+from .readable import Readable
 from .shown_steps import ShownStep
 
 TITLES = {
@@ -39,7 +39,7 @@ class Pass:
     gone: int  # how many that were are no more
 
 
-class Shown:
+class Shown(Readable):
     """A compiled function in readable form. ``print`` it, look at it in a notebook, or ``save`` it as a page."""
 
     def __init__(self, compiled: Any, entry: Any, stage: str) -> None:
@@ -211,27 +211,10 @@ class Shown:
     def _kernels_text(self) -> list[str]:
         return "\n\n".join(s.text for s in self.every()).split("\n")
 
-    def __str__(self) -> str:
-        return self.text()
-
-    __repr__ = __str__
-
-    # ------------------------------------------------------------------ pages
-
     def html(self) -> str:
-        """A page that works by itself."""
         from ...explanation.compiled_page import page  # above the compiler, and only needed here
 
         return page(self)
-
-    def _repr_html_(self) -> str:
-        from ...explanation.compiled_page import notebook
-
-        return notebook(self)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it to a file, by its ending: .html or .txt."""
-        write_by_ending(path, {".html": self.html, ".txt": lambda: self.text() + "\n"})
 
 
 STEP_HEAD = "step", "by", "space", "lanes", "stages", "threads", "read", "written", "operations", "functions"
