@@ -64,9 +64,11 @@ class Assembler(Writer):
         self.slots = 0  # of the table of addresses
         self.stacks: list[int] = []  # slots of memory that is got and freed by the program
         self.calls: list[tuple[Block, Item]] = []  # items that NumPy computes
-        self.large: list[Any] = []  # literals that are given after the arena
+        self.arena = Arena()
+        self.placed: dict[int, int] = {}  # of slots whose memory stays where it is: its place in the arena
+        self.literals: dict[int, Any] = {}  # of slots: arrays that stand in the program
+        self.large: list[Any] = []  # those that are given after the arena
         self.block = Block(self, program, "k")
-        self.arena = self.block.arena
         self.outputs = self.block.outputs
         self.ir = self._module()
 
@@ -83,6 +85,12 @@ class Assembler(Writer):
     def slot(self) -> int:
         self.slots += 1
         return self.slots - 1
+
+    def memory(self, size: int) -> int:
+        """The slot of memory that nothing else uses."""
+        slot = self.slot()
+        self.placed[slot] = self.arena.apart(size)
+        return slot
 
     def put(self, place: int, address: str, table: str = "%table") -> None:
         """Write an address in a table."""
@@ -143,7 +151,10 @@ class Assembler(Writer):
         for place, number in enumerate(given):
             self.put(block.slots[number], self.pointer("%data", place))
         self.arena_address = self.pointer("%data", len(given))
-        block.place(0)
+        for slot, offset in self.placed.items():
+            self.put(slot, self.room(offset))
+        for slot, array in self.literals.items():
+            self.put(slot, self.literal(array))
         block.emit()
         for number in self.program.expected:
             self.check(block, number)
@@ -177,8 +188,6 @@ class Block:
         self.assembler, self.program = assembler, program
         self.fused = Fused(Lowered(program))
         self.steps = self.fused.steps
-        self.arena = Arena()
-        self.offsets: dict[int, int] = {}
         made = list(dict.fromkeys(number for step in self.steps for number in step.written()))
         self.outputs = list(dict.fromkeys(x for x in program.outputs if isinstance(x, int) and x in made))
         self.slots = {number: assembler.slot() for number in [*program.arguments, *made]}
@@ -186,10 +195,9 @@ class Block:
             k: loop_of(assembler, self, step.item, lambda body, n, k=k: Block(assembler, body, f"{prefix}{k}_{n}_"))  # type: ignore[misc]
             for k, step in enumerate(self.steps) if step.item is not None and step.item.kind == "loop"
         }
-        self.rooms: dict[int, int] = {}  # of each loop its place in the arena
         items = [step.item for step in self.steps if step.item is not None]
-        self.literals = {item.number: array_of(item.quantity) for item in items if item.kind == "literal"}
-        self.base = 0  # of the block's own memory in the arena
+        literals = {item.number: array_of(item.quantity) for item in items if item.kind == "literal"}
+        assembler.literals.update((self.slots[number], array) for number, array in literals.items())
         self.skinny: dict[int, tuple[str, int]] = {}  # of a product its own function, and its memory
         self.in_place: set[Any] = set()  # sums of products that stand where the argument does to which they are added
         self.kernels: dict[int, Kernel] = {}
@@ -200,10 +208,12 @@ class Block:
                 self.kernels[k] = kernel
                 assembler.functions.append(kernel.text())
                 assembler.declarations |= kernel.declarations
-        self._plan(made)
+        self._plan([number for number in made if number not in literals])
 
     def _plan(self, made: list[int]) -> None:
         """Places in the arena, for as long as something reads them."""
+        a, own = self.assembler, Arena()
+        offsets: dict[int, int] = {}
         first: dict[int, int] = {}
         last: dict[int, int] = {}
         end = len(self.steps)
@@ -216,18 +226,18 @@ class Block:
         for number in self.program.results():
             last[number] = end
         for number in sorted(made, key=first.__getitem__):
-            if number not in self.outputs and number not in self.literals and not is_stack(self.program.quantities[number].dtype):
-                self.offsets[number] = self.arena.place(self._bytes(number), first[number], last[number])
-        for k, loop in self.loops.items():
-            self.rooms[k] = self.arena.apart(loop.size)
+            if number not in self.outputs and not is_stack(self.program.quantities[number].dtype):
+                offsets[number] = own.place(self._bytes(number), first[number], last[number])
+        base = a.arena.apart(own.size)
+        a.placed.update((self.slots[number], base + offset) for number, offset in offsets.items())
         for step in self.steps:
             if step.item is not None and step.item.kind == "product":
                 self._plan_skinny(step.item)
         for k, kernel in self.kernels.items():
-            parts = sharing.parts_of(kernel, self.assembler.threads)
+            parts = sharing.parts_of(kernel, a.threads)
             if parts > 1:
                 numbers = [m.item.number for m in kernel.reduced()]
-                self.places[k] = [{n: self.arena.apart(self._bytes(n)) for n in numbers} for _ in range(parts - 1)]
+                self.places[k] = [{n: a.arena.apart(self._bytes(n)) for n in numbers} for _ in range(parts - 1)]
 
     def _plan_skinny(self, item: Item) -> None:
         """The function and the memory of a product that is none for a BLAS."""
@@ -236,22 +246,11 @@ class Block:
         function = skinny.kernel(name, item.product, type, a) if len(item.operands) == 2 else None
         if function is not None:
             a.functions.append(function)
-            self.skinny[item.number] = name, self.arena.apart(skinny.scratch(item.product, item.quantity.dtype.itemsize))
+            self.skinny[item.number] = name, a.arena.apart(skinny.scratch(item.product, item.quantity.dtype.itemsize))
 
     def _bytes(self, number: int) -> int:
         q = self.program.quantities[number]
         return size_of(q.shape, q.dtype)
-
-    def place(self, base: int) -> None:
-        """Write in the table where all is that stays where it is. ``base``: of its memory in the arena."""
-        a = self.assembler
-        self.base = base
-        for number, offset in self.offsets.items():
-            a.put(self.slots[number], a.room(base + offset))
-        for number, array in self.literals.items():
-            a.put(self.slots[number], a.literal(array))
-        for k, loop in self.loops.items():
-            loop.place(base + self.rooms[k])
 
     def emit(self) -> None:
         """The steps, as calls."""
@@ -266,7 +265,7 @@ class Block:
     def _kernel(self, k: int) -> None:
         a, kernel = self.assembler, self.kernels[k]
         if k in self.places:
-            places = [{n: a.room(self.base + offset) for n, offset in own.items()} for own in self.places[k]]
+            places = [{n: a.room(offset) for n, offset in own.items()} for own in self.places[k]]
             sharing.call(kernel, a, self.slots, places)
         else:
             a.emit(f"call void @{kernel.name}(ptr %table, i64 0, i64 {kernel.units})")
@@ -300,7 +299,7 @@ class Block:
         ]
         if item.number in self.skinny:
             name, offset = self.skinny[item.number]
-            pointers.append(a.room(self.base + offset))
+            pointers.append(a.room(offset))
             a.emit(f"call void @{name}({', '.join(f'ptr {x}' for x in pointers)})")
             return
         if begun and item.number not in self.in_place:

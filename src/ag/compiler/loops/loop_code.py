@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..kernels.addresses import aligned, size_of
+from ..kernels.addresses import size_of
 from ..kernels.lowering import Item
 from ..kernels.views import Operand
 from ..program import Constant, Program
@@ -18,7 +18,7 @@ SMALL = 64  # bytes: so much is copied after each step; where more is carried, t
 
 
 class Loop:
-    """The code of one loop. ``size``: how much memory it needs while it runs.
+    """The code of one loop.
 
     A step reads the carry in one place and writes the new one in another; ys are written where they are to stand.
     """
@@ -26,35 +26,13 @@ class Loop:
     def __init__(self, assembler: Assembler, outer: Block, item: Item, block: Callable[[Program, int], Block]) -> None:
         self.assembler, self.outer, self.item = assembler, outer, item
         self.op, self.params = item.quantity.op, item.quantity.params
-        self.size = 0
         self.blocks = [block(self.params[name], k) for k, name in enumerate(LOOPS[self.op])]
         self.body = self.blocks[0]
-        self.offsets = [self._room(b.arena.size) for b in self.blocks]
-        self.own: list[tuple[int, int]] = []  # slots of its own memory, and where that is within it
         self.sizes = [size_of(*kind) for kind in types_of(self.body.program, self.body.program.outputs)]
-
-    def _room(self, size: int) -> int:
-        offset = self.size
-        self.size += aligned(size)
-        return offset
-
-    def _memory(self, size: int) -> int:
-        """The slot of new memory of this size."""
-        slot = self.assembler.slot()
-        self.own.append((slot, self._room(size)))
-        return slot
 
     def _end(self, k: int) -> int:
         """The slot of a result."""
-        return self.outer.slots[self.item.results[k]] if k in self.item.results else self._memory(self.sizes[k])
-
-    def place(self, base: int) -> None:
-        """Write in the table where all is that stays where it is. ``base``: of its memory in the arena."""
-        a = self.assembler
-        for slot, offset in self.own:
-            a.put(slot, a.room(base + offset))
-        for block, offset in zip(self.blocks, self.offsets, strict=True):
-            block.place(base + offset)
+        return self.outer.slots[self.item.results[k]] if k in self.item.results else self.assembler.memory(self.sizes[k])
 
     # ------------------------------------------------------------------ what it reads and writes
 
@@ -115,7 +93,7 @@ class Steps(Loop):
         self.body.in_place |= {program.outputs[k] for k in range(self.carries) if self.summed[k]}
         # Of each part of the carry the slots of two places: of the result, and another.
         self.ends = [self._end(k) for k in range(self.carries)]
-        self.others = [self._memory(0 if self._stays(k) or self.summed[k] else self.sizes[k]) for k in range(self.carries)]
+        self.others = [assembler.memory(0 if self._stays(k) or self.summed[k] else self.sizes[k]) for k in range(self.carries)]
         # ... and of the place where the next is written.
         self.next = [
             self.body.slots[program.outputs[k]] if self.direct[k] else assembler.slot()  # type: ignore[index]
@@ -123,8 +101,8 @@ class Steps(Loop):
         ]
         if not self.is_scan:
             going = self.blocks[1]
-            self.own += [(going.slots[x], self._room(1)) for x in going.outputs]
-        self.unread = {k: self._memory(self.sizes[k]) for k in range(self.carries, len(self.sizes)) if k not in item.results}
+            assembler.placed.update((going.slots[x], assembler.arena.apart(1)) for x in going.outputs)
+        self.unread = {k: assembler.memory(self.sizes[k]) for k in range(self.carries, len(self.sizes)) if k not in item.results}
 
     def _stays(self, k: int) -> bool:
         """Is this part of the carry what it was?"""
