@@ -75,7 +75,7 @@ class Machine:
         self.arenas: list[np.ndarray] = []
         count = len(program.arguments) + len(a.outputs) + 1 + len(a.large)
         self.types = types_of(program, program.arguments)
-        self.entry = entry.entry(self.library.address("run"), count, "run", False, self.library, self.types)
+        self.entry = entry.entry(self.library.address("run"), count, "run", self.library, self.types)
         self.captured = program.captured
         self.made = types_of(program, a.outputs)
         self.results = [self._result(x) for x in program.outputs]

@@ -40,12 +40,10 @@ MESSAGES = {
 DECLARATIONS = """
 declare ptr @PyErr_Format(ptr, ptr, ...)
 declare ptr @PyLong_FromLong(i{long})
-declare ptr @PyEval_SaveThread()
-declare void @PyEval_RestoreThread(ptr)
 """
 
 FUNCTION = """
-define ptr @{name}(ptr %self, ptr %arguments, {size} %given) {{
+define ptr @enter(ptr %self, ptr %arguments, {size} %given) {{
   %target = getelementptr i8, ptr %self, {size} {payload}
   %kernel = load ptr, ptr %target, align 1
   %count.at = getelementptr {size}, ptr %target, {size} 1
@@ -123,9 +121,7 @@ store:
   %more = icmp ult {size} %next, %count
   br i1 %more, label %each, label %run
 run:
-  {before}
   %status = call i32 %kernel(ptr %addresses)
-  {after}
   %long = {widened}
   %result = call ptr @PyLong_FromLong(i{long} %long)
   ret ptr %result
@@ -144,7 +140,7 @@ unfit:
 
 
 def _program() -> str:
-    """The ways in, holding the interpreter's lock or not, for arrays of any number: it stands in the target."""
+    """The way in for arrays of any number: it stands in the target."""
     size, long = f"i{8 * POINTER}", 8 * ctypes.sizeof(ctypes.c_long)
     parts = [DECLARATIONS.format(long=long)]
     for name, message in MESSAGES.items():
@@ -152,12 +148,7 @@ def _program() -> str:
     layout: dict[str, object] = {"size": size, "long": long, "header": HEADER, "type": HEADER - POINTER, "payload": PAYLOAD}
     layout |= {"axes": AXES, "lengths": LENGTHS, "dtype": DTYPE, "flags": FLAGS, "ordered": ORDERED, "refused": UNEXPECTED}
     layout["widened"] = "sext i32 %status to i64" if long == 64 else "add i32 %status, 0"
-    for name, before, after in (
-        ("hold", "", ""),
-        ("release", "%state = call ptr @PyEval_SaveThread()", "call void @PyEval_RestoreThread(ptr %state)"),
-    ):
-        parts.append(FUNCTION.format(name=name, before=before, after=after, **layout))
-    return "\n".join(parts)
+    return "\n".join([*parts, FUNCTION.format(**layout)])
 
 
 @functools.cache
@@ -194,29 +185,25 @@ class _Target(bytes):
 
 
 @functools.cache
-def _ways() -> native.Library:
-    """The compiled ways in, one library for all functions."""
-    used = ("PyErr_Format", "PyLong_FromLong", "PyEval_SaveThread", "PyEval_RestoreThread")
-    symbols = {name: native.function_address(getattr(ctypes.pythonapi, name)) for name in used}
-    return native.Library(kept.compiled(_program()), ("hold", "release"), symbols)
+def _way() -> native.Library:
+    """The compiled way in, one library for all functions."""
+    symbols = {name: native.function_address(getattr(ctypes.pythonapi, name)) for name in ("PyErr_Format", "PyLong_FromLong")}
+    return native.Library(kept.compiled(_program()), ["enter"], symbols)
 
 
-def entry(
-    address: int, count: int, name: str, release: bool = False, keep: object = None, kinds: Sequence[Any] = ()
-) -> Callable[..., int]:
+def entry(address: int, count: int, name: str, keep: object = None, kinds: Sequence[Any] = ()) -> Callable[..., int]:
     """A Python function that calls ``int kernel(void **data)`` at ``address`` with the data pointers of its arrays.
 
     The function takes ``count`` arrays by position and returns the kernel's 32-bit integer. It checks their number and
     that each is a ``numpy.ndarray``. ``kinds``, pairs of a shape and a dtype, say what the first of them have to be, in
-    row-major order: else the result is ``UNEXPECTED``. With ``release`` other threads run meanwhile. ``keep``, such as the
-    kernel's library, lives as long as the function.
+    row-major order: else the result is ``UNEXPECTED``. ``keep``, such as the kernel's library, lives as long as the function.
     Raises ImportError without llvmlite, ValueError for a negative ``count``.
     """
     if count < 0:
         raise ValueError(f"the number of arrays is at least 0, not {count}")
     if not direct():
-        return _through_ctypes(address, count, name, release, keep, kinds)
-    library, spelled = _ways(), name.encode()
+        return _through_ctypes(address, count, name, keep, kinds)
+    library, spelled = _way(), name.encode()
     text = ctypes.c_char_p(spelled)
     lengths = [(ctypes.c_ssize_t * len(shape))(*shape) for shape, _ in kinds]
     table = ctypes.create_string_buffer(KIND.size * max(count, 1))
@@ -224,17 +211,15 @@ def entry(
         KIND.pack_into(table, k * KIND.size, id(dtype), len(shape), ctypes.addressof(of_kind))
     where = ctypes.cast(text, ctypes.c_void_p).value, ctypes.addressof(table)
     target = _Target(TARGET.pack(address, count, id(np.ndarray), id(TypeError), *where))
-    target.method = _Method(spelled, library.address("release" if release else "hold"), METH_FASTCALL, None)
+    target.method = _Method(spelled, library.address("enter"), METH_FASTCALL, None)
     target.library, target.name, target.keep = library, spelled, (keep, table, lengths, kinds)
     create = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
     return create(("PyCFunction_NewEx", ctypes.pythonapi))(ctypes.addressof(target.method), target, None)
 
 
-def _through_ctypes(
-    address: int, count: int, name: str, release: bool, keep: object, kinds: Sequence[Any] = ()
-) -> Callable[..., int]:
+def _through_ctypes(address: int, count: int, name: str, keep: object, kinds: Sequence[Any]) -> Callable[..., int]:
     """The same, for interpreters that keep their objects in other ways."""
-    kernel = (ctypes.CFUNCTYPE if release else ctypes.PYFUNCTYPE)(ctypes.c_int, ctypes.c_void_p)(address)
+    kernel = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(address)
     addresses = ctypes.c_void_p * count
     living = (keep,)
 
