@@ -10,6 +10,7 @@ from ..mathematics.emitter import FLOATS, Emitter, Value
 from .writing_code import Variable
 
 LEAST = {"i64": (-(2**63), 2**63 - 1), "i32": (-(2**31), 2**31 - 1), "i1": (0, 1)}
+KERNELS = {"add": "x + y", "multiply": "x * y", "maximum": "maximum(x, y)", "minimum": "minimum(x, y)"}
 JOIN = {"add": Emitter.add, "multiply": Emitter.multiply, "maximum": Emitter.maximum, "minimum": Emitter.minimum}
 
 

@@ -91,9 +91,11 @@ class Steps(Loop):
             self.direct[k] and accumulated.get(program.outputs[k]) == program.arguments[k] for k in range(self.carries)
         ]
         self.body.in_place |= {program.outputs[k] for k in range(self.carries) if self.summed[k]}
-        # Of each part of the carry the slots of two places: of the result, and another.
+        # Of each part of the carry the slots of two places: of the result, and another, if it needs one.
         self.ends = [self._end(k) for k in range(self.carries)]
-        self.others = [assembler.memory(0 if self._stays(k) or self.summed[k] else self.sizes[k]) for k in range(self.carries)]
+        self.others = [
+            end if self._stays(k) or self.summed[k] else assembler.memory(self.sizes[k]) for k, end in enumerate(self.ends)
+        ]
         # ... and of the place where the next is written.
         self.next = [
             self.body.slots[program.outputs[k]] if self.direct[k] else assembler.slot()  # type: ignore[index]
@@ -178,7 +180,7 @@ class Steps(Loop):
         if self._stays(k):
             self._see(k, init)
             return
-        here, there = a.get(self.ends[k]), a.get(self.ends[k] if self.summed[k] else self.others[k])
+        here, there = a.get(self.ends[k]), a.get(self.others[k])
         if self._exchanged(k) and self.known is not None and self.known % 2:
             here, there = there, here  # so that the last is in the place of the result
         a.copy(here, init, self.sizes[k])

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.accumulators import identity
+from ..kernels.accumulators import KERNELS, identity
 from ..kernels.addresses import type_of
 from ..kernels.fusion import COLUMN, ONE, ROW, Member
+from ..kernels.lowering import FOLDS
 from ..kernels.planning import Access, Plan
 from ..kernels.views import strides_of
 from ..kernels.walk import Walk
@@ -27,8 +28,7 @@ from ..mathematics.emitter import FLOATS, Value
 from ..program import Constant, Program
 
 DTYPES = {"double": "float64", "float": "float32", "i64": "int64", "i32": "int32", "i1": "bool"}
-TOTALS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
-JOINS = {"add": "{0} + {1}", "multiply": "{0} * {1}", "maximum": "maximum({0}, {1})", "minimum": "minimum({0}, {1})"}
+TOTALS = {join: name for name, join in FOLDS.items()}
 WORDS = "lanes", "at", "spread", "where", "empty"  # what a text uses besides functions and types
 TAKEN = {*FUNCTIONS, *TOTALS.values(), *DTYPES.values(), *keyword.kwlist, *dir(builtins), *WORDS}
 INDENT = "    "
@@ -107,8 +107,7 @@ class KernelText(Walk):
     # ------------------------------------------------------------------ quantities
 
     def applied(self, m: Member, operands: list[Value]) -> Value:
-        kernel = ast.parse(m.item.kernel, mode="eval").body
-        text = ast.unparse(_Filled({name: x.text for name, x in zip("xyz", operands, strict=False)}).visit(kernel))
+        text = _filled(m.item.kernel, [x.text for x in operands])
         number, common = m.item.number, self._types(m)[1]
         own = self.type(number)
         truth = own == "i1" and m.item.kernel != "x"  # what compares computes in the type of what it compares
@@ -144,7 +143,7 @@ class KernelText(Walk):
         if self.lane and not across:
             text = f"{TOTALS[kind]}({self._in_lanes(text)})"
         place = self._at(self.targets[id(m)]) if m.form == COLUMN else f"v{m.item.number}"
-        self._line(f"{place} = {JOINS[kind].format(place, text)}")
+        self._line(f"{place} = {_filled(KERNELS[kind], [place, text])}")
 
     def total(self, m: Member) -> Value:
         return self._variable(m.item.number)
@@ -215,6 +214,11 @@ def _constant(value: Any, type: str) -> str:
         return str(int(value))
     number = np.dtype(DTYPES[type]).type(value)
     return "nan" if np.isnan(number) else f"{'-' if number < 0 else ''}inf" if np.isinf(number) else str(number)
+
+
+def _filled(kernel: str, operands: list[str]) -> str:
+    """A kernel of these operands."""
+    return ast.unparse(_Filled(dict(zip("xyz", operands, strict=False))).visit(ast.parse(kernel, mode="eval").body))
 
 
 class _Filled(ast.NodeTransformer):

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ...operators.table import TABLE
+from ..kernels.accumulators import KERNELS
 from ..kernels.addresses import type_of
-from ..kernels.lowering import kernel_of
+from ..kernels.lowering import FOLDS, kernel_of
 from ..kernels.planning import types_of
 from ..kernels.views import CASTS, basic, is_known
 from ..mathematics.emitter import FLOATS
@@ -20,7 +22,9 @@ from .instructions import DTYPES, Instruction, simple
 
 LARGEST = 4096  # elements of an array
 PER_QUANTITY = 8  # elements that are computed, at most, for each quantity: else the program is one of arrays
-KERNELS = {"sum": "x + y", "prod": "x * y", "max": "maximum(x, y)", "min": "minimum(x, y)"}
+MOVES = {  # rows that put elements in other places; NumPy does it with their numbers instead of their values
+    "getitem", "reshape", "permute_dims", "broadcast_to", "flip", "stack", "concat", "index_set", "index_add",
+}  # fmt: skip
 ZERO, UNSIGNED = 2, 1  # what is known of a number: it is +0; it is not -0
 
 
@@ -134,14 +138,14 @@ class Scalars:
         name = q.op.name
         if name in CASTS and self.program[q.inputs[0]].dtype == q.dtype:
             return self._array(q.inputs[0], q.dtype)
-        place = PLACES.get(name)
-        if place is not None:
-            given = [self._array(x, q.dtype) for x in q.inputs]
+        if name in MOVES and basic(q.params.get("template", ())):
+            given, move = [np.asarray(self._array(x, q.dtype)) for x in q.inputs], q.op.forward
             if name == "index_add":
-                given[1] = self._combined(simple("x + y", 2, type_of(q.dtype)), np.asarray(given[0])[_template(q)], given[1])
-            result = place(q, given)
+                given[1] = self._combined(simple("x + y", 2, type_of(q.dtype)), given[0][q.params["template"]], given[1])
+                move = TABLE["index_set"].forward
+            result = move(*given, **q.params)
             return result if q.shape else int(result)
-        if name in KERNELS and self.program[q.inputs[0]].dtype == q.dtype:
+        if name in FOLDS and self.program[q.inputs[0]].dtype == q.dtype:
             return self._reduced(q)
         if name == "matmul":
             return self._product(q)
@@ -152,7 +156,7 @@ class Scalars:
         type, array = type_of(q.dtype), np.asarray(self._array(q.inputs[0], q.dtype))
         axes = sorted(a % array.ndim for a in q.params["axis"])
         x = np.moveaxis(array, axes, range(len(axes))).reshape(-1, *[n for a, n in enumerate(array.shape) if a not in axes])
-        x = self._folded(simple(KERNELS[q.op.name], 2, type), x)
+        x = self._folded(simple(KERNELS[FOLDS[q.op.name]], 2, type), x)
         if q.op.name == "sum":  # which begins with 0
             x = self._combined(simple("x + y", 2, type), x, np.full(x.shape, self.constant(0, type)))
         return x.reshape(q.shape) if q.shape else int(x)
@@ -235,30 +239,3 @@ class Scalars:
 def _check(q: Quantity) -> None:
     if (q.shape and not 0 < q.size <= LARGEST) or not is_known(q.dtype):
         raise NotScalar(q)
-
-
-def _template(q: Quantity) -> Any:
-    template = q.params["template"]
-    if not basic(template):
-        raise NotScalar(q)
-    return template
-
-
-def _put(q: Quantity, x: list[Any]) -> Any:
-    result = np.array(x[0])
-    result[_template(q)] = x[1]
-    return result
-
-
-# What only moves elements is done by NumPy, with their numbers in place of their values.
-PLACES: dict[str, Any] = {
-    "getitem": lambda q, x: np.asarray(x[0])[_template(q)],
-    "reshape": lambda q, x: np.reshape(x[0], q.shape),
-    "permute_dims": lambda q, x: np.transpose(x[0], q.params["axes"]),
-    "broadcast_to": lambda q, x: np.broadcast_to(x[0], q.shape),
-    "flip": lambda q, x: np.flip(x[0], q.params["axis"]),
-    "stack": lambda q, x: np.stack(x, q.params["axis"]),
-    "concat": lambda q, x: np.concatenate(x, q.params["axis"]),
-    "index_set": _put,
-    "index_add": _put,
-}
