@@ -99,17 +99,22 @@ class Writer:
         self.emit(f"br i1 {more}, label %loop{k}, label %after{k}")
         self.label(f"after{k}")
 
+    def when(self, held: str, do: Callable[[], None], otherwise: Callable[[], None] = lambda: None) -> None:
+        """do() where a truth holds, else the other."""
+        k = next(self.names)
+        self.emit(f"br i1 {held}, label %yes{k}, label %no{k}")
+        for name, way in (("yes", do), ("no", otherwise)):
+            self.label(f"{name}{k}")
+            way()
+            self.emit(f"br label %joined{k}")
+        self.label(f"joined{k}")
+
     def at_the_end(self, count: int, do: Callable[[], None], shared: bool = False) -> None:
         """do() after a loop; after a shared one by the thread that has the last of its ``count`` pieces."""
-        if not shared or count == 1:
+        if shared and count > 1:
+            self.when(self.line(f"icmp eq i64 %last, {count}"), do)
+        else:
             do()
-            return
-        k, mine = next(self.names), self.line(f"icmp eq i64 %last, {count}")
-        self.emit(f"br i1 {mine}, label %end{k}, label %done{k}")
-        self.label(f"end{k}")
-        do()
-        self.emit(f"br label %done{k}")
-        self.label(f"done{k}")
 
     def in_pieces(self, count: int, size: int, do: Callable[[str, int], None], shared: bool = False) -> None:
         """do(start, size) for each piece of ``count`` elements, and do(start, length) for the rest, if some are left."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..kernels.addresses import size_of
@@ -216,14 +217,12 @@ class Choice(Loop):
         """The branch."""
         a = self.assembler
         (pred,), _, others = split(self.op, self.params, self.item.operands)
-        label = next(a.names)
-        a.emit(f"br i1 {self._truth(self._address(pred))}, label %yes{label}, label %no{label}")
-        for name, block, given in zip(LOOPS[COND], self.blocks, others, strict=True):
-            a.label(f"{name}{label}")
-            self._give(block, given)
-            self._run(block, dict(enumerate(map(a.get, self.targets))))
-            a.emit(f"br label %joined{label}")
-        a.label(f"joined{label}")
+        yes, no = (partial(self._way, block, given) for block, given in zip(self.blocks, others, strict=True))
+        a.when(self._truth(self._address(pred)), yes, no)
+
+    def _way(self, block: Block, given: list[Any]) -> None:
+        self._give(block, given)
+        self._run(block, dict(enumerate(map(self.assembler.get, self.targets))))
 
 
 def loop_of(assembler: Assembler, outer: Block, item: Item, block: Callable[[Program, int], Block]) -> Steps | Choice:

@@ -123,13 +123,7 @@ RUN = f"""define i32 @run(ptr %data) {{
 
 def _text(x: Step, declarations: set[str], machine: native.Machine) -> str:
     """The body of a function: a loop over the results, and the jump to what comes next on the tape."""
-    if isinstance(x, str):
-        return "  ret i32 0"
-    w = _Body(x, machine, declarations)
-    wide = _lanes(x, machine)
-    for width in (wide, 1) if wide > 1 else (1,):
-        w.results(width)
-    return w.text()
+    return "  ret i32 0" if isinstance(x, str) else _Body(x, machine, declarations).text()
 
 
 def _lanes(x: Instruction, machine: native.Machine) -> int:
@@ -145,8 +139,7 @@ class _Body(Writer):
 
     def __init__(self, x: Instruction, machine: native.Machine, declarations: set[str]) -> None:
         super().__init__(machine, declarations)
-        self.x = x
-        self.done = "0"  # results so far
+        self.x, self.wide = x, _lanes(x, machine)
         self.count, place = self.word("%tape", 2), self.word("%tape", 3)
         self.operands = [self.element("%tape", "i32", 4)]
         for _ in x.stored:
@@ -164,33 +157,24 @@ class _Body(Writer):
         """The address of an array."""
         return self.line(f"load ptr, ptr {self.element('%data', 'ptr', number)}")
 
-    def results(self, width: int) -> None:
-        """The instruction as long as ``width`` results are left."""
+    def results(self, width: int, count: str, start: str) -> None:
+        """The next so many results, ``width`` at once."""
         e = self.emitter(width)
-        k = next(self.names)
-        start, end = self.done, f"end{k}"
-        self.emit(f"br label %begin{k}")
-        self.label(f"begin{k}")
-        self.emit(f"%stop{k} = sub i64 {self.count}, {width - 1}")
-        self.emit(f"%any{k} = icmp slt i64 {start}, %stop{k}")
-        self.emit(f"br i1 %any{k}, label %loop{k}, label %{end}")
-        self.label(f"loop{k}")
-        self.emit(f"%i{k} = phi i64 [ {start}, %begin{k} ], [ %next{k}, %last{k} ]")
-        self.compute(e, f"%i{k}")
-        self.emit(f"br label %last{k}")
-        self.label(f"last{k}")
-        self.emit(f"%next{k} = add i64 %i{k}, {width}")
-        self.emit(f"%more{k} = icmp slt i64 %next{k}, %stop{k}")
-        self.emit(f"br i1 %more{k}, label %loop{k}, label %{end}")
-        self.label(end)
-        self.emit(f"%done{k} = phi i64 [ {start}, %begin{k} ], [ %next{k}, %last{k} ]")
-        self.done = f"%done{k}"
+        some = self.line(f"icmp ne i64 {count}, 0")
+        self.when(some, lambda: self.loop(count, lambda k: self.compute(e, self.sum_of(start, [k], [width]))))
 
     def text(self) -> str:
+        left, done = self.count, "0"
+        if self.wide > 1:
+            groups = self.line(f"udiv i64 {self.count}, {self.wide}")
+            self.results(self.wide, groups, done)
+            done = self.sum_of("0", [groups], [self.wide])
+            left = self.sum_of(self.count, [done], [-1])
+        self.results(1, left, done)
         self.emit(f"%step = load ptr, ptr {self.next}, align 4")
         self.emit(f"%status = musttail call {STEP} %step(ptr %v, ptr {self.next}, ptr %data)")
         self.emit("ret i32 %status")
-        return "\n".join(self.body)
+        return "\n".join([*self.entry, *self.body])
 
     def compute(self, e: Emitter, index: str) -> None:
         """The next results, written to where they belong."""
