@@ -21,12 +21,12 @@ class Traced(Shaped, Operand):
     ``weak``: it stands for a Python number, which takes the dtype of what it meets.
     """
 
-    __slots__ = ("dtype", "number", "shape", "trace", "weak")
+    __slots__ = ("dtype", "number", "recorded_by", "shape", "weak")
     shape: tuple[int, ...]
     dtype: Any
 
     def __init__(self, trace: Any, number: int, shape: tuple[int, ...], dtype: Any, weak: bool = False) -> None:
-        self.trace = trace
+        self.recorded_by = trace
         self.number = number
         self.shape = shape
         self.dtype = dtype

@@ -110,7 +110,7 @@ class Trace:
         outermost = self
         while outermost.parent is not None:
             outermost = outermost.parent
-        array = x.trace.arrays.get(x.number) if type(x) is Traced else x
+        array = x.recorded_by.arrays.get(x.number) if type(x) is Traced else x
         if self.replays or not outermost.rising or type(array) is not np.ndarray:
             return self.given(x)
         if array.size < 2 or not array.dtype.isnative or not rises(array):
@@ -129,10 +129,10 @@ class Trace:
 
     def own(self, x: Traced) -> Traced:
         """x as a quantity of this trace. Raises RuntimeError for one of a trace that has ended."""
-        if x.trace is self:
+        if x.recorded_by is self:
             return x
         outer = self.parent
-        if x.trace.finished or outer is None:
+        if x.recorded_by.finished or outer is None:
             raise RuntimeError(
                 f"{x!r} was recorded by another call of ag.jit, which has ended: a compiled function returns its results, "
                 f"and keeps none of them elsewhere (in a global, an attribute or x.grad)"

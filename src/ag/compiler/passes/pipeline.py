@@ -72,7 +72,7 @@ def _bounded(q: Quantity, given: list[Any]) -> None:
 
 def _lies_within(index: Traced, n: int) -> bool:
     """Is it known that the indices do?"""
-    known = array_of(index.trace.program.quantities[index.number])
+    known = array_of(index.recorded_by.program.quantities[index.number])
     return known is not None and bool(((known >= -n) & (known < n)).all())
 
 
