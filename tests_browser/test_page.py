@@ -40,7 +40,8 @@ def text_of(locator):
 
 def printed(x, digits=5):
     """A number as the page shows it, in the letters of `text_of`."""
-    return re.sub(r"e([+-])0*(\d+)", lambda m: "·10" + m[1].replace("+", "") + m[2], numeral(x, digits))
+    text = numeral(x, digits).replace("inf", "∞")
+    return re.sub(r"e([+-])0*(\d+)", lambda m: "·10" + m[1].replace("+", "") + m[2], text)
 
 
 # ---------------------------------------------------------------------- steps
@@ -310,7 +311,7 @@ def test_numbers_are_written_as_python_writes_them(opened):
 def test_a_large_graph_is_folded_and_says_why_it_has_no_sliders(opened):
     page = opened(ag.explain(loop()))
     assert page.locator(".slider").count() == 0
-    assert "There are no sliders: the graph has 1,201 quantities, and they go up to 60." in page.locator("#quantities").text_content()
+    assert "There are no sliders: a page computes up to 60 quantities again, and the graph has 1,201." in page.locator("#quantities").text_content()
     assert page.locator("#quantities tbody tr").count() == 4
     page.keyboard.press("End")
     assert spoken(page).startswith("Backward, 4 of 4")
@@ -357,6 +358,74 @@ def test_nothing_is_wider_than_the_window(opened, example, width):
     for key in ("Home", "End"):
         page.keyboard.press(key)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+HIDDEN = """() => [...document.querySelectorAll('#classes, #quantities, #quantities button, h1, .side, .result, .source, .slider input')]
+  .filter((x) => x.checkVisibility() && (x.scrollWidth > x.clientWidth + 1)).map((x) => `${x.tagName} ${x.className}: ${x.textContent.trim()}`)"""
+OUTSIDE = """() => [...document.querySelectorAll('#quantities td > span, #classes td')]
+  .filter((x) => x.getBoundingClientRect().right > x.closest('section').getBoundingClientRect().right - 10).map((x) => x.textContent)"""
+OVERLAPS = """() => [...document.querySelectorAll('#classes tr')].flatMap((row) => {
+  const boxes = [...row.querySelectorAll('.number, .bar, th')].map((x) => x.getBoundingClientRect());
+  return boxes.filter((a, i) => boxes.some((b, j) => i < j && a.left < b.right - 0.5 && b.left < a.right - 0.5 && a.top < b.bottom - 0.5 && b.top < a.bottom - 0.5));
+}).length"""
+
+
+def batch():
+    """Four examples of three classes, one of which is nearly certain."""
+    W = ag.Tensor([[-0.374643, -1.728005, 1.487198], [-1.327521, -0.09855, -0.349775]], label="W")
+    X = np.array([[0.36, 1.3], [0.95, -0.7], [1.04, -1.27], [-0.54, 1.37]]) * 3
+    return ag.cross_entropy(X @ W + ag.Tensor(np.zeros(3), label="b"), [0, 2, 1, 1])
+
+
+def perceptron():
+    """A network whose arrays are too large for sliders, and whose formulas are long."""
+    rng = np.random.default_rng(1)
+    W1, b1, W2, b2 = (ag.Tensor(rng.normal(size=s), label=n) for n, s in (("W1", (4, 8)), ("b1", 8), ("W2", (8, 3)), ("b2", 3)))
+    X, y = rng.normal(size=(10, 4)), rng.integers(0, 3, 10)
+    return ag.cross_entropy(np.tanh(X @ W1 + b1) @ W2 + b2, y)
+
+
+@pytest.mark.parametrize("example", [*ALL, batch, perceptron], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("width", [390, 900, 1280])
+def test_no_number_and_no_formula_is_cut(opened, example, width):
+    page = opened(ag.explain(example()), viewport={"width": width, "height": 800})
+    for key in ("Home", "End"):
+        page.keyboard.press(key)
+        assert page.evaluate(HIDDEN) == []
+    assert page.evaluate(OVERLAPS) == 0
+    assert page.evaluate(OUTSIDE) == []
+
+
+def test_the_classes_of_each_example(opened):
+    page = opened(ag.explain(batch()))
+    names = page.locator("#classes th[scope=rowgroup]").all_text_contents()
+    assert names == ["example 0", "example 1", "example 2", "example 3"]
+    points = page.locator("#classes td:last-child .number i").evaluate_all("(parts) => parts.map((x) => x.getBoundingClientRect().left)")
+    assert len(points) == 12 and max(points) - min(points) < 0.5, "point under point"
+
+
+def test_what_needs_a_keyboard_is_not_said_where_there_is_none(opened):
+    assert opened(ag.explain(running())).locator(".overview kbd").first.is_visible()
+    assert not opened(ag.explain(running()), has_touch=True, is_mobile=True).locator(".overview kbd").first.is_visible()
+
+
+def test_number_boxes_compute_with_all_digits(opened):
+    page = opened(ag.explain(batch()))
+    box = page.locator(".slider input[type=number]").first
+    assert box.input_value() == "-0.37464" and values_of(page)["z1"][0, 0] == -0.374643
+    box.focus()
+    assert box.input_value() == "-0.374643"
+    box.fill("0.123456789")
+    box.blur()
+    assert box.input_value() == "0.12346" and values_of(page)["z1"][0, 0] == 0.123456789
+
+
+def test_infinity_is_written_in_one_way(opened):
+    page = opened(ag.explain(running()))
+    page.get_by_label("x, as a number").fill("-1000")
+    for place in (".overview .result", "#quantities tr:last-child td.value", "#drawing [data-key=z8] text.ag-value"):
+        assert text_of(page.locator(place).first).endswith("-∞"), place
+    assert "inf" not in page.locator("main").inner_text()
 
 
 def luminance(page, selector, what):

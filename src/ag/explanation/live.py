@@ -70,22 +70,22 @@ class Program:
 def _check(graph: Graph) -> None:
     """Is the graph small and made of what can be computed again?"""
     if len(graph.quantities) > QUANTITIES:
-        raise NotPrintable(f"the graph has {len(graph.quantities):,} quantities, and they go up to {QUANTITIES}")
+        raise NotPrintable(f"a page computes up to {QUANTITIES} quantities again, and the graph has {len(graph.quantities):,}")
     for q in graph.quantities:
         value = np.asarray(q.value)
         if value.dtype != np.float64:
             raise NotPrintable(f"{q.name.text} is {value.dtype}, and a page computes in float64")
         if value.size > ELEMENTS:
-            raise NotPrintable(f"{q.name.text} has {value.size:,} elements, and they go up to {ELEMENTS}")
+            raise NotPrintable(f"a page computes arrays of up to {ELEMENTS} elements again, and {q.name.text} has {value.size:,}")
         if any(np.size(x) > CONSTANTS for x in q.inputs):
-            raise NotPrintable(f"a constant of {q.name.text} has more than {CONSTANTS} elements")
+            raise NotPrintable(f"a page takes constants of up to {CONSTANTS} elements, and one of {q.name.text} has more")
         decided = _decided(q)
         if decided:
             line = f" (line {q.source.line})" if q.source else ""
             raise NotPrintable(f"the {decided} of {q.name.text}{line} was fixed before it entered the graph: it would not follow")
     sliders = sum(np.size(q.value) for q in graph.quantities if q.op is None)
     if sliders > SLIDERS:
-        raise NotPrintable(f"the leaves have {sliders} elements together, and they go up to {SLIDERS}")
+        raise NotPrintable(f"a page has up to {SLIDERS}, one for each element of a leaf, and here they would be {sliders:,}")
 
 
 def _decided(q: Quantity) -> str:

@@ -12,6 +12,8 @@ OPERATORS = {"·": "⋅", "-": "−", "Σ": "∑", "Π": "∏", "mod": "mod"} | 
 OPENING, CLOSING = "([{⌊⌈", ")]}⌋⌉"
 TALL = "<mfrac", "<mtable", "<mroot", "<msqrt"  # with what brackets grow
 THIN = '<mspace width="0.17em"/>'
+INFIX, COMMA = '<mo form="infix">', "<mo>,</mo>"
+EQUALS = f"{INFIX}=</mo>"
 
 Number = Callable[[str, bool], str]
 
@@ -22,10 +24,32 @@ def mathml(latex: str, number: Number | None = None, labels: Mapping[str, str] |
     ``number`` writes one that a page changes, from its key and whether it is a factor; ``labels``: names that are words, by
     their LaTeX, which may not have all letters.
     """
+    writer, items = _prepared(latex, number, labels)
+    return writer.row(items)
+
+
+def pieces(latex: str, number: Number | None = None, labels: Mapping[str, str] | None = None) -> list[str]:
+    """The insides of several ``<math>`` elements, which are the formula if they stand side by side: between them a line may end,
+    which it can't within one. It ends before operators, also those in brackets that do not grow, and after commas and what is
+    defined: z5 =."""
+    writer, items = _prepared(latex, number, labels)
+    out: list[str] = []
+    defined = False
+    for element in writer.elements(items, apart=True):
+        equals = element == EQUALS
+        if not out or out[-1].endswith(COMMA) or (element.startswith(INFIX) and not equals) or defined:
+            out.append(element)
+        else:
+            out[-1] += element
+        defined = equals and out[-1] != EQUALS
+    return out
+
+
+def _prepared(latex: str, number: Number | None, labels: Mapping[str, str] | None) -> tuple[_Writer, Items]:
     texts = sorted((labels or {}).items(), key=lambda item: -len(item[0]))
     for i, (name, _) in enumerate(texts):
         latex = latex.replace(name, rf"\label{{{i}}}")
-    return _Writer(number, [text for _, text in texts]).row(read(latex))
+    return _Writer(number, [text for _, text in texts]), read(latex)
 
 
 class _Writer:
@@ -38,7 +62,8 @@ class _Writer:
         elements = self.elements(items)
         return elements[0] if len(elements) == 1 else f"<mrow>{''.join(elements)}</mrow>"
 
-    def elements(self, items: Items) -> list[str]:
+    def elements(self, items: Items, apart: bool = False) -> list[str]:
+        """Some items as elements in a row; ``apart``: what brackets hold, too, unless they grow."""
         out: list[str] = []
         operator = True  # is what stands before an operator, or nothing?
         place = 0
@@ -73,9 +98,19 @@ class _Writer:
                     out.append(THIN)
                 operator = True
             else:
-                out.append(self.element(item))
+                out += self.apart(item) if apart else [self.element(item)]
                 operator = isinstance(item, Sign) and item.token in OPENING + ","
         return out
+
+    def apart(self, item: Item) -> list[str]:
+        """An item as elements in a row, as many as it falls into."""
+        match item:
+            case Group(items):
+                return self.elements(items, apart=True)
+            case Fenced(left, items, right) if not any(part in self.row(items) for part in TALL):
+                fences = _fence(left, "prefix", False), _fence(right, "postfix", False)
+                return [x for x in (fences[0], *self.elements(items, apart=True), fences[1]) if x]
+        return [self.element(item)]
 
     def scripts(self, base: str, below: Lowered | None, above: Raised | None) -> str:
         if below and above:
@@ -159,7 +194,7 @@ def _sign(token: str) -> str:
         form = "prefix" if text in OPENING else "postfix"
         return f'<mo form="{form}" stretchy="false">{escape(text)}</mo>'
     if text == ",":
-        return "<mo>,</mo>"
+        return COMMA
     if text.isalpha() or text == "∂":
         return f"<mi>{escape(text)}</mi>"
     return f"<mtext>{escape(text)}</mtext>"

@@ -22,7 +22,7 @@ from .drawing import NEEDS, Drawing
 from .folding import Block, folded
 from .kernels import NotPrintable
 from .live import Program
-from .mathml import mathml
+from .mathml import mathml, pieces
 from .names import Name, quoted
 from .numerals import kind, numeral, summary
 from .passes import LISTED, Step, Typeset, both_passes, called, numbers, written_out
@@ -61,7 +61,7 @@ class _Page:
 
     def html(self) -> str:
         parts = {
-            "kind": " ".join(filter(None, ("" if self.graph.scalar else "tensors", "" if self.program else "still"))),
+            "kind": " ".join(filter(None, ("wide" if self.wide else "", "" if self.program else "still"))),
             "title": escape(printing.title(self.graph)),
             "heading": self.heading(),
             "subtitle": escape(printing.title(self.graph).partition(": ")[2]),
@@ -85,6 +85,12 @@ class _Page:
         style = ' displaystyle="true"' if display else ""
         return f"<math{style}>{mathml(latex, self.number, self.labels)}</math>"
 
+    def wrapping(self, latex: str, display: bool = False) -> str:
+        """A formula that continues on the next line where there is no room for all of it."""
+        style = ' displaystyle="true"' if display else ""
+        parts = (f"<math{style}>{piece}</math>" for piece in pieces(latex, self.number, self.labels))
+        return f'<span class="formula">{"<wbr>".join(parts)}</span>'
+
     def number(self, key: str, factor: bool) -> str:
         """A number by its key, in MathML: the script writes others in its place in the same way."""
         inner = numeral_mathml(self.values[key])
@@ -98,8 +104,8 @@ class _Page:
         return "".join(self.math(part) if i % 2 else escape(part) for i, part in enumerate(parts))
 
     def equation(self, head: str, sides: list[str]) -> str:
-        rows = "".join(f'<div class="side">{self.math(f"= {side}", True)}</div>' for side in sides)
-        return f'<div class="equation"><div class="head">{self.math(head, True)}</div><div class="sides">{rows}</div></div>'
+        rows = "".join(f'<div class="side">{self.wrapping(f"= {side}", True)}</div>' for side in sides)
+        return f'<div class="equation"><div class="head">{self.wrapping(head, True)}</div><div class="sides">{rows}</div></div>'
 
     def result(self, name: Name, number: Number) -> str:
         """∂f/∂x = -0.09369, or an array."""
@@ -115,14 +121,13 @@ class _Page:
 
     def range(self, number: Number) -> str:
         """The ends of an array."""
-        key = f' data-range="{number.key}"' if number.key in self.values else ""
-        return f"<span{key}>{_printed(_range(number.value))}</span>"
+        return _one(_range(number.value), f' data-range="{number.key}"' if number.key in self.values else "")
 
     # ------------------------------------------------------------------ the parts of the page
 
     def heading(self) -> str:
         name = written_out(self.graph)
-        return f'<h1 aria-label="{escape(name.text)}">{self.math(name.latex)}</h1>'
+        return f'<h1 aria-label="{escape(name.text)}">{self.wrapping(name.latex)}</h1>'
 
     def overview(self) -> str:
         """What results: the output, and its derivatives with respect to the leaves."""
@@ -148,14 +153,25 @@ class _Page:
             + (f'<p class="source">{source}</p></li>' if source else "</li>")
         )
 
+    @property
+    def wide(self) -> bool:
+        """Does the table of quantities tell of arrays, or of many quantities at once?"""
+        return not self.graph.scalar or any(block.size > 1 for block in self.blocks)
+
     def row(self, block: Block) -> str:
         q = block.first
-        value = self.cell(Number.value_of(q)) if block.size == 1 else _printed(printing.words(block))
-        shape = f'<span class="shape">{escape(kind(q.value))}</span> ' if q.shape else ""
-        cells = [f'<td class="value"><span>{shape}{value}</span></td>']
+        shape, value, derivative = kind(q.value), self.cell(Number.value_of(q)), ""
         if self.graph.differentiated:
-            cells.append(f'<td class="derivative"><span>{self.cell(Number.derivative(block.last))}</span></td>')
-        equation = self.math(printing.equation(q, self.notation))
+            derivative = self.cell(Number.derivative(q))
+        if block.size > 1:
+            shape, value = f"× {block.size:,}", _means([x.value for x in block.quantities])
+            derivative = _means([x.adjoint for x in block.quantities]) if derivative else ""
+        words = f'<span class="shape">{escape(shape)}</span> {value}' if shape else value
+        listed = 1 < np.size(q.value) <= FEW and block.size == 1
+        cells = [f'<td class="value"><span class="{"" if listed else "one"}">{words}</span></td>']
+        if derivative:
+            cells.append(f'<td class="derivative"><span>{derivative}</span></td>')
+        equation = self.wrapping(printing.equation(q, self.notation))
         return f'<tr data-row="{q.number}"><th scope="row"><button type="button">{equation}</button></th>{"".join(cells)}</tr>'
 
     def cell(self, number: Number) -> str:
@@ -237,6 +253,16 @@ def _range(x: Any) -> str:
         return "empty"
     low, high = numeral(np.min(array), 3), numeral(np.max(array), 3)
     return low if low == high else f"{low} … {high}"
+
+
+def _means(arrays: list[Any]) -> str:
+    """Several quantities by the ends of their means."""
+    return _one(_range(np.array([np.mean(x) for x in arrays])))
+
+
+def _one(text: str, attributes: str = "") -> str:
+    """A number or a range, which stays on one line."""
+    return f'<span class="one"{attributes}>{_printed(text)}</span>'
 
 
 def _printed(text: str) -> str:

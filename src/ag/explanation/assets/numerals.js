@@ -49,8 +49,8 @@ function typeset(x, factor) {
   return factor && sign ? `<mo stretchy="false">(</mo><mrow>${sign}${inner}</mrow><mo stretchy="false">)</mo>` : sign + inner;
 }
 
-/** A line of text with the signs of print: − for -, ·10⁻⁵ for e-05. */
+/** A line of text with the signs of print: − for -, ·10⁻⁵ for e-05, ∞ for inf. */
 function drawn(text) {
   const raised = (digits) => [...digits].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"["0123456789-".indexOf(c)]).join("");
-  return text.replace(/e([+-])0*(\d+)/g, (_, sign, digits) => `·10${raised(sign.replace("+", "") + digits)}`).replaceAll("-", "−");
+  return text.replace(/e([+-])0*(\d+)/g, (_, sign, digits) => `·10${raised(sign.replace("+", "") + digits)}`).replaceAll("-", "−").replaceAll(/\binf\b/g, "∞");
 }

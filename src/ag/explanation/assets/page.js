@@ -291,12 +291,18 @@ function slider(name, html, start, change) {
   range.id = label.htmlFor = `slider-${all(".slider").length}`;
   const end = reach(start);
   Object.assign(range, { type: "range", min: -end, max: end, step: "any", value: start });
-  Object.assign(box, { type: "number", step: "any", value: start, ariaLabel: `${name}, as a number` });
+  Object.assign(box, { type: "number", step: "any", value: numeral(start), title: start, ariaLabel: `${name}, as a number` });
   const fine = end / 250;
+  // The box has room for a rounded number; while one writes in it, it has all digits.
+  let now = start;
   const set = (x) => {
+    now = x;
+    box.title = x;
     range.setAttribute("aria-valuetext", numeral(x));
     change(x);
   };
+  box.addEventListener("focus", () => (box.value = now));
+  box.addEventListener("blur", () => (box.value = numeral(now)));
   range.addEventListener("input", () => {
     const x = Number((Math.round(range.value / fine) * fine).toPrecision(12));
     box.value = x;
@@ -312,7 +318,7 @@ function slider(name, html, start, change) {
   });
   row.reset = () => {
     Object.assign(range, { min: -end, max: end, value: start });
-    box.value = start;
+    box.value = numeral(start);
     set(start);
   };
   row.append(label, range, box);
@@ -327,22 +333,43 @@ function showClasses() {
   const { logits, count: classes, labels } = data.classes;
   const [z, p] = [elements(values[`z${logits}`]), elements(values.probabilities)];
   const slope = labels.length ? null : values[`g${logits}`];
+  const examples = shapeOf(values[`z${logits}`]).slice(0, -1);
+  const other = labels.length ? p.map((x, i) => x - (i % classes === labels[Math.floor(i / classes)])) : slope && elements(slope);
+  const columns = [z, p, other].filter(Boolean).map(aligned);
+  const barred = (x, low, number) => `<td class="barred"><span>${bar(x, low, 1)}${number}</span></td>`;
   const rows = p.map((probability, i) => {
-    const label = labels[Math.floor(i / classes)];
-    const k = i % classes;
-    const other = labels.length ? probability - (k === label ? 1 : 0) : slope && elements(slope)[i];
-    const start = i && k === 0 ? " class='start'" : "";
-    return `<tr${start}><th scope="row">${k}${k === label ? ' <span class="label">y</span>' : ""}</th><td>${drawn(numeral(z[i], 4))}</td><td>${bar(probability, 0, 1)}<span class="number">${drawn(numeral(probability, 4))}</span></td>${other == null ? "" : `<td>${bar(other, -1, 1)}<span class="number">${drawn(numeral(other, 4))}</span></td>`}</tr>`;
+    const chip = i % classes === labels[Math.floor(i / classes)] ? ' <span class="label">y</span>' : "";
+    const [logit, likely, rest] = columns.map((column) => column[i]);
+    return `<tr><th scope="row">${i % classes}${chip}</th><td>${logit}</td>${barred(probability, 0, likely)}${rest ? barred(other[i], -1, rest) : ""}</tr>`;
   });
-  $("classes").querySelector("tbody").innerHTML = rows.join("");
+  const groups = Array.from({ length: p.length / classes }, (_, i) => {
+    const own = rows.slice(i * classes, (i + 1) * classes).join("");
+    if (!examples.length) return `<tbody>${own}</tbody>`;
+    const name = `example ${examples.length > 1 ? place(i, examples) : i}`;
+    return `<tbody class="example"><tr><th scope="rowgroup" colspan="${1 + columns.length}">${name}</th></tr>${own}</tbody>`;
+  });
+  const table = $("classes").querySelector("table");
+  all("tbody", table).forEach((group) => group.remove());
+  table.insertAdjacentHTML("beforeend", groups.join(""));
   const output = values[`z${data.output.number}`];
   $("loss").textContent = typeof output === "number" ? `${data.output.name} = ${drawn(numeral(output))}` : "";
+}
+
+/** Numbers as HTML that stand under each other with point under point: of each what is behind its point is marked. */
+function aligned(column) {
+  const texts = column.map((x) => drawn(numeral(x, 4)));
+  const split = texts.map((text) => (text.includes(".") ? text.indexOf(".") : text.search(/·|$/)));
+  const wide = (c) => (/\d/.test(c) ? 1 : c === "−" ? 1.35 : /[.·]/.test(c) ? 0.55 : 0.75); // in digits
+  const widest = (parts) => `${Math.max(...parts.map((part) => [...part].reduce((sum, c) => sum + wide(c), 0))).toFixed(2)}ch`;
+  const [before, behind] = [texts.map((text, i) => text.slice(0, split[i])), texts.map((text, i) => text.slice(split[i]))];
+  const style = `--before:${widest(before)};--behind:${widest(behind)}`;
+  return texts.map((_, i) => `<span class="number" style="${style}">${before[i]}<i>${behind[i]}</i></span>`);
 }
 
 function addClasses() {
   const table = made("div", { id: "classes" });
   table.innerHTML = `<table><thead><tr><th scope="col">class</th><th scope="col"><math><mi>z</mi></math></th>
-    <th scope="col"><math><mi>p</mi></math></th></tr></thead><tbody></tbody></table><p id="loss"></p>`;
+    <th scope="col"><math><mi>p</mi></math></th></tr></thead></table><p id="loss"></p>`;
   const other = made("th", { scope: "col" });
   if (data.classes.labels.length) other.innerHTML = "<math><mi>p</mi><mo>−</mo><msub><mi>e</mi><mi>y</mi></msub></math>";
   else if (values[`g${data.classes.logits}`]) other.textContent = `∂${data.output.name}/∂z`;
@@ -429,26 +456,30 @@ function settle() {
   list.style.minHeight = `${Math.min(Math.max(...heights), 330)}px`;
 }
 
-/** Forward, the arrows point from the inputs to what is computed of them; the drawing has those of the way back. */
+/** Forward, the arrows point from the inputs to what is computed of them; the drawing has those of the way back, and none at
+ * the lines from constants. */
 function addArrows() {
   for (const edge of edges.filter((each) => each.classList.contains("ag-edge"))) {
     const path = edge.querySelector("path");
     const head = edge.querySelector("polygon");
     const length = path.getTotalLength();
     const [start, end] = [path.getPointAtLength(0), path.getPointAtLength(length)];
-    const tip = head.points[0];
+    const tip = head?.points[0];
     const near = (p) => Math.hypot(p.x - tip.x, p.y - tip.y);
-    if (near(end) < near(start)) continue;
+    if (tip && near(end) < near(start)) continue;
     const base = path.getPointAtLength(length - 8);
     const [dx, dy] = [(end.x - base.x) * 0.4, (end.y - base.y) * 0.4];
-    head.classList.add("back");
-    const arrow = head.cloneNode();
-    arrow.classList.replace("back", "onward");
+    head?.classList.add("back");
+    const arrow = document.createElementNS(path.namespaceURI, "polygon");
+    arrow.setAttribute("class", "onward");
+    arrow.setAttribute("stroke", "none");
     arrow.setAttribute("points", `${end.x},${end.y} ${base.x - dy},${base.y + dx} ${base.x + dy},${base.y - dx}`);
+    edge.append(arrow);
+    if (!tip) continue;
     const stub = path.cloneNode();
     stub.classList.add("onward");
     stub.setAttribute("d", `M${tip.x},${tip.y}L${start.x},${start.y}`);
-    edge.append(arrow, stub);
+    edge.append(stub);
   }
 }
 
@@ -458,10 +489,12 @@ function addRanges() {
     const text = all("text.ag-derivative", node).at(-1);
     const number = numbersOf(key)[0];
     if (!text || !(number in data.ranges) || node.querySelector("text.ag-value")) continue;
-    const value = text.cloneNode();
+    // In the place of both lines of the derivative, the letters of the shape above it.
+    const [head, shape] = [text.previousElementSibling, text.previousElementSibling?.previousElementSibling];
+    const value = (shape?.tagName === "text" ? shape : text).cloneNode();
+    value.setAttribute("y", head ? (Number(head.getAttribute("y")) + Number(text.getAttribute("y"))) / 2 : text.getAttribute("y"));
     value.textContent = drawn(data.ranges[number]);
-    value.classList.replace("ag-derivative", "ag-value");
-    value.classList.add("forward-only");
+    value.setAttribute("class", "ag-value forward-only");
     node.append(value);
   }
 }
