@@ -146,13 +146,63 @@ def test_grad_is_shown_when_there_is_one():
     }  # fmt: skip
 
 
+def test_ranges_are_true():
+    """A disc says between which numbers an array lies, or how large they are at most; nothing is cut off from it."""
+    x = ag.Tensor([[-0.1432, 0.0725], [0.01, 0.0]], label="x")
+    (x * x.value).sum().backward()
+    assert [line.text for line in ag.draw(x).nodes[0].lines] == ["x", "(2×2)", "−0.143 … 0.0725", "grad", "−0.14 … 0.072"]
+    tiny = ag.Tensor([[-1.234e-112, 5.6e-113], [3.41e-112, 0.0]], label="tiny")
+    assert ag.draw(tiny).nodes[0].lines[-1].text == "|·| ≤ 3.5·10⁻¹¹²"
+    counts = ag.Tensor([[-123456789.0, 987654321.0], [0.0, 1.0]], label="counts")
+    assert ag.draw(counts).nodes[0].lines[-1].text == "|·| ≤ 990000000"
+    assert ag.draw(ag.Scalar(-np.inf)).nodes[0].lines[-1].text == "−∞"
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False), min_size=4, max_size=8), st.floats(1e-30, 1e30))
+@settings(deadline=None)
+def test_every_range_holds_its_numbers(numbers, scale):
+    x = np.array([numbers, numbers]) * scale
+    with np.errstate(over="ignore"):
+        line = ag.draw(ag.Tensor(x, label="x")).nodes[0].lines[-1].text
+    assert line.count("…") <= 1 and "±" not in line
+    finite = x[np.isfinite(x)]
+    if line.startswith("|·| ≤ "):
+        most = line.removeprefix("|·| ≤ ")
+        mantissa, _, power = most.partition("·10")
+        power = power.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-"))
+        assert np.abs(finite).max() <= float(f"{mantissa}e{power or 0}") * (1 + 1e-15)
+
+
+def test_the_plates_of_constants_have_the_names_of_the_formulas():
+    x, W = np.ones((4, 2)), ag.Tensor(np.ones((2, 3)), label="W")
+
+    def plates(f):
+        return [[line.text for line in n.lines] for n in ag.draw(f).nodes if n.kind == "constant"]
+
+    assert plates(ag.cross_entropy(x @ W, [0, 2, 1, 1])) == [["x", "(4×2)"], ["[0, 2, 1, 1]"]]
+    assert plates(np.ones((4, 2)) @ W) == [["const(4×2)"]]
+    assert plates(np.linspace(0.123456, 9.87654, 6).reshape(3, 2) @ W) == [["const(3×2)"]]
+    assert plates((W * 2.5).sum()) == [["2.5"]]
+    data = [np.full((2, 3), float(i)) for i in range(100)]
+    assert ["rows", "(2×3)"] not in plates(sum(W * rows for rows in data)), "of many different arrays there is no one shape to show"
+
+
+def test_nothing_flows_back_to_a_constant():
+    back = ET.fromstring(ag.draw(running_example(), backward=True).svg())
+    heads = {(g.get("data-tail"), g.get("data-head")): len(g.findall(f"{SVG}polygon")) for g in back.iter(f"{SVG}g") if g.get("class") == "ag-edge"}
+    assert heads.pop(("z6_c1", "z6")) == 0 and set(heads.values()) == {1}
+    assert ag.draw(running_example(), backward=True).dot().count("dir=none") == 1
+    assert "dir=none" not in ag.draw(running_example()).dot()
+
+
 def test_the_network_on_digits():
     picture = network()
     lines = {n.key: [line.text for line in n.lines] for n in picture.nodes}
     assert lines["z1"][:2] == ["W₁", "(64×32)"]
     assert lines["z7"][:2] == ["z₇ = tanh z₆", "(64×32)"]
     assert lines["z10"][:2] == ["z₁₀", "cross-entropy"]
-    assert lines["z10_c2"] == ["(64) int64"]
+    assert lines["z5_c1"] == ["images", "(64×64) float32"], "called as the formula calls it"
+    assert lines["z10_c2"] == ["labels", "(64) int64"]
     labels = {(e.tail, e.head): e.label for e in network(backward=True).edges}
     assert labels["z3", "z8"] == "z₇ᵀ · ∂L/∂z₈"
     assert labels["z9", "z10"] == "(p − e_y) / 64"
@@ -488,6 +538,9 @@ def test_long_lines_are_cut():
     line = appearance.cut("a" * 200, letters, 100)
     assert line.endswith("…") and 80 < appearance.width(line, letters) <= 100
     assert appearance.cut("short", letters, 100) == "short"
+    assert appearance.cut("∂L/∂z₇ ⊙ (1 − z₇) ⊙ (1 + z₇)", letters, 150) == "∂L/∂z₇ ⊙ (1 − z₇) ⊙ (…)"
+    assert appearance.cut("mean(log(softmax(z₇) + 1) · y)", letters, 100) == "mean(…)"
+    assert appearance.cut("−0.17 … 0.3123", letters, 60) == "−0.17…"
 
 
 def contrast(first, second):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from itertools import accumulate
 from typing import NamedTuple
 
 FONTS = "Helvetica,Arial,Liberation Sans,sans-serif"
@@ -98,14 +99,22 @@ def _thousandth(c: str) -> float:
 
 
 def cut(text: str, letters: Letters, room: float) -> str:
-    """The text, ended by … where there is no room for all of it."""
+    """The text, ended by … where there is no room for all of it; of brackets that would stay open nothing is left but (…)."""
     if width(text, letters) <= room:
         return text
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if width(text[:middle].rstrip() + "…", letters) <= room else (low, middle - 1)
-    return text[:low].rstrip() + "…"
+        low, high = (middle, high) if width(_ended(text[:middle]), letters) <= room else (low, middle - 1)
+    return _ended(text[:low])
+
+
+def _ended(start: str) -> str:
+    depths = list(accumulate((c == "(") - (c == ")") for c in start))
+    if depths and depths[-1] > 0:
+        opened = max((i for i, depth in enumerate(depths) if depth == 0), default=-1)
+        return start[: start.index("(", opened + 1)] + "(…)"
+    return start.rstrip(" …") + "…"
 
 
 SHIFTED = re.compile(r"\^(?:(?P<exponent>[−-]?[\w.₀-₉]+)|\()|(?<=[\w)])_(?:(?P<index>[a-z])(?![A-Za-z0-9_])|\()")
@@ -141,11 +150,14 @@ LIFTED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def drawn(text: str) -> str:
-    """A line of an explanation with the signs of print: z₇ for z7, − for -, 10⁻⁵ for e-05, … for three dots. Files like d5.py
-    keep their names."""
+    """A line of an explanation with the signs of print: z₇ for z7, − for -, 10⁻⁵ for e-05, ∞ for inf, … for three dots.
+
+    Files like d5.py keep their names.
+    """
     text = re.sub(r"(?<=\d)e([+-]?)0*(\d+)\b", lambda m: "·10" + (m[1].replace("+", "") + m[2]).translate(LIFTED), text)
     text = re.sub(r"(?<!\w)([A-Za-zΑ-Ωα-ω])_?(\d+)(?![A-Za-z0-9_]|\.[A-Za-z])", lambda m: m[1] + m[2].translate(LOWERED), text)
-    return re.sub(r"(?<![^\W\d_])-(?!\W*$)|-(?=\d)", "−", text).replace("...", "…")
+    text = re.sub(r"(?<![\w.])inf(?![\w.(])", "∞", text)
+    return re.sub(r"(?<![^\W\d_])-(?!\W*$)|-(?=[\d∞])", "−", text).replace("...", "…")
 
 
 def plain(text: str) -> str:

@@ -67,8 +67,8 @@ class _Writer:
         fields = [f"id={i}"]
         if edge.again:
             fields.append("style=dashed" + (" constraint=false" if edge.tail != edge.head else ""))
-        if self.picture.backward and edge.carries:
-            fields.append(f"dir=back color={quoted(BACKWARD)}")
+        if self.picture.backward:  # nothing flows back to a constant
+            fields.append(f"dir=back color={quoted(BACKWARD)}" if edge.carries else "dir=none")
         if edge.label:
             fields.append(f"label=<{_plate(edge)}>")
         if edge.note:

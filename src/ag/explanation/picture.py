@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..node import Node
+from ..symbol import Symbol
 from . import writing
 from .appearance import LETTERS, MARGIN, SMALLEST, radius, width
 from .folding import Block, folded
+from .names import Name
 from .quantities import Graph, Quantity, Term
 from .writing import Line
 
@@ -133,11 +135,13 @@ def _key(block: Block) -> str:
 def _constants(block: Block) -> Iterator[tuple[Shown, Edge]]:
     """A plate for each place at which a block uses constants."""
     for i in range(max(len(q.inputs) for q in block.quantities)):
-        used = [q.inputs[i] for q in block.quantities if i < len(q.inputs) and _is_constant(q.inputs[i])]
-        if used:
+        users = [q for q in block.quantities if i < len(q.inputs) and _is_constant(q.inputs[i])]
+        if users:
             key = f"{_key(block)}_c{i + 1}"
-            line, note = writing.constant(used)
-            yield Shown(key, "constant", (line,), note, amount=len(used)), Edge(key, _key(block), amount=len(used), carries=False)
+            used, standing = [q.inputs[i] for q in users], [q.arguments[i] for q in users]
+            names = [x.name.text if isinstance(x, Symbol) and isinstance(x.name, Name) else "" for x in standing]
+            lines, note = writing.constant(used, names)
+            yield Shown(key, "constant", lines, note, amount=len(used)), Edge(key, _key(block), amount=len(used), carries=False)
 
 
 def _is_constant(x: Any) -> bool:

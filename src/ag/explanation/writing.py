@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import ROUND_CEILING, Context
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..node import Node
 from . import printing, steps
 from .appearance import LABEL, LARGEST, LETTERS, MARGIN, PLATE, corners, cut, drawn, plain, width
 from .folding import Block
+from .formula import listed
 from .names import Name
 from .numerals import kind, numeral, summary, times
 from .quantities import Graph, Quantity, Term
@@ -73,7 +75,9 @@ def _single(q: Quantity, backward: bool) -> list[Version]:
         texts = [f"{q.derivative.text} = {x}" for x in _ranges(q.adjoint, DIGITS - 1)]
         found.append(Version("note", texts, True, "derivative"))
     elif q.node.grad is not None:
-        found.append(Version("note", [f"grad {x}" for x in _ranges(q.node.grad)], True))
+        if q.shape:
+            found.append(Version("note", ["grad"], True))
+        found.append(Version("note", [x if q.shape else f"grad {x}" for x in _ranges(q.node.grad)], True))
     return found
 
 
@@ -105,34 +109,52 @@ def _ranges(x: Any, digits: int = DIGITS) -> list[str]:
     if array.ndim == 0:
         return [numeral(array, n) for n in range(digits, 1, -1)]
     if array.ndim == 1 and 0 < array.size <= LISTED:
-        return [summary(array, n) for n in range(digits, 1, -1)] + [_range(array, 2)]
-    finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
-    bound = [f"±{numeral(np.abs(finite).max(), 2)}"] if finite.size else []
-    return [_range(array, n) for n in range(DIGITS - 1, 0, -1)] + bound
+        return [summary(array, n) for n in range(digits, 1, -1)] + [_range(array, 2), *_bound(array)]
+    return [_range(array, n) for n in range(DIGITS - 1, 1, -1)] + _bound(array)
 
 
 def _range(array: Any, digits: int) -> str:
-    finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
+    finite = _finite(array)
     if not finite.size:
         return "not finite" if array.size else "empty"
     low, high = numeral(finite.min(), digits), numeral(finite.max(), digits)
     return f"all {low}" if low == high and finite.min() == finite.max() else f"{low} ... {high}"
 
 
+def _bound(array: Any) -> list[str]:
+    """How large its numbers are at most, rounded up, so that it is true."""
+    finite = _finite(array)
+    if not finite.size:
+        return []
+    most = Context(prec=2, rounding=ROUND_CEILING).create_decimal(float(np.abs(finite).max()))
+    return [f"|·| ≤ {numeral(float(most), 2)}"]
+
+
+def _finite(array: Any) -> Any:
+    return array[np.isfinite(array)] if array.dtype.kind == "f" else array
+
+
 # ---------------------------------------------------------------------- in a plate
 
 
-def constant(used: list[Any]) -> tuple[Line, str]:
-    """What a plate says of a constant, or of the different ones that a block uses in the same place; and in full."""
+def constant(used: list[Any], names: list[str]) -> tuple[tuple[Line, ...], str]:
+    """What a plate says of a constant, or of the different ones that a block uses in the same place; and in full. ``names``: what
+    they are called in formulas, empty where these have the numbers themselves."""
     first = np.asarray(used[0])
     same = all(x is used[0] or (np.ndim(x) == 0 and first.ndim == 0 and x == used[0]) for x in used)
     if same:
-        text = summary(first, DIGITS) if first.size <= LISTED else kind(first)
+        small = first.size <= LISTED or listed(first)
+        texts = [summary(first, n) for n in range(DIGITS, 1, -1)] if small else []
+        texts.append(kind(first) or numeral(first, 2))
         note = f"the constant {_few(first)}" + (f", used {len(used):,} times" if len(used) > 1 else "")
     else:
-        text = _range(np.array(used), DIGITS - 1) if all(np.ndim(x) == 0 for x in used) else f"{len(used):,} arrays"
+        texts = [_range(np.array(used), DIGITS - 1) if all(np.ndim(x) == 0 for x in used) else f"{len(used):,} arrays"]
         note = f"{len(used):,} constants"
-    return Version("text", [text]).fitting(PLATE), note
+    name = names[0] if len(set(names)) == 1 else ""
+    if name.endswith(f"({times(first.shape)})"):  # an array that the program does not name is called by its shape
+        texts = [name]
+    head = [Version("head", [name])] if name and name != texts[0] else []
+    return tuple(version.fitting(PLATE) for version in (*head, Version("text", texts))), note
 
 
 # ---------------------------------------------------------------------- on an edge
