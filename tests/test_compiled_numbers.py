@@ -48,3 +48,63 @@ def test_no_attribute_of_a_traced_value_hides_a_method():
     x = np.arange(6.0).reshape(2, 3)
     assert compiled(lambda x: x.trace(), x) == x.trace()
     assert compiled(lambda x: x.trace(offset=1), x) == x.trace(offset=1)
+
+
+# ---------------------------------------------------------------------- loops
+
+INTEGERS = [np.dtype(f"{sign}int{bits}").type for bits in (8, 16, 32, 64) for sign in ("", "u")]
+
+
+@pytest.mark.parametrize("integer", INTEGERS, ids=lambda t: t.__name__)
+def test_bounds_of_loops_of_any_width(integer):
+    def f(lower, upper):
+        return ag.fori_loop(lower, upper, lambda i, total: total + i, 0.0)
+
+    assert compiled(f, integer(2), integer(100)) == sum(range(2, 100))
+    assert compiled(lambda n: ag.fori_loop(0, n, lambda i, c: c + 1, 0), integer(7)) == 7
+    counts = np.array([0, 3, 7], integer)
+    same(compiled(ag.vmap(lambda n: ag.fori_loop(0, n, lambda i, c: c + 1, 0)), counts), counts.astype(int))
+    same(compiled(ag.vmap(lambda n: ag.fori_loop(n, 7, lambda i, c: c + 1, 0)), counts), 7 - counts.astype(int))
+
+
+def test_the_number_of_steps_needs_more_bits_than_the_bounds():
+    def steps(lower, upper):
+        return ag.fori_loop(lower, upper, lambda i, c: c + 1, 0)
+
+    assert compiled(steps, np.int8(-100), np.int8(100)) == 200
+    assert compiled(steps, np.uint8(5), np.uint8(2)) == 0  # and not 253
+    for f in (ag.vmap(lambda n: steps(-100, n)), ag.jit(ag.vmap(lambda n: steps(-100, n)))):
+        same(f(np.array([100, -100, 27], np.int8)), np.array([200, 0, 127]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.int32])
+def test_the_number_of_a_step_is_one_of_python(dtype):
+    x = np.arange(1, 4).astype(dtype)
+
+    def f(x, lower):
+        return ag.fori_loop(lower, 6, lambda i, c: (c + i) * i, x)
+
+    expected = x
+    for i in range(1, 6):
+        expected = (expected + i) * i
+    same(compiled(lambda x: f(x, 1), x), expected)
+    same(compiled(f, x, np.int16(1)), expected)
+    same(compiled(f, x, 1), expected)
+    same(f(x, 1), expected)
+
+
+# ---------------------------------------------------------------------- indices
+
+
+@pytest.mark.parametrize("f, expected", [
+    (lambda x, i: x[i].sum(), [[0, 0, 0], [1, 1, 1]]),
+    (lambda x, i: x[0, i], [[0, 1, 0], [0, 0, 0]]),
+    (lambda x, i: ag.take(x, i), [[0, 1, 0], [0, 0, 0]]),
+    (lambda x, i: ag.take(x, i, axis=1).sum(), [[0, 1, 0], [0, 1, 0]]),
+    (lambda x, i: x.at[i].set(0.0).sum(), [[1, 1, 1], [0, 0, 0]]),
+    (lambda x, i: x.at[i].add(x[0] * i).sum(), [[2, 2, 2], [1, 1, 1]]),
+])  # fmt: skip
+def test_integers_of_python_as_indices(f, expected):
+    x = np.arange(6.0).reshape(2, 3)
+    for gradient in (ag.jit(ag.grad(f)), ag.grad(ag.jit(f)), ag.grad(f)):
+        same(gradient(x, 1), np.array(expected, float))

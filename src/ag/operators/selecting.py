@@ -15,7 +15,7 @@ from .batched_index import HERE, Template, filled, names_twice, put_batch, selec
 from .batching import varying
 from .domains import REAL, arrays, distinct
 from .rules import Linear, as_known, is_complex, shape_of, value_of, zeros_like
-from .shaping import moveaxis, reshape
+from .shaping import astype, moveaxis, reshape
 from .table import ANY, ATOM, SUM, TABLE, compose, constant_of, define
 
 
@@ -56,7 +56,7 @@ def _part(part: Any, x: Any) -> Any:
                 f"index of {describe(x)}: index arrays hold integers or booleans, got dtype {array.dtype}: "
                 f"round and convert them, idx.astype(int)"
             )
-        return array
+        return astype(array, array.dtype) if type(array) is Traced and array.weak else array
     return _integer(part, x)
 
 

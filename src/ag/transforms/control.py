@@ -19,6 +19,7 @@ from ..operators.elementwise import minimum, where
 from ..operators.joining import stack
 from ..operators.reductions import max as largest
 from ..operators.rules import shape_of
+from ..operators.shaping import astype
 from ..operators.steps import less, logical_and, not_equal
 from ..traced import is_traced
 from .arguments import function_of, plain
@@ -202,13 +203,15 @@ def _counted(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], carry:
             i = minimum(i, upper - 1)  # of those that are finished: an index that still is one
         return carry.after(body_fun(i, carry.seen(ends)), ends, step, active)
 
-    count = physical(upper - lower)
+    # In 64 bits, whatever integers the bounds are.
+    count = physical(upper - lower) if type(upper) is type(lower) is int else physical(_wide(upper) - _wide(lower))
     if not is_traced(count):
         count = int(np.max(count, initial=0))
     elif count.shape:
         count = largest(count)
     if recorder.trace is not None and (is_traced(count) or count > UNROLLED):
-        return recorder.trace.loops.counted(lambda i, ends: after(lower + i, ends), ends, count)
+        start = recorder.trace.loops.number(lower) if is_traced(lower) else lower
+        return recorder.trace.loops.counted(lambda i, ends: after(start + i, ends), ends, count)
     for step in range(count):
         ends = after(lower + step, ends, step)
     return ends
@@ -339,6 +342,10 @@ def _bound(x: Any, name: str) -> Any:
     if n.dtype.kind not in "iu" or n.shape:
         raise TypeError(f"ag.fori_loop: {name} is one integer, got {describe(x)}: write int(n) or n.astype(int) if it is meant")
     return int(n) if known else n
+
+
+def _wide(n: Any) -> Any:
+    return n if type(n) is int else astype(n, np.dtype(np.int64))
 
 
 def _truth(x: Any, who: str, name: str) -> Any:

@@ -11,7 +11,7 @@ from ..program import Program, Quantity
 
 TYPES = {"float64": "double", "float32": "float", "int64": "i64", "int32": "i32", "bool": "i1"}  # what kernels compute with
 INDEXING = ("getitem", "index_add", "index_set")
-CASTS = ("astype", "as_tensor", "as_scalar", "argument", "positive")
+CASTS = ("astype", "as_tensor", "as_scalar", "number", "argument", "positive")
 
 
 @functools.cache

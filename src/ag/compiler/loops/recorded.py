@@ -14,6 +14,7 @@ import numpy as np
 
 from ...capture import recorder
 from ...node import Node, next_stamp
+from ...operators.batching import unchanged
 from ...operators.rules import Zero, value_of
 from ...operators.table import Operator
 from ...reach import Reach
@@ -76,6 +77,7 @@ def _cond(pred: Any, *constants: Any, yes: Program, no: Program, first: int) -> 
 SCAN = Operator("scan", _scan, Zero())
 WHILE = Operator("while", _while, Zero())
 COND = Operator("cond", _cond, Zero())
+NUMBER = Operator("number", int, Zero(), batch=unchanged)  # an integer of 64 bits as one of Python's
 RESULT = Operator("result", lambda box, k: box[()].content[k], Zero())
 LOOPS = {SCAN: ("body",), WHILE: ("body", "going"), COND: ("yes", "no")}  # and the programs among their parameters
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...batched import Batched, Level, live, under
+from ...capture import recorder
 from ...node import Node, made
 from ...operators.batching import lowered, raised
 from ...operators.elementwise import where
@@ -26,7 +27,7 @@ from ...transforms.opaque import Together, recorded_call, records
 from ...transforms.recording import Recorded
 from ..program import Program
 from .bundles import Bundle, Stack, content, kind_of, kind_of_slice, kind_of_value, like, newer, part, zero
-from .recorded import COND, OBJECT, SCAN, WHILE, Body, recorded_loop
+from .recorded import COND, NUMBER, OBJECT, SCAN, WHILE, Body, recorded_loop
 
 Steps = Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]]  # (carry, x) -> (carry, y)
 
@@ -70,11 +71,16 @@ def scanned(f: Steps, init: list[Any], xs: list[Any], length: Any, reverse: bool
     return _all_raised(ends, levels, alike), ys
 
 
+def number(n: Any) -> Any:
+    """A traced integer as one of Python's, which takes the dtype of what it meets."""
+    return recorder.trace.record(NUMBER, (astype(n, np.dtype(np.int64)),), {})
+
+
 def counted(f: Callable[[Any, list[Any]], list[Any]], init: list[Any], length: Any) -> list[Any]:
-    """The last carry of f(i, carry) -> carry for i = 0, ..., length - 1."""
+    """The last carry of f(i, carry) -> carry for i = 0, ..., length - 1, numbers as Python's."""
 
     def step(carry: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:
-        return [carry[0] + 1, *f(carry[0], carry[1:])], []
+        return [carry[0] + 1, *f(number(carry[0]), carry[1:])], []
 
     return scanned(step, [np.int64(0), *init], [], length, alike=1)[0][1:]
 
