@@ -161,12 +161,20 @@ def test_a_model_and_data_that_do_not_fit():
     assert "was not trained on images" in run("predict", "model.safetensors", "p.png", code=1)
 
 
+# `python -m ag` as a shell starts it: what nohup and the like start ignores interrupts, and hands that on to its children.
+INTERRUPTIBLE = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("ag", run_name="__main__", alter_sys=True)
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="another way to interrupt")
 def test_an_interrupt_keeps_the_best_model():
     X, y = blobs(3000)
     np.savez("a.npz", X=X, y=y)
-    words = [sys.executable, "-m", "ag", "train", "a.npz", "--epochs", "100000"]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": {**os.environ, "PYTHONUNBUFFERED": "1"}}
+    words = [sys.executable, "-c", INTERRUPTIBLE, "train", "a.npz", "--epochs", "100000"]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": {**environment(), "PYTHONUNBUFFERED": "1"}}
     with subprocess.Popen(words, **options) as process:
         try:
             assert "to train" in process.stdout.readline()
