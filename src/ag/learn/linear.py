@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -142,6 +143,8 @@ class LinearClassifier:
         Raises ValueError or TypeError for data that are no such arrays, FloatingPointError when the loss grows beyond
         all bounds. After a KeyboardInterrupt the model keeps the best weights so far, and the exception goes on.
         """
+        from ..compiler.machine.one_thread import for_products  # here, as `import ag` is to stay light
+
         self._check_arguments()
         X = checked_examples(X, "fit")
         self.classes_, labels = checked_names(y, len(X))
@@ -159,7 +162,8 @@ class LinearClassifier:
             if self.solver == "lbfgs":
                 self._fit_all(X, labels, order[held_out:], weights, progress)
             else:
-                self._fit_batches(X, labels, order[held_out:], weights, progress, rng)
+                with for_products(min(self.batch_size, len(X)) * weights[0].size) as products:
+                    self._fit_batches(X, labels, order[held_out:], weights, progress, rng, products)
         except KeyboardInterrupt:
             self.interrupted_ = True
             raise
@@ -190,7 +194,9 @@ class LinearClassifier:
         loss = cross_entropy(z, y)
         return loss + (self.l2 / 2) * (weights[0] * weights[0]).sum() if self.l2 else loss
 
-    def _fit_batches(self, X: Any, y: Any, rows: Any, weights: Weights, progress: _Progress, rng: Any) -> None:
+    def _fit_batches(
+        self, X: Any, y: Any, rows: Any, weights: Weights, progress: _Progress, rng: Any, products: AbstractContextManager[None]
+    ) -> None:
         gradient = value_and_grad(self._loss)
         n, size = len(rows), min(self.batch_size, len(rows))
         steps = math.ceil(n / size)
@@ -207,7 +213,8 @@ class LinearClassifier:
             for step in range(steps):
                 batch = order[step * size : (step + 1) * size]
                 part = X.take(batch, axis=0, out=x[: len(batch)], mode="clip")
-                loss, gradients = gradient(weights, part, labels[step * size : (step + 1) * size])
+                with products:
+                    loss, gradients = gradient(weights, part, labels[step * size : (step + 1) * size])
                 solver.step(gradients, min(1.0, 2 - 2 * (epoch * steps + step) / (epochs * steps)))
                 average.step()
                 losses.append(loss)
