@@ -1,8 +1,10 @@
 """Models in files."""
 
+import errno
 import json
 import os
 import pickle
+import re
 import struct
 import sys
 
@@ -11,6 +13,7 @@ import pytest
 
 import ag
 from ag.learn import LinearClassifier, ModelFileError, load, save
+from ag.learn.storage import check_savable
 
 DIGITS = ag.datasets.digits()
 X, Y = DIGITS.X_train.astype(float), DIGITS.y_train
@@ -67,6 +70,39 @@ def test_a_file_is_written_whole_or_not_at_all(model, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="the disk is full"):
         save(model, path)
     assert path.read_bytes() == b"what was there" and os.listdir(tmp_path) == ["m"]
+
+
+@pytest.mark.parametrize("place", ["os.replace", "os.fsync", "tempfile.mkstemp"])
+def test_errors_of_the_system_name_the_path_that_was_given(model, tmp_path, monkeypatch, place):
+    def fails(*given, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / ".temporary"))
+
+    monkeypatch.setattr(place, fails)
+    with pytest.raises(OSError, match=re.escape(f"{os.strerror(errno.ENOSPC)}: '{tmp_path / 'm'}'")) as caught:
+        save(model, tmp_path / "m")
+    assert caught.value.errno == errno.ENOSPC and os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("path, error, words", [
+    ("absent/m", FileNotFoundError, "as the folder {}/absent is not there: '{}/absent/m'"),
+    ("file/m", NotADirectoryError, "as the folder {}/file is no folder: '{}/file/m'"),
+    ("folder", IsADirectoryError, "this is a folder: give the name of a file in it: '{}/folder'"),
+])  # fmt: skip
+def test_where_nothing_can_be_written(model, tmp_path, path, error, words):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for attempt in (lambda: save(model, tmp_path / path), lambda: check_savable(tmp_path / path)):
+        with pytest.raises(error, match=re.escape(words.replace("{}", str(tmp_path)))):
+            attempt()
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="other rights")
+def test_a_folder_that_is_not_to_be_written_to(tmp_path, monkeypatch):
+    """An administrator may write anywhere, so the system's answer is given here."""
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK | os.X_OK or path != str(tmp_path))
+    with pytest.raises(PermissionError, match=f"you may not write into the folder {tmp_path}"):
+        check_savable(tmp_path / "m")
 
 
 def test_a_file_is_replaced(model, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -23,22 +24,44 @@ def write(path: str | os.PathLike[str], content: bytes, durable: bool = True) ->
     """Write a file under another name first, and move it when it is complete.
 
     What can be made again and carries a checksum need not be ``durable``: it does not wait for the disk.
+    Raises OSError with the name that was given.
     """
     import tempfile  # here, as `import ag` is to stay light
 
-    folder = os.path.dirname(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(prefix=UNFINISHED, dir=folder)
+    check_place(path)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        handle, temporary = tempfile.mkstemp(prefix=UNFINISHED, dir=_folder(path))
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+
+
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Raises OSError where a file can't be written: before the work whose result is to stand in it."""
+    folder = _folder(path)
+    if not os.path.isdir(folder):
+        number, what = (errno.ENOTDIR, "is no folder") if os.path.exists(folder) else (errno.ENOENT, "is not there")
+        raise OSError(number, f"can't be written, as the folder {folder} {what}", os.fspath(path))
+    if os.path.isdir(path):
+        raise OSError(errno.EISDIR, "can't be written, as this is a folder: give the name of a file in it", os.fspath(path))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OSError(errno.EACCES, f"can't be written, as you may not write into the folder {folder}", os.fspath(path))
+
+
+def _folder(path: str | os.PathLike[str]) -> str:
+    return os.path.dirname(os.path.abspath(path))
 
 
 def _umask() -> int:
@@ -48,9 +71,11 @@ def _umask() -> int:
 
 
 def write_by_ending(path: str | os.PathLike[str], writers: Mapping[str, Callable[[], str | bytes]]) -> None:
-    """Write what the writer for the path's ending returns. Raises ValueError, naming the endings, for another one."""
+    """Write what the writer for the path's ending returns. Raises ValueError, naming the endings, for another one; OSError
+    where the file can't be written, before any is called."""
     ending = os.path.splitext(os.fspath(path))[1].lower()
     if ending not in writers:
         raise ValueError(f"{os.fspath(path)}: the ending says what to write; it is one of {', '.join(writers)}")
+    check_place(path)
     content = writers[ending]()
     write(path, content.encode() if isinstance(content, str) else content)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import write
+from ..files import check_place, write
 from .linear import LinearClassifier, NotFittedError
 
 FORMAT = "ag.LinearClassifier"
@@ -24,6 +24,12 @@ def _safetensors() -> Any:
     except ImportError:
         raise ImportError("model files need safetensors: pip install 'ag-autodiff[cli]'") from None
     return library
+
+
+def check_savable(path: str | os.PathLike[str]) -> None:
+    """Raises what `save` would raise of a trained model: before it is trained."""
+    _safetensors()
+    check_place(path)
 
 
 def save(model: LinearClassifier, path: str | os.PathLike[str], *, preprocessing: dict[str, Any] | None = None) -> None:
