@@ -10,7 +10,10 @@ from hypothesis import given, settings, strategies as st
 import ag
 from ag.explanation import steps
 from ag.explanation.chain_rule import Path
+from ag.explanation.parsing import parse
+from ag.explanation.plain_text import plain_text
 from ag.operators.rules import FUNCTIONS
+from formula_reader import evaluate
 
 
 def running_example():
@@ -152,14 +155,53 @@ def test_a_branch_not_taken_contributes_exactly_zero():
     assert "a branch not taken contributes exactly 0" in " ".join(e.text(200).split())
 
 
+def cells(markdown):
+    """The lines of tables, each as its cells."""
+    return [re.split(r"(?<!\\)\|", line)[1:-1] for line in markdown.splitlines() if line.startswith("|")]
+
+
 def test_markdown_is_a_table_and_latex_is_balanced():
     e = ag.explain(running_example()[2])
-    for line in e.markdown().splitlines():
-        if line.startswith("|"):
-            assert len(re.findall(r"(?<!\\)\|", line)) in (3, 4)
+    table = cells(e.markdown())
+    assert len(table) == 2 * 2 + 2 * 8 and [len(row) for row in table] == [3] * 10 + [1] * 10, "nothing stands beside the chain rule"
     text = e.latex()
     assert text.startswith(r"\documentclass") and text.rstrip().endswith(r"\end{document}")
     assert text.count("{") == text.count("}") and text.count(r"\begin{align*}") == text.count(r"\end{align*}")
+
+
+def test_markdown_has_no_empty_columns():
+    parsed = parse("log(x) * y", {"x": 2.0, "y": 1.0})
+    assert {len(row) for row in cells(ag.explain(parsed).markdown())[:6]} == {2}, "no line of a program made it"
+    table = cells(ag.explain(parsed).check().markdown())
+    assert [len(row) for row in table] == [2] * 12 and all("✓" in row[1] for row in table[-4:])
+    table = cells(ag.explain(parse("softmax([x, 2])[0]", {"x": 2.0})).markdown())
+    assert [len(row) for row in table] == [2] * 12 and table[-1][1].strip() == "" != table[-2][1].strip()
+
+
+@pytest.mark.parametrize("text", [
+    "log(1+exp(-(x+y)))*(x+y)", "-x**2/(y-(x-y))", "(x*2)/(y/3)", "(x-1)**2/(y*x)**0.5", "-(x-y)", "sum([x, y]*[x, 3]) - x",
+    "mean([x, y, x])/log(y + 1)",
+])  # fmt: skip
+def test_the_formula_of_the_whole(text):
+    """Read by somebody else, it gives the value; and it is the same in both documents."""
+    values = {"x": 2.0, "y": 1.25}
+    node = parse(text, values)
+    e = ag.explain(node)
+    latex = re.search(r"of them leaves\}\$\}\n\\\[ (\w) = (.*) \\\]\n", e.latex())
+    assert float(evaluate(plain_text(latex[2]), values)) == pytest.approx(float(node.value), rel=1e-14)
+    assert f"\n\n${latex[1]} = {latex[2]}$\n\n" in e.markdown().replace(r"\mathrm{", r"\operatorname{")
+
+
+def test_the_formula_of_the_whole_is_short():
+    """It repeats what is used twice, so one of few quantities may be long; a leaf is none; names that two leaves have are none."""
+    x = ag.Scalar(1.1, label="x")
+    y = x
+    for n in range(1, 7):
+        y = y * y
+        assert (r"\[" in ag.explain(y).latex()) == (2 ** (n + 1) - 1 <= 20)
+    assert r"\[" not in ag.explain(x).latex() and "$f" not in ag.explain(x).markdown()
+    twice = ag.Scalar(1.0, label="x") - ag.Scalar(2.0, label="x")
+    assert r"\[ f = z_{1} - z_{2} \]" in ag.explain(twice).latex()
 
 
 def test_saved_by_the_ending_of_the_path(tmp_path):
@@ -170,6 +212,16 @@ def test_saved_by_the_ending_of_the_path(tmp_path):
     with pytest.raises(ValueError, match=r"the ending says what to write; it is one of \.html, \.md, \.tex, \.txt"):
         e.save(tmp_path / "f.docx")
     assert not list(tmp_path.glob("*.docx"))
+
+
+def test_a_folder_that_is_not_there_is_said_before_the_work(tmp_path, monkeypatch):
+    """Of the path that was given, not of the temporary one beside it."""
+    e = ag.explain(running_example()[2])
+    monkeypatch.setattr(type(e), "html", lambda self: pytest.fail("the work was begun"))
+    path = tmp_path / "absent" / "f.html"
+    with pytest.raises(FileNotFoundError, match=re.escape(f"as the folder {path.parent} is not there: '{path}'")) as caught:
+        e.save(path)
+    assert caught.value.filename == str(path)
 
 
 @pytest.mark.parametrize("call,error,words", [

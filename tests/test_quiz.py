@@ -476,6 +476,17 @@ def test_a_session_from_the_output_to_the_leaves(example):
     assert shown.endswith("\n8 of 8 found") and quiz.score == (8, 8)
 
 
+@pytest.mark.parametrize("columns", [60, 80, 160])
+def test_what_to_do_fits_the_terminal(monkeypatch, columns):
+    """Between words: no number is broken."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = session(ag.quiz(lambda x: ag.norm(x), np.array([1.0, 2.0])))
+    how = shown[shown.index("Find the derivative") : shown.index("?  a hint")]
+    assert max(map(len, shown.splitlines())) <= columns
+    words = "Answer with a number, 0.25 or 1/3, or an expression, z3 or -exp(-3)/z6."
+    assert " ".join(how.split()).endswith(f"{words} A vector is written [1, 0.5].") and (columns == 60 or words in how)
+
+
 def test_hints_the_answer_and_three_wrong_ones(example):
     quiz = ag.quiz(example)
     shown = session(quiz, "?", "1", "?", "?", "?", "3", "3", "3*z6", "17", "!", "q")
@@ -520,7 +531,7 @@ def test_a_quantity_called_q():
 
 def test_arrays_in_a_session(classifier):
     shown = session(ag.quiz(classifier), "1", "[0.71, -0.74, 0.035]", "!", "x")
-    assert "a vector as [1, 0.5]" in shown and "∂L/∂z3 (1×3) = [0.71" in shown
+    assert "A vector is written [1, 0.5]." in shown and "∂L/∂z3 (1×3) = [0.71" in shown
     assert "∂L/∂W = xᵀ · ∂L/∂z3 = [[0.7054, -0.7405, 0.03512], [1.411, -1.481, 0.07024]]" in shown
     assert "✗ that is the value of x" in shown
     large = ag.Tensor(np.ones((7, 9)), label="W")

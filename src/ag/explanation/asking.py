@@ -10,6 +10,7 @@ import numpy as np
 
 from .marking import ROUNDED, Mark
 from .numerals import summary, times
+from .printing import columns, wrapped_line
 from .quantities import Quantity
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ TYPED = 12  # elements: more nobody types
 
 HELP = """\
 Find the derivative of {output} with respect to each of them, the last one first.
-Answer with a number (0.25), a fraction (1/3) or an expression (z3, -1/z6, exp(-3)){vectors}.
+Answer with a number, 0.25 or 1/3, or an expression, z3 or -exp(-3)/z6.{vectors}
 ?  a hint      !  the answer      q  the end"""
 
 ENDS = ("q", "quit", "exit")
@@ -33,8 +34,9 @@ class _End(Exception):
 
 def ask(quiz: Quiz, input: Callable[[str], str], print: Callable[[str], Any]) -> None:
     """Ask for the derivatives of a quiz in the order of the reverse pass, and sum up."""
-    vectors = ", a vector as [1, 0.5]" if any(q.shape for q in quiz.questions) else ""
-    print("\n".join([*quiz.forward(), "", HELP.format(output=quiz.graph.output_name.text, vectors=vectors), ""]))
+    vectors = "\nA vector is written [1, 0.5]." if any(q.shape for q in quiz.questions) else ""
+    how = HELP.format(output=quiz.graph.output_name.text, vectors=vectors).split("\n")
+    print("\n".join([*quiz.forward(), "", *(part for line in how for part in wrapped_line(line, columns(None))), ""]))
     found: Counter[str] = Counter()
     try:
         for q in quiz.questions:

@@ -84,9 +84,14 @@ class Explanation:
         return diagnose(self.graph.root)
 
     @property
+    def misuses(self) -> list[str]:
+        """The diagnoses, each as a sentence."""
+        return [f"{str(d)[:1].upper()}{str(d)[1:]}." for d in self.diagnoses]
+
+    @property
     def warnings(self) -> list[str]:
         """What a reader should know before the rest: wrong uses of a loss, and numbers that are not finite."""
-        found = [f"{str(d)[:1].upper()}{str(d)[1:]}." for d in self.diagnoses]
+        found = self.misuses
         if any(wrong(x).any() for q in self.quantities for x in (q.value, q.adjoint) if x is not None):
             report = self.nonfinite()
             if report:

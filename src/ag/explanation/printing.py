@@ -129,14 +129,14 @@ def text(
     lines: list[str] = []
     for limit, brief in ((SHOWN, False), (SHOWN, True), (30, True), (15, True), (8, True)) if fold else ((0, False),):
         blocks = blocks_of(graph, fold, limit)
-        lines = [*_wrapped_line(title(graph), width), "", *forward(blocks, width, graph, brief)]
+        lines = [*wrapped_line(title(graph), width), "", *forward(blocks, width, graph, brief)]
         if graph.differentiated:
             lines += ["", "backward"]
             for block in reversed(blocks):
                 lines += _chain(block, width, mark(block, marks or {}), brief)
         else:
             missing = f"no derivative: {graph.output_name.text} has {graph.output.node.value.size} elements; give its cotangent"
-            lines += ["", *_wrapped_line(missing, width)]
+            lines += ["", *wrapped_line(missing, width)]
         if len(lines) <= TALLEST:
             break
     for warning in warnings:
@@ -179,7 +179,8 @@ def cut(line: str, width: int) -> str:
     return line if len(line) <= width else line[: max(width - 3, 0)] + "..."
 
 
-def _wrapped_line(line: str, width: int) -> list[str]:
+def wrapped_line(line: str, width: int) -> list[str]:
+    """A line of words as one or more of at most ``width`` characters."""
     return textwrap.wrap(line, width, subsequent_indent="  ", break_on_hyphens=False)
 
 
