@@ -16,9 +16,10 @@ import ag
 pytest.importorskip("click")
 from click.testing import CliRunner
 
-from ag.cli.commands import ag as command
+from ag.cli.commands import USUAL, ag as command
 from ag.cli.screen import bar, table
 from ag.explanation.parsing import parse
+from ag.explanation.vocabulary import names
 from ag.operators.table import TABLE
 
 ROOT = Path(__file__).parent.parent
@@ -96,6 +97,48 @@ def test_csv(header):
     assert shares(output)[0] > 0.95 and re.search(r"blue +green +red", output)
 
 
+def overlapping(n=120):
+    """Two clouds of which no line divides the points: judged on other examples, other shares are right."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, n)
+    return rng.normal(size=(n, 2)) + y[:, None], y
+
+
+@pytest.mark.parametrize("name", ["points.csv", "points.npz"])
+def test_a_model_is_judged_on_what_it_was_not_trained_on(name):
+    """Of the file that it was trained on it takes the same part as in the training; others it takes whole."""
+    X, y = overlapping()
+
+    def save(path, X, y):
+        if path.endswith(".npz"):
+            np.savez(path, X=X, y=y)
+        else:
+            Path(path).write_text("".join(f"{a!r},{b!r},{'uv'[k]}\n" for (a, b), k in zip(X.tolist(), y, strict=True)))
+
+    save(name, X, y)
+    output = run("train", name, "--test-fraction", 0.3, "--seed", 5, "--standardize")
+    assert "84 examples to train, 36 to test" in output
+    Path("copy").mkdir()
+    for path in (name, f"copy/{name}"):
+        save(path, X, y)
+        judged = run("evaluate", "model.safetensors", path)
+        assert f"on 36 examples of {path}\n(the model was trained on the other 84 of them)\n" in judged
+        assert shares(judged)[0] == shares(output)[1]
+    for other in ((X[::-1], y[::-1]), (X[1:], y[1:]), (X, 1 - y), (X + 1e-9, y)):
+        save(name, *other)
+        judged = run("evaluate", "model.safetensors", name)
+        assert f"on {len(other[0])} examples of {name}\n\n" in judged
+
+
+def test_a_test_part_of_its_own_is_judged_whole():
+    X, y = overlapping()
+    np.savez("f.npz", X=X, y=y, X_test=X[:50], y_test=y[:50])
+    run("train", "f.npz")
+    assert "on 50 examples of f.npz\n\n" in run("evaluate", "model.safetensors", "f.npz")
+    np.savez("g.npz", X=X, y=y)
+    assert "on 120 examples of g.npz\n\n" in run("evaluate", "model.safetensors", "g.npz")
+
+
 def test_npz_with_and_without_a_test_part():
     X, y = blobs()
     np.savez("a.npz", X=X, y=y)
@@ -126,10 +169,10 @@ def test_a_target_is_reached_or_not():
     (["train", "f.csv"], "a,b\n", "holds a header and no examples"),
     (["train", "f.csv"], "a\n1\n", "has 1 column"),
     (["train", "f.csv"], "a,b\n1,2\n3\n", "line 3 has 1 fields, 2 are expected"),
-    (["train", "f.csv"], "a,b\n1,u\nx,v\n", "line 3, column a: 'x' is no number"),
+    (["train", "f.csv"], "a,b\n1,u\nx,v\n", "line 3, column a: 'x' is no finite number"),
     (["train", "f.csv", "--label", "c"], "a,b\n1,u\n", "no column 'c'; its columns are a, b"),
     (["train", "f.csv", "--label", "c"], "1,u\n2,v\n", "has no header line, so no column 'c'"),
-    (["train", "f.csv"], "a,b\n" + "1,u\n" * 20, "holds np.str_.'u'. alone"),
+    (["train", "f.csv"], "a,b\n" + "1,u\n" * 20, "^Error: f.csv, 16 examples to train: all labels are 'u'; a classifier needs"),
     (["train", "f.npz"], "no zip", r"f.npz: can't be read as an .npz file|damaged, or no .npz file"),
     (["train", "f.csv", "--deskew"], "a,b\n1,u\n2,v\n", "--deskew needs images"),
     (["evaluate", "absent", "digits"], None, "absent: No such file or directory"),
@@ -154,7 +197,7 @@ def test_a_model_and_data_that_do_not_fit():
     np.savez("b.npz", X=X, y=y + 7)
     np.savez("c.npz", X=X)
     run("train", "a.npz", "--standardize")
-    assert "takes 2 features, X has 64" in run("evaluate", "model.safetensors", "digits", code=1)
+    assert "model.safetensors takes 2 features, digits has 64: give it data like" in run("evaluate", "model.safetensors", "digits", code=1)
     assert "is none of the model's classes, 0, 1, 2" in run("evaluate", "model.safetensors", "b.npz", code=1)
     assert "holds X; the arrays X and y are expected" in run("train", "c.npz", code=1)
     Path("p.png").write_bytes(b"")
@@ -235,15 +278,16 @@ def test_a_table_with_some_of_the_names():
 def test_lines_are_counted_as_an_editor_does():
     """Empty ones too, and those inside quotation marks."""
     Path("f.csv").write_text('a,b\n\n\n1,"u\nv"\nx,w\n')
-    assert "f.csv: line 6, column a: 'x' is no number" in run("train", "f.csv", code=1)
+    assert "f.csv: line 6, column a: 'x' is no finite number" in run("train", "f.csv", code=1)
 
 
 @pytest.mark.parametrize("content, message", [
     (b"a,b\n1,\xe9\n", r"f\.csv: can't be read as CSV \('utf-8' codec"),
-    (b"a,b\n1,u\nnan,v\n2,u\n", r"f\.csv: X has nan in row 1, column 0"),
-    (b"a,b\n1,u\ninf,v\n2,u\n", r"f\.csv: X has inf in row 1, column 0"),
-    (b"a,b\n1,u\n,v\n", r"f\.csv: line 3, column a: '' is no number.*drop what is missing"),
-    (b"1,2,u\n1,x,v\n", r"f\.csv: line 2, column 2: 'x' is no number"),
+    (b"a,b\n1,u\nnan,v\n2,u\n", r"f\.csv: line 3, column a: 'nan' is no finite number"),
+    (b"a,b\n1,u\n1e999,v\n2,u\n", r"f\.csv: line 3, column a: '1e999' is no finite number"),
+    (b"a,b\n1,u\n,v\n", r"f\.csv: line 3, column a: '' is no finite number.*drop what is missing"),
+    (b"1,2,u\n1,x,v\n", r"f\.csv: line 2, column 2: 'x' is no finite number"),
+    (b"label,b,c\nu,1,2\nv,1,x\n", r"f\.csv: line 3, column c: 'x' is no finite number"),
 ])  # fmt: skip
 def test_tables_that_can_not_be_read(content, message):
     Path("f.csv").write_bytes(content)
@@ -284,8 +328,8 @@ def test_a_damaged_file_of_arrays(save, damage):
     (lambda X, y: {"X": X, "y": y[:-1]}, "f.npz: 60 examples, 59 labels"),
     (lambda X, y: {"X": X, "y": y, "X_test": X}, "f.npz: holds one of X_test and y_test"),
     (lambda X, y: {"X": X, "y": y, "X_test": X, "y_test": y[:2]}, "f.npz: 60 examples, 2 labels"),
-    (lambda X, y: {"X": X, "y": y, "X_test": X[:, :1], "y_test": y}, "f.npz, X_test takes 2 features, X has 1"),
-    (lambda X, y: {"X": X, "y": np.eye(3)[y]}, "y.argmax(axis=1) for one-hot rows"),
+    (lambda X, y: {"X": X, "y": y, "X_test": X[:, :1], "y_test": y}, "f.npz: X has 2 features, X_test has 1: there must be as many in both"),
+    (lambda X, y: {"X": X, "y": np.eye(3)[y]}, "f.npz, 48 examples to train: y has the shape (48, 3), one label for each example is expected: write y.argmax(axis=1)"),
     (lambda X, y: {"X": X.astype(str), "y": y}, "numbers are expected"),
     (lambda X, y: {"images": X, "labels": y}, "holds images, labels; the arrays X and y are expected"),
 ])  # fmt: skip
@@ -351,6 +395,8 @@ def test_a_test_part_of_its_own():
 @pytest.mark.parametrize("words", [
     ["--solver", "newton"], ["--epochs", 0], ["--batch-size", 0], ["--validation", 1], ["--test-fraction", 0],
     ["--target-accuracy", 2], ["--folder", "absent"], ["--learning-rate", "fast"], ["--unknown"], ["-o", "."],
+    ["--momentum", 1.5], ["--l2", -1], ["--learning-rate", 0], ["--learning-rate", "nan"], ["--l2", "inf"], ["--validation", "nan"],
+    ["--seed", -1],
 ], ids=str)  # fmt: skip
 def test_options_that_make_no_sense(words):
     """Wrong use ends with 2, as everywhere, and names the option."""
@@ -358,14 +404,38 @@ def test_options_that_make_no_sense(words):
     assert words[0] in output.replace("--output", "-o") and "Usage: ag train" in output
 
 
-@pytest.mark.parametrize("words, message", [
-    (["--momentum", 1.5], "momentum=1.5: expected a number in"),
-    (["--l2", -1], "l2=-1.0: expected"),
-    (["--learning-rate", 0], "learning_rate=0.0: expected a positive number"),
-    (["-o", "absent/m", "--epochs", 1], "No such file or directory"),
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")
+def test_steps_that_are_too_long():
+    """What to write is said in the words of the shell, and NumPy's warnings do not come before it."""
+    output = run("train", "digits", "--learning-rate", 1e308, code=1)
+    assert output.splitlines()[-1].endswith("the steps are too long. Give a smaller --learning-rate, or --standardize the features")
+    words = [sys.executable, "-m", "ag", "train", "digits", "--learning-rate", "1e308"]
+    result = subprocess.run(words, capture_output=True, text=True, env=environment())
+    assert result.stderr.startswith("Error: ") and result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("path, message", [
+    ("absent/m", "absent/m: can't be written, as the folder {}/absent is not there"),
+    ("file/m", "file/m: can't be written, as the folder {}/file is no folder"),
 ])  # fmt: skip
-def test_arguments_that_the_classifier_refuses(words, message):
-    assert message in run("train", "digits", *words, code=1)
+@pytest.mark.parametrize("words", [["train", "digits", "-o"], ["explain", "x", "x=1", "--html"], ["draw", "x", "x=1", "-o"]], ids=" ".join)
+def test_where_nothing_can_be_written(monkeypatch, here, path, message, words):
+    """It is said before the work."""
+    for place in ("ag.learn.LinearClassifier.fit", "ag.explanation.parsing.parse"):
+        monkeypatch.setattr(place, lambda *_: pytest.fail("the work was begun"))
+    Path("file").write_text("")
+    ending = "" if words[0] == "train" else ".html"
+    expected = message.replace("/m:", f"/m{ending}:").format(here)
+    assert run(*words, path + ending, code=1) == f"Error: {expected}\n"
+    assert os.listdir() == ["file"]
+
+
+def test_what_reads_the_output_may_stop():
+    """As `head` does: no message of a broken pipe."""
+    words = [sys.executable, "-m", "ag", "explain", "+".join(f"sin({i}*x)" for i in range(900)), "x=1"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
 
 
 def test_a_folder_without_mnist(tmp_path):
@@ -486,30 +556,56 @@ def test_no_progress_bar_in_a_file():
     assert result.returncode == 0 and result.stderr == "" and "\r" not in result.stdout
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminal")
-def test_a_progress_bar_in_a_terminal():
-    """Its counts, and the losses at the last evaluation."""
+def in_a_terminal(columns, *words, interrupt=None):
+    """What a command writes to a terminal, both its streams, and its code. It is interrupted when ``interrupt`` has come."""
     import fcntl
     import pty
     import struct
     import termios
 
-    pytest.importorskip("tqdm")
     outside, inside = pty.openpty()
-    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
-    words = [sys.executable, "-m", "ag", "train", "digits", "--epochs", "3"]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=inside, env=environment())
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    command = [sys.executable, "-c", INTERRUPTIBLE, *words]
+    process = subprocess.Popen(command, stdout=inside, stderr=inside, env={**environment(), "PYTHONUNBUFFERED": "1"})
     os.close(inside)
     shown = b""
     try:
         while piece := os.read(outside, 4096):
             shown += piece
+            if interrupt is not None and interrupt in shown.decode(errors="ignore"):
+                process.send_signal(signal.SIGINT)
+                interrupt = None
     except OSError:  # the other end is closed
         pass
-    os.close(outside)
-    assert process.wait() == 0
-    last = shown.decode().rstrip().split("\r")[-1]
-    assert re.search(r"epoch 3 of 3 .*loss \d\.\d{4}, validation loss \d\.\d{4}, accuracy [\d.]+ %", last), shown
+    finally:
+        process.kill()  # where the test failed before
+        os.close(outside)
+    return shown.decode().replace("\r\n", "\n"), process.wait()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminal")
+@pytest.mark.parametrize("columns", [80, 60])
+def test_the_progress_in_a_terminal(columns):
+    """Its counts, and the losses at the last evaluation; a line that is one character short of wrapping at most."""
+    output, code = in_a_terminal(columns, "train", "digits", "--epochs", "3")
+    assert code == 0
+    _, first, *later = output.partition("\n\n")[0].split("\r")
+    assert first.startswith("  epoch 0 of 3, 0:00") and len(later) == 3
+    whole = "  epoch 3 of 3, 0:00, loss 0.4567, validation loss 0.4567, accuracy 89.51 %"
+    pattern = r"  epoch 3 of 3, \d:\d\d, loss \d\.\d{4}, validation loss \d\.\d{4}, accuracy [\d.]+ %"
+    if columns == 80:
+        assert re.fullmatch(pattern, later[-1]), output
+    else:
+        assert later[-1].startswith(whole[:15]) and len(later[-1]) == 59
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminal")
+def test_an_interrupt_leaves_the_line_once():
+    output, code = in_a_terminal(80, "train", "digits", "--epochs", "100000", interrupt="epoch 3 of")
+    assert code == 130
+    lines = output.split("\n")
+    assert [i for i, line in enumerate(lines) if "epoch 0 of 100000" in line] == [1]
+    assert lines[2].startswith("stopped after epoch ")
 
 
 def environment():
@@ -523,6 +619,8 @@ def environment():
     ("scipy.optimize", ["train", "digits", "--solver", "lbfgs"], "learn"),
 ])  # fmt: skip
 def test_what_to_install(monkeypatch, missing, words, extra):
+    """It is said before the work."""
+    monkeypatch.setattr("ag.learn.linear._Progress.evaluate", lambda *_: pytest.fail("the work was begun"))
     monkeypatch.setitem(sys.modules, missing, None)
     assert f"pip install 'ag-autodiff[{extra}]'" in run(*words, code=1)
 
@@ -535,9 +633,12 @@ def test_what_to_install_for_images(monkeypatch, pictures):
 def test_help_at_once():
     """Neither data nor the file system is touched before the arguments are known."""
     assert run("-h") == run("--help")
-    for name in ("train", "evaluate", "predict"):
+    for name in ("train", "evaluate", "predict", "explain", "draw", "quiz"):
         output = run(name, "-h")
         assert max(map(len, output.splitlines())) <= 80 and f"ag {name} " in output
+        options = command.commands[name].params
+        assert all(option.help for option in options if option.param_type_name == "option"), "each option is explained"
+    assert max(map(len, run("-h").splitlines())) <= 80 and "..." not in run("-h").partition("Commands:")[2]
     assert not os.listdir()
 
 
@@ -638,6 +739,7 @@ def test_a_division_by_zero(words, message):
     """All is shown, as IEEE has it; then the place is."""
     output = run("explain", *words, code=1)
     assert "forward" in output and f"\nError: {message}" in output
+    assert "nonfinite" not in output and "\n! " not in output, "it is said once"
 
 
 def test_what_does_no_harm_is_no_error():
@@ -666,7 +768,18 @@ def test_help_of_formulas():
     for name in ("explain", "draw", "quiz"):
         output = run(name, "--help")
         assert RUNNING[0] in output and "logsumexp" in output and run(name, "-h") == output
+        assert "convolution" not in output and f"ag {name} --functions" in output
     assert RUNNING[0] in run("--help")
+
+
+def test_the_list_of_functions():
+    """All that a formula may call and that somebody may know by this name, once."""
+    output = run("explain", "--functions")
+    assert run("quiz", "--functions") == run("draw", "x", "x=1", "--functions") == output
+    listed = [word for line in output.splitlines() if line.startswith("  ") for word in line.split()]
+    assert len(set(listed)) == len(listed) > 150
+    assert set(listed) == set(names()) - {"p_norm", "spherical_bessel", "convolution", "fractional_part"}
+    assert set(USUAL.split()) < set(listed) and "erf" in output.partition("Special functions")[2]
 
 
 @pytest.mark.parametrize("words", [["explain"], ["quiz"], ["explain", "x", "x=1", "--latx"], ["explain", "x", "x=1", "--html"], ["draw", "x", "x=1", "-o"]], ids=str)
@@ -689,7 +802,13 @@ def test_draw_by_default_and_elsewhere():
     assert "graph.svg" in run("draw", *RUNNING)
     assert Path("graph.svg").read_text().count("<svg") == 1
     assert "the ending says what to write" in run("draw", *RUNNING, "-o", "graph.gif", code=1)
-    assert "No such file or directory" in run("draw", *RUNNING, "-o", "absent/graph.svg", code=1)
+
+
+def test_what_can_be_drawn_without_graphviz(monkeypatch):
+    monkeypatch.setattr("ag.explanation.layout.installed", lambda: False)
+    output = run("draw", *RUNNING, code=1)
+    assert "pip install 'ag-autodiff[draw]'" in output and output.endswith("-o graph.dot, -o graph.mmd\n")
+    run("draw", *RUNNING, "-o", "graph.dot")
 
 
 def test_quiz():

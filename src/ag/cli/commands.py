@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
 import click
+import numpy as np
 
 import ag as library
 
@@ -13,12 +15,12 @@ HELP = """See through derivatives, and train softmax classifiers with honest pro
 
 \b
 Examples:
-  ag train mnist                          train on the real MNIST, about 92.6 %
+  ag train mnist                          train on MNIST, about 92.6 % right
   ag train mnist --deskew                 with upright digits, about 95.6 %
   ag train flowers.csv --label species    your own data
-  ag evaluate model.safetensors mnist     accuracy, likelihood, calibration, confusion
-  ag predict model.safetensors seven.png  the label of an image, with probabilities
-  ag explain "log(1+exp(-(x+y)))*(x+y)" x=2 y=1     the chain rule, with its numbers
+  ag evaluate model.safetensors mnist     accuracy, calibration, confusion
+  ag predict model.safetensors seven.png  the label of an image
+  ag explain "log(1+exp(-(x+y)))*(x+y)" x=2 y=1     the chain rule in numbers
   ag draw "log(1+exp(-(x+y)))*(x+y)" x=2 y=1        the graph, as graph.svg
   ag quiz "log(1+exp(-(x+y)))*(x+y)" x=2 y=1        the same as questions
 """
@@ -30,6 +32,8 @@ class Group(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
+        except BrokenPipeError:  # who reads the output has seen enough
+            raise
         except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
             if isinstance(error, OSError) and error.filename and error.strerror:
                 raise click.ClickException(f"{error.filename}: {error.strerror}") from error
@@ -44,6 +48,13 @@ def ag() -> None:
 
 class Formula(click.Command):
     """A command whose first words are a formula and values: a formula may begin with a minus, -x**2."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(click.Option(
+            ["--functions"], is_flag=True, is_eager=True, expose_value=False, callback=list_functions,
+            help="List all functions that a formula may call, and exit.",
+        ))  # fmt: skip
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         takes_a_value = {
@@ -69,36 +80,74 @@ class Formula(click.Command):
         return super().parse_args(context, [*options, "--", *words])
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        from ..explanation.vocabulary import names
-
         with formatter.section("Functions"):
-            formatter.write_text(" ".join(names()))
+            formatter.write_text(f"{USUAL}; all others are listed by: {context.command_path} --functions")
+
+
+USUAL = (
+    "exp log sqrt abs sin cos tan tanh sigmoid softplus relu where maximum minimum sum mean max matmul norm softmax logsumexp "
+    "cross_entropy"
+)
+
+
+def list_functions(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    """Print the names of all functions, by where they come from, and exit."""
+    if not wanted or context.resilient_parsing:
+        return
+    from ..explanation.vocabulary import names
+
+    rest = sorted(names())
+    formatter = context.make_formatter()
+    for title, module in (("Functions", library), ("Special functions", library.special), ("Fourier transforms", library.fft),
+                          ("NumPy's names for some of these", np)):  # fmt: skip
+        found = [name for name in rest if callable(getattr(module, name, None))]
+        rest = [name for name in rest if name not in found]  # in the end those that only the library itself calls
+        with formatter.section(title):
+            formatter.write_text(" ".join(found))
+    click.echo(formatter.getvalue(), nl=False)
+    context.exit()
+
+
+class Number(click.FloatRange):
+    """A number in a range, and no nan, which is in all of them."""
+
+    def convert(self, value: Any, option: click.Parameter | None, context: click.Context | None) -> Any:
+        x = super().convert(value, option, context)
+        if not math.isfinite(x):
+            self.fail(f"{value} is not a finite number.", option, context)
+        return x
 
 
 UNKNOWN = re.compile("--[a-z-]+(=.*)?")  # --latx is meant as an option
 
 
-@ag.command()
+@ag.command(short_help="Train a softmax classifier.")
 @click.argument("data")
-@click.option("--solver", type=click.Choice(["sgd", "adam", "lbfgs"]), default="sgd", show_default=True)
+@click.option("--solver", type=click.Choice(["sgd", "adam", "lbfgs"]), default="sgd", show_default=True,
+              help="sgd and adam take mini-batches, lbfgs all examples at once (it needs SciPy).")
 @click.option("--epochs", type=click.IntRange(1), help="How often to go through the examples.  [default: 10 or more]")
-@click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True)
-@click.option("--learning-rate", type=float, help="Length of a step.  [default: by the size of the examples]")
-@click.option("--momentum", type=float, default=0.0, show_default=True)
-@click.option("--l2", type=float, default=0.0, show_default=True, help="Weight of the penalty on the weights.")
+@click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True, help="Examples in a mini-batch.")
+@click.option("--learning-rate", type=Number(0, min_open=True),
+              help="Length of a step.  [default: by the size of the examples]")
+@click.option("--momentum", type=Number(0, 1, max_open=True), default=0.0, show_default=True,
+              help="Share of a step of sgd that goes into the next one.")
+@click.option("--l2", type=Number(0), default=0.0, show_default=True, help="Weight of the penalty on the weights.")
 @click.option("--deskew", is_flag=True, help="Make images upright and centred by their moments.")
 @click.option("--standardize", is_flag=True, help="Give each feature mean 0 and variance 1.")
-@click.option("--validation", type=click.FloatRange(0, 1, max_open=True), default=0.1, show_default=True,
+@click.option("--validation", type=Number(0, 1, max_open=True), default=0.1, show_default=True,
               help="Share of the training examples on which the best epoch is chosen.")
-@click.option("--test-fraction", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.2, show_default=True,
+@click.option("--test-fraction", type=Number(0, 1, min_open=True, max_open=True), default=0.2, show_default=True,
               help="Share of a file's examples that are kept to test, if it names none.")
 @click.option("--label", help="Column with the labels in a CSV file.  [default: label, class, target, y, or the last]")
 @click.option("--folder", type=click.Path(exists=True, file_okay=False), help="Where the files of MNIST lie.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--evaluations-per-epoch", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--target-accuracy", type=click.FloatRange(0, 1, min_open=True),
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
+              help="Of the split and the order of the examples: the same seed gives the same model.")
+@click.option("--evaluations-per-epoch", type=click.IntRange(1), default=1, show_default=True,
+              help="How often the validation examples are judged.")
+@click.option("--target-accuracy", type=Number(0, 1, min_open=True),
               help="Stop as soon as the test accuracy is this high: a race, not a way to choose a model.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False), default="model.safetensors", show_default=True)
+@click.option("-o", "--output", type=click.Path(dir_okay=False), default="model.safetensors", show_default=True,
+              help="The file that the model is written to.")
 def train(**options: Any) -> None:
     """Train a softmax classifier on DATA: mnist, digits, FILE.npz (with X and y) or FILE.csv.
 
@@ -113,7 +162,7 @@ def train(**options: Any) -> None:
     run(**options)
 
 
-@ag.command()
+@ag.command(short_help="Judge a model: accuracy, likelihood, calibration, confusion.")
 @click.argument("model", type=click.Path(dir_okay=False))
 @click.argument("data")
 @click.option("--label", help="Column with the labels in a CSV file.")
@@ -121,7 +170,8 @@ def train(**options: Any) -> None:
 def evaluate(model: str, data: str, label: str | None, folder: str | None) -> None:
     """Judge MODEL on DATA: accuracy, negative log-likelihood, calibration, confusion.
 
-    DATA is mnist or digits (their test sets), FILE.npz (X_test and y_test, or X and y) or FILE.csv.
+    DATA is mnist or digits (their test sets), FILE.npz (X_test and y_test, or X and y) or FILE.csv. Of the file that the
+    model was trained on, those examples are taken that were kept to test.
 
     \b
     Example:
@@ -132,7 +182,7 @@ def evaluate(model: str, data: str, label: str | None, folder: str | None) -> No
     run(model, data, label, folder)
 
 
-@ag.command()
+@ag.command(short_help="Print the label of an image, with probabilities.")
 @click.argument("model", type=click.Path(dir_okay=False))
 @click.argument("images", nargs=-1, required=True, type=click.Path(dir_okay=False))
 def predict(model: str, images: tuple[str, ...]) -> None:
@@ -152,7 +202,8 @@ FORMULA = """EXPRESSION is a formula: numbers, variables, pi, e, + - * / ** % //
     VALUES are numbers for its variables, x=2, or vectors, z=1,2,3."""
 
 
-@ag.command(cls=Formula, help=f"""Differentiate EXPRESSION by the chain rule, each step with its numbers.
+@ag.command(cls=Formula, short_help="Write out the chain rule of a formula, with its numbers.", help=f"""\
+    Differentiate EXPRESSION by the chain rule, each step with its numbers.
 
     {FORMULA}
 
@@ -175,7 +226,8 @@ def explain(expression: str, values: tuple[str, ...], form: str | None, page: st
     run(expression, values, form, page, check)
 
 
-@ag.command(cls=Formula, help=f"""Draw the graph of EXPRESSION: leaves, quantities in blue, constants in grey.
+@ag.command(cls=Formula, short_help="Draw the graph of a formula.", help=f"""\
+    Draw the graph of EXPRESSION: leaves, quantities in blue, constants in grey.
 
     {FORMULA}
 
@@ -194,7 +246,8 @@ def draw(expression: str, values: tuple[str, ...], output: str, backward: bool) 
     run(expression, values, output, backward)
 
 
-@ag.command(cls=Formula, help=f"""Find the derivatives of EXPRESSION yourself: they are asked for one by one, and marked.
+@ag.command(cls=Formula, short_help="Ask for the derivatives of a formula, and mark the answers.", help=f"""\
+    Find the derivatives of EXPRESSION yourself: they are asked for one by one, and marked.
 
     {FORMULA}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 
@@ -10,21 +11,24 @@ import numpy as np
 
 import ag
 
+from ..explanation.explained import Explanation
 from ..explanation.nonfinite import nonfinite
 from ..explanation.parsing import Expression, assignments, read
 from ..explanation.pointing import ExpressionError
-from ..files import write
+from ..files import check_place, write
 
 
 def explain(text: str, words: Sequence[str], form: str | None, page: str | None, check: bool) -> None:
     """Print the explanation of an expression, or write it as a page."""
-    expression = _read(text, words)
-    explanation = ag.explain(expression.node)
-    if check and explanation.graph.differentiated:
-        explanation.check()
     if page is not None:
         if not page.lower().endswith((".html", ".htm")):
             raise ValueError(f"{page}: --html writes a file that ends in .html")
+        check_place(page)
+    expression = _read(text, words)
+    explanation = _Explanation(expression.node)
+    if check and explanation.graph.differentiated:
+        explanation.check()
+    if page is not None:
         write(page, explanation.html().encode())
         click.echo(f"{expression.text} is explained in {page}", err=form is not None)
     if form is not None or page is None:
@@ -36,10 +40,22 @@ def explain(text: str, words: Sequence[str], form: str | None, page: str | None,
         raise click.ClickException(f"{len(explanation.failures)} of the numbers are not those of finite differences")
 
 
+class _Explanation(Explanation):
+    """In a shell, an error tells of numbers that are not finite, with their place in the formula."""
+
+    @property
+    def warnings(self) -> list[str]:
+        return self.misuses
+
+
 def draw(text: str, words: Sequence[str], path: str, backward: bool) -> None:
     """Draw the graph of an expression into a file."""
+    check_place(path)
     expression = _read(text, words)
-    ag.draw(expression.node, backward=backward).save(path)
+    try:
+        ag.draw(expression.node, backward=backward).save(path)
+    except (ImportError, TimeoutError) as error:  # what can be written without Graphviz is said as Python has it
+        raise click.ClickException(re.sub(r"\.save\('(.*?)'\)", r"-o \1", str(error))) from None
     click.echo(f"{expression.text} is drawn in {path}")
     _refuse_what_is_not_finite(expression)
 

@@ -15,7 +15,7 @@ FILLED = 20 / 28  # MNIST's digits fill this share of their frame
 
 def run(path: str, images: tuple[str, ...]) -> None:
     """Print the label and the probabilities of each image."""
-    model, prepare = opened(path)
+    model, prepare, _ = opened(path)
     if prepare.frame is None:
         raise ValueError(f"{path}: this model was not trained on images, so it can't take one")
     for image in images:

@@ -27,6 +27,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
+def decimals(x: float, places: int = 4) -> str:
+    """0.2717, and 16,002 to 0 places; 1.36e+27 where the digits would fill a line."""
+    return f"{x:,.{places}f}" if x < 1e12 else f"{x:.3g}"
+
+
 def bar(share: float) -> str:
     """A bar of a length in proportion, to an eighth of a character."""
     eighths = round(share * BAR * 8)

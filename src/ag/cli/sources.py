@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import zlib
 from typing import Any, NamedTuple
@@ -45,7 +46,9 @@ def _checked(examples: Examples, path: str) -> Examples:
     X = checked_examples(examples.X, path)
     X_test = examples.X_test
     if X_test is not None:
-        X_test = checked_examples(X_test, f"{path}, X_test", X.shape[1])
+        X_test = checked_examples(X_test, f"{path}, X_test")
+        if X.shape[1] != X_test.shape[1]:
+            raise DataError(f"{path}: X has {X.shape[1]} features, X_test has {X_test.shape[1]}: there must be as many in both")
     for x, y in ((X, examples.y), (X_test, examples.y_test)):
         if x is not None and len(x) != len(y):
             raise DataError(f"{path}: {len(x)} examples, {len(y)} labels: there must be as many of both")
@@ -98,17 +101,24 @@ def _from_csv(path: str, label: str | None) -> tuple[Any, Any]:
             raise DataError(f"{path}: line {line} has {len(row)} fields, {width} are expected")
         y.append(row[place].strip())
         for j, text in enumerate(row[:place] + row[place + 1 :]):
-            try:
-                X[i, j] = float(text)
-            except ValueError:
-                column = (header[:place] + header[place + 1 :])[j] if header else j + 1
+            X[i, j] = x = _number(text)
+            if not math.isfinite(x):
+                column = (header[:place] + header[place + 1 :])[j] if header else j + (j >= place) + 1
                 raise DataError(
-                    f"{path}: line {line}, column {column}: {text!r} is no number; turn names into numbers, and fill in "
+                    f"{path}: line {line}, column {column}: {text!r} is no finite number; turn names into numbers, and fill in "
                     f"or drop what is missing"
-                ) from None
+                )
     if all(_is_integer(name) for name in y):
         return X, np.array([int(name) for name in y])
     return X, np.array(y)
+
+
+def _number(text: str) -> float:
+    """The number that is written; nan where there is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _label_column(path: str, header: list[str] | None, width: int, label: str | None) -> int:
@@ -135,6 +145,30 @@ def _all_numbers(texts: list[str]) -> bool:
 
 def _is_integer(text: str) -> bool:
     return text.removeprefix("-").isdecimal()
+
+
+class Split(NamedTuple):
+    """How examples without a test part were divided, and which they were: so they are divided so again."""
+
+    fraction: float
+    seed: int
+    examples: str  # a checksum of both parts
+
+    @classmethod
+    def of(cls, divided: Examples, fraction: float, seed: int) -> Split:
+        """The split that gave these parts."""
+        from hashlib import sha256  # here, as it is of use with files alone
+
+        state = sha256()
+        for array in divided[:4]:
+            state.update(f"{array.dtype.str} {array.shape}".encode())
+            state.update(np.ascontiguousarray(array).tobytes())
+        return cls(fraction, seed, state.hexdigest())
+
+    def again(self, examples: Examples) -> Examples | None:
+        """The same parts of the same examples; None where these are others."""
+        divided = split(examples, self.fraction, self.seed)
+        return divided if Split.of(divided, self.fraction, self.seed) == self else None
 
 
 def split(examples: Examples, fraction: float, seed: int) -> Examples:

@@ -9,12 +9,13 @@ from typing import Any
 import click
 import numpy as np
 
-from ..learn.examples import places
+from ..learn.examples import checked_names, places
 from ..learn.linear import Evaluation, LinearClassifier
 from ..learn.losses import accuracy, cross_entropy
-from ..learn.storage import save
-from .screen import percent, table
-from .sources import Preprocessing, load, split
+from ..learn.storage import check_savable, save
+from .progress import Progress
+from .screen import decimals, percent, table
+from .sources import Preprocessing, Split, load, split
 
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
 
@@ -26,9 +27,12 @@ def run(
 ) -> None:
     """Read, prepare, train, report, save."""
     start = time.perf_counter()
-    examples = split(load(data, folder, label), test_fraction, seed)
+    check_savable(output)
+    given = load(data, folder, label)
+    examples = split(given, test_fraction, seed)
     if deskew and examples.frame is None:
         raise click.UsageError(f"--deskew needs images; {data} holds none (an .npz file holds them as X of three axes)")
+    checked_names(examples.y, len(examples.X), f"{data}, {len(examples.X):,} examples to train")
     prepare = Preprocessing(examples.frame, deskew)
     X, X_test = prepare.straightened(examples.X), prepare.straightened(examples.X_test)
     if standardize:
@@ -40,14 +44,19 @@ def run(
     )
     sizes = f"{len(X):,} examples to train, {len(X_test):,} to test, {X.shape[1]} features"
     click.echo(f"{data}: {sizes}, {len(np.unique(examples.y))} classes")
-    watch = _Watch(X_test, examples.y_test, target_accuracy)
+    watch = _Watch(X_test, examples.y_test, target_accuracy, Progress(sys.stderr, epochs))
     model.callback = watch
     try:
-        model.fit(X, examples.y)
+        with np.errstate(over="ignore", invalid="ignore"):  # an error tells of it
+            model.fit(X, examples.y)
     except KeyboardInterrupt:
         if not getattr(model, "history_", None):
-            click.echo("\nstopped before the first evaluation: nothing is kept", err=True)
+            watch.close()
+            click.echo("stopped before the first evaluation: nothing is kept", err=True)
             sys.exit(INTERRUPTED)
+    except FloatingPointError as error:
+        what, _, _ = str(error).partition(" Give ")
+        raise click.ClickException(f"{what} Give a smaller --learning-rate, or --standardize the features") from None
     finally:
         watch.close()
     model.callback = None
@@ -67,10 +76,11 @@ def run(
     for name, x, y in (("training", X, examples.y), ("test", X_test, examples.y_test)):
         z = model.decision_function(x)
         share, likelihood = judged(z, known(y, model))
-        rows.append((name, percent(share), f"{likelihood:.4f}", f"{likelihood * len(x):,.0f}"))
+        rows.append((name, percent(share), decimals(likelihood), decimals(likelihood * len(x), 0)))
     click.echo("\n" + table(rows, ("", "accuracy", "negative log-likelihood", "its sum")) + "\n")
     click.echo(f"  {seconds:.1f} seconds; weights {weights}")
-    save(model, output, preprocessing=prepare.saved())
+    division = Split.of(examples, test_fraction, seed)._asdict() if given.X_test is None else None
+    save(model, output, preprocessing={**prepare.saved(), "split": division})
     click.echo(f"  saved to {output}")
     if model.interrupted_:
         sys.exit(INTERRUPTED)
@@ -97,20 +107,16 @@ def judged(z: Any, y: Any) -> tuple[float, float]:
 class _Watch:
     """Shows the progress; with a target, looks at the test set after each evaluation."""
 
-    def __init__(self, X: Any, y: Any, target: float | None) -> None:
-        self.X, self.y, self.target = X, y, target
+    def __init__(self, X: Any, y: Any, target: float | None, progress: Progress) -> None:
+        self.X, self.y, self.target, self.progress = X, y, target, progress
         self.reached, self.highest = False, 0.0
         self.weights: tuple[Any, Any] = (None, None)
-        self.bar = _bar() if sys.stderr.isatty() else None
 
     def __call__(self, evaluation: Evaluation, model: LinearClassifier) -> bool:
-        if self.bar is not None:
-            self.bar.total = model.epochs_
-            self.bar.n = evaluation.epoch
-            shown = f"loss {evaluation.training_loss:.4f}"
-            if model.validation_fraction:
-                shown += f", validation loss {evaluation.loss:.4f}, accuracy {percent(evaluation.accuracy)}"
-            self.bar.set_postfix_str(shown)
+        said = [f"loss {decimals(evaluation.training_loss)}"]
+        if model.validation_fraction:
+            said += [f"validation loss {decimals(evaluation.loss)}", f"accuracy {percent(evaluation.accuracy)}"]
+        self.progress.show(evaluation.epoch, model.epochs_, *said)
         if self.target is not None:
             accuracy = model.score(self.X, self.y)
             self.highest = max(self.highest, accuracy)
@@ -119,14 +125,4 @@ class _Watch:
         return self.reached
 
     def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-
-def _bar() -> Any:
-    """A progress bar for a terminal."""
-    try:
-        from tqdm import tqdm  # here, as it is slow to import and of no use without a terminal
-    except ImportError:
-        raise ImportError("the progress bar needs tqdm: pip install 'ag-autodiff[cli]'") from None
-    return tqdm(total=1, bar_format="  epoch {n:g} of {total:g} {bar:20} {elapsed}{postfix}")
+        self.progress.close()

@@ -43,21 +43,23 @@ def places(labels: Any, classes: Any) -> Any:
     return np.where(classes[found] == labels, found, -1)
 
 
-def checked_names(y: Any, examples: int) -> tuple[Any, Any]:
-    """The class names in order, and each example's class as an integer 0..K-1."""
+def checked_names(y: Any, examples: int, name: str = "fit") -> tuple[Any, Any]:
+    """The class names in order, and each example's class as an integer 0..K-1; errors begin with the ``name``."""
     names = np.asarray(y)
     if names.ndim != 1:
         hint = "y[:, 0]" if names.ndim == 2 and names.shape[1:] == (1,) else "y.argmax(axis=1) for one-hot rows"
-        raise ValueError(f"fit: y has the shape {names.shape}, one label for each example is expected: write {hint}")
+        raise ValueError(f"{name}: y has the shape {names.shape}, one label for each example is expected: write {hint}")
     if len(names) != examples:
-        raise ValueError(f"fit: {examples} examples in X, {len(names)} labels in y: there must be as many of both")
+        raise ValueError(f"{name}: {examples} examples in X, {len(names)} labels in y: there must be as many of both")
     if names.dtype.kind == "f" and not (names == np.floor(names)).all():
-        raise ValueError("fit: y holds numbers that are no integers: labels are classes; for a regression use ag.squared_error")
+        raise ValueError(
+            f"{name}: y holds numbers that are no integers: labels are classes; for a regression use ag.squared_error"
+        )
     try:
         classes, labels = np.unique(names, return_inverse=True)
     except TypeError:
-        kinds = sorted({type(name).__name__ for name in names})
-        raise TypeError(f"fit: y mixes labels of the types {', '.join(kinds)}: make them all one type") from None
+        kinds = sorted({type(label).__name__ for label in names})
+        raise TypeError(f"{name}: y mixes labels of the types {', '.join(kinds)}: make them all one type") from None
     if len(classes) < 2:
-        raise ValueError(f"fit: y holds {classes[0]!r} alone; a classifier needs examples of at least two classes")
+        raise ValueError(f"{name}: all labels are {classes.tolist()[0]!r}; a classifier needs examples of at least two classes")
     return classes, labels
