@@ -9,6 +9,7 @@ import numpy as np
 
 from ..node import Operand
 from ..source import PACKAGE
+from ..transforms.containers import attributes, fields
 
 NUMBERS = {float: np.dtype(np.float64), int: np.dtype(np.int64), bool: np.dtype(np.bool_), complex: np.dtype(np.complex128)}
 STATIC = "static"  # of a value that is a part of the key: another value is another program
@@ -46,12 +47,12 @@ def form(tree: Any, ends: list[Any]) -> Any:
         kinds = set(map(type, tree))
         if len(kinds) == 1 and kinds <= NUMBERS.keys() and (int not in kinds or all(map(is_end, tree))):
             ends += tree
-            return kind, kinds.pop(), len(tree)
-        return kind, tuple([form(x, ends) for x in tree])
+            return kind, kinds.pop(), len(tree), *_attributes(tree)
+        return kind, tuple([form(x, ends) for x in tree]), *_attributes(tree)
     if isinstance(tree, dict):
-        return kind, tuple([(key, form(x, ends)) for key, x in tree.items()])
+        return kind, tuple([(key, form(x, ends)) for key, x in tree.items()]), *_attributes(tree)
     if hasattr(kind, "__dataclass_fields__"):
-        return kind, tuple([form(getattr(tree, name), ends) for name in kind.__dataclass_fields__])
+        return kind, tuple([form(getattr(tree, name, None), ends) for name in fields(kind)]), *_attributes(tree)
     if isinstance(tree, np.ndarray):
         raise TypeError(f"ag.jit takes plain NumPy arrays, got {kind.__name__}: pass np.asarray(x)")
     try:
@@ -61,6 +62,36 @@ def form(tree: Any, ends: list[Any]) -> Any:
             f"ag.jit takes numbers, arrays, containers of them, and values that can be compared and hashed, got {kind.__name__}"
         ) from None
     return STATIC, tree
+
+
+def _attributes(tree: Any) -> list[Any]:
+    """What a container has besides its parts is found by f as it is while f is recorded: other values are another program."""
+    if type(tree) in (tuple, list, dict):
+        return []
+    return [(name, type(x), x if _is_hashable(x) else _Itself(x)) for name, x in attributes(tree).items()]
+
+
+def _is_hashable(x: Any) -> bool:
+    try:
+        hash(x)
+    except TypeError:
+        return False
+    return True
+
+
+class _Itself:
+    """An object as a key: no other is equal."""
+
+    __slots__ = ("of",)
+
+    def __init__(self, of: Any) -> None:
+        self.of = of
+
+    def __hash__(self) -> int:
+        return id(self.of)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is _Itself and other.of is self.of
 
 
 class Watched:

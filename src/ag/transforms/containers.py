@@ -1,9 +1,15 @@
-"""Nested arguments: tuples, lists, dictionaries, named tuples and dataclasses, and the arrays at their ends."""
+"""Nested arguments: tuples, lists, dictionaries, named tuples and dataclasses, and the arrays at their ends.
+
+A container is built again without a call of its class, which could compute, check or count: its parts are set, nothing else runs.
+"""
 
 from __future__ import annotations
 
+import functools
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
+from types import BuiltinMethodType
 from typing import Any
 
 import numpy as np
@@ -29,7 +35,7 @@ def leaves(tree: Any, like: Any = None) -> list[Any]:
     if isinstance(tree, dict):
         return [x for part in tree.values() for x in leaves(part)]
     if _is_dataclass(tree):
-        return [x for name in tree.__dataclass_fields__ for x in leaves(getattr(tree, name))]
+        return [x for name in fields(type(tree)) for x in leaves(getattr(tree, name, None))]
     return [] if tree is None else [tree]
 
 
@@ -39,25 +45,102 @@ def rebuilt(tree: Any, new: Iterable[Any]) -> Any:
 
 
 def _build(part: Any, rest: Iterator[Any]) -> Any:
-    if type(part) in ENDS:
+    kind = type(part)
+    if kind in ENDS:
         return next(rest)
-    if hasattr(part, "_fields") and isinstance(part, tuple):  # a named tuple
-        return type(part)(*[_build(x, rest) for x in part])
-    if isinstance(part, (tuple, list)):
-        return type(part)([_build(x, rest) for x in part])
+    if kind is tuple or kind is list:
+        return kind([_build(x, rest) for x in part])
+    if isinstance(part, tuple):
+        return _with_attributes(_empty(kind, [_build(x, rest) for x in part]), part)
+    if isinstance(part, list):
+        items = _with_attributes(_empty(kind), part)
+        list.extend(items, [_build(x, rest) for x in part])
+        return items
     if isinstance(part, dict):
         values = {key: _build(x, rest) for key, x in part.items()}
-        if type(part) is dict:
+        if kind is dict:
             return values
-        result = part.copy()  # which keeps what a subclass adds, as the default of a defaultdict
-        result.update(values)
+        result = _with_attributes(_empty(kind), part)
+        if isinstance(part, defaultdict):
+            result.default_factory = part.default_factory
+        store = OrderedDict.__setitem__ if isinstance(part, OrderedDict) else dict.__setitem__
+        for key, value in values.items():
+            store(result, key, value)
         return result
     if _is_dataclass(part):
-        import dataclasses  # here, as it is slow to import and few need it
-
-        fields = [f.name for f in dataclasses.fields(part) if f.init]
-        return dataclasses.replace(part, **{name: _build(getattr(part, name), rest) for name in fields})
+        result = _with_attributes(_empty(kind), part)
+        for name in fields(kind):
+            value = getattr(part, name, None)
+            if value is not None:
+                object.__setattr__(result, name, _build(value, rest))  # also of a frozen one
+        return result
     return None if part is None else next(rest)
+
+
+def _empty(kind: Any, *parts: Any) -> Any:
+    """A new object of this class: made by the first ``__new__`` among its bases that is not written in Python."""
+    new = next(c.__dict__["__new__"] for c in kind.__mro__ if type(c.__dict__.get("__new__")) is BuiltinMethodType)
+    try:
+        return new(kind, *parts)
+    except TypeError as error:
+        raise TypeError(
+            f"a container of the class {kind.__qualname__} can't be built again with other parts ({error}): pass its parts in a "
+            f"tuple, a dictionary or a dataclass"
+        ) from None
+
+
+def _with_attributes(new: Any, part: Any) -> Any:
+    """A new object with the attributes that an object has besides its parts."""
+    for name, value in attributes(part).items():
+        object.__setattr__(new, name, value)
+    return new
+
+
+def attributes(tree: Any) -> dict[str, Any]:
+    """What a container has besides its parts, without what a cached property has kept: that follows from the parts.
+
+    Raises TypeError for an attribute that could be differentiated: a function would find its old numbers beside the new parts.
+    """
+    state = object.__getstate__(tree)
+    if state is None:
+        return {}
+    plain, in_slots = state if type(state) is tuple else (state, None)
+    kind = type(tree)
+    parts = fields(kind) if _is_dataclass(tree) else ()
+    own = {
+        name: value for name, value in {**(plain or {}), **(in_slots or {})}.items()
+        if name not in parts and not isinstance(getattr(kind, name, None), functools.cached_property)
+    }
+    for name, value in own.items():
+        if any(_is_float(x) for x in leaves(value)):
+            raise TypeError(
+                f"{kind.__qualname__}.{name} holds {_named(value)} and is no part of the {kind.__name__} as a container, so no "
+                f"transform would see it: " + (
+                    f"declare it as a field, {name}: object = dataclasses.field(init=False), or compute it where it is used, "
+                    f"in a property" if _is_dataclass(tree) else "pass it as an argument, or make the class a dataclass"
+                )
+            )
+    return own
+
+
+def _is_float(x: Any) -> bool:
+    if isinstance(x, (float, complex, np.inexact)):
+        return True
+    return type(x) in ENDS and getattr(getattr(x, "dtype", None), "kind", "f") in "fc"
+
+
+def _named(x: Any) -> str:
+    return f"the number {x}" if isinstance(x, (float, np.generic)) else f"a {type(x).__name__}"
+
+
+def _names_of_fields(kind: Any) -> tuple[str, ...]:
+    import dataclasses  # here, as it is slow to import and few need it
+
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
+# The names of the fields of a dataclass: not of its class variables, nor of what only its ``__init__`` takes.
+fields: Callable[[Any], tuple[str, ...]] = functools.lru_cache(1024)(_names_of_fields)
 
 
 def replaced(leaves: Sequence[Any], places: Iterable[int], new: Iterable[Any]) -> list[Any]:
@@ -104,7 +187,7 @@ def _ordered(tree: Any, like: Any) -> Any:
     if isinstance(like, dict):
         return [_ordered(tree[key], y) for key, y in like.items()]
     if _is_dataclass(like):
-        return [_ordered(getattr(tree, name), getattr(like, name)) for name in like.__dataclass_fields__]
+        return [_ordered(getattr(tree, name, None), getattr(like, name, None)) for name in fields(type(like))]
     return tree
 
 
@@ -129,7 +212,7 @@ def _skeleton(tree: Any, hole: object) -> Any:
     if isinstance(tree, dict):
         return (type(tree), {key: _skeleton(x, hole) for key, x in tree.items()})
     if _is_dataclass(tree):
-        return (type(tree), [_skeleton(getattr(tree, name), hole) for name in tree.__dataclass_fields__])
+        return (type(tree), [_skeleton(getattr(tree, name, None), hole) for name in fields(type(tree))])
     return None if tree is None else hole
 
 
@@ -139,9 +222,9 @@ def paths(tree: Any, name: str) -> list[str]:
         return [path for key, x in tree.items() for path in paths(x, f"{name}[{key!r}]")]
     if isinstance(tree, (tuple, list)) and not hasattr(tree, "_fields"):
         return [path for i, x in enumerate(tree) for path in paths(x, f"{name}[{i}]")]
-    fields = _fields(tree)
-    if fields is not None:
-        return [path for field in fields for path in paths(getattr(tree, field), f"{name}.{field}")]
+    names = _fields(tree)
+    if names is not None:
+        return [path for field in names for path in paths(getattr(tree, field, None), f"{name}.{field}")]
     return [] if tree is None else [name]
 
 
@@ -149,9 +232,9 @@ def outline(tree: Any) -> str:
     """A container in an error message: · for each leaf."""
     if isinstance(tree, dict):
         return "{" + ", ".join(f"{key!r}: {outline(x)}" for key, x in tree.items()) + "}"
-    fields = _fields(tree)
-    if fields is not None:
-        return f"{type(tree).__name__}({', '.join(f'{field}={outline(getattr(tree, field))}' for field in fields)})"
+    names = _fields(tree)
+    if names is not None:
+        return f"{type(tree).__name__}({', '.join(f'{name}={outline(getattr(tree, name, None))}' for name in names)})"
     if isinstance(tree, (tuple, list)):
         parts = ", ".join(map(outline, tree))
         return f"[{parts}]" if isinstance(tree, list) else f"({parts},)" if len(tree) == 1 else f"({parts})"
@@ -164,7 +247,7 @@ def _fields(tree: Any) -> Iterable[str] | None:
         return None
     if isinstance(tree, tuple):
         return getattr(tree, "_fields", None)
-    return tree.__dataclass_fields__ if _is_dataclass(tree) else None
+    return fields(type(tree)) if _is_dataclass(tree) else None
 
 
 def prefixes(axes: Any, tree: Any, name: str) -> list[Any]:
@@ -177,7 +260,7 @@ def prefixes(axes: Any, tree: Any, name: str) -> list[Any]:
         if isinstance(tree, dict) and axes.keys() == tree.keys():
             return [a for key, part in tree.items() for a in prefixes(axes[key], part, name)]
         if _is_dataclass(tree):
-            return [a for field in tree.__dataclass_fields__ for a in prefixes(getattr(axes, field), getattr(tree, field), name)]
+            return [a for field in fields(type(tree)) for a in prefixes(getattr(axes, field), getattr(tree, field, None), name)]
     raise TypeError(
         f"ag.vmap: {name}={axes!r} is neither an integer, None nor a container like the {type(tree).__name__} that it "
         f"is for"
