@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.writing_code import Writer
 from . import kept, native
 
 HEADER = object.__basicsize__  # what every object begins with; its type is the last part of that
@@ -37,124 +38,71 @@ MESSAGES = {
     "unfit": "%s() takes arrays of type numpy.ndarray itself, not %R: give numpy.asarray(...) of it",
 }
 
-DECLARATIONS = """
-declare ptr @PyErr_Format(ptr, ptr, ...)
-declare ptr @PyLong_FromLong(i{long})
-"""
-
-FUNCTION = """
-define ptr @enter(ptr %self, ptr %arguments, {size} %given) {{
-  %target = getelementptr i8, ptr %self, {size} {payload}
-  %kernel = load ptr, ptr %target, align 1
-  %count.at = getelementptr {size}, ptr %target, {size} 1
-  %count = load {size}, ptr %count.at, align 1
-  %ndarray.at = getelementptr ptr, ptr %target, {size} 2
-  %ndarray = load ptr, ptr %ndarray.at, align 1
-  %error.at = getelementptr ptr, ptr %target, {size} 3
-  %name.at = getelementptr ptr, ptr %target, {size} 4
-  %kinds.at = getelementptr ptr, ptr %target, {size} 5
-  %kinds = load ptr, ptr %kinds.at, align 1
-  %right = icmp eq {size} %given, %count
-  br i1 %right, label %room, label %miscounted
-room:
-  %addresses = alloca ptr, {size} %count
-  %none = icmp eq {size} %count, 0
-  br i1 %none, label %run, label %each
-each:
-  %i = phi {size} [ 0, %room ], [ %next, %store ]
-  %argument.at = getelementptr ptr, ptr %arguments, {size} %i
-  %argument = load ptr, ptr %argument.at
-  %type.at = getelementptr i8, ptr %argument, {size} {type}
-  %type = load ptr, ptr %type.at
-  %array = icmp eq ptr %type, %ndarray
-  br i1 %array, label %look, label %unfit
-look:
-  %kind = getelementptr [3 x {size}], ptr %kinds, {size} %i
-  %dtype = load ptr, ptr %kind, align 1
-  %any = icmp eq ptr %dtype, null
-  br i1 %any, label %store, label %compare
-compare:
-  %dtype.at = getelementptr i8, ptr %argument, {size} {dtype}
-  %own = load ptr, ptr %dtype.at
-  %same = icmp eq ptr %own, %dtype
-  %flags.at = getelementptr i8, ptr %argument, {size} {flags}
-  %flags = load i32, ptr %flags.at
-  %masked = and i32 %flags, {ordered}
-  %lined = icmp eq i32 %masked, {ordered}
-  %axes.at = getelementptr i8, ptr %argument, {size} {axes}
-  %axes = load i32, ptr %axes.at
-  %wide = sext i32 %axes to {size}
-  %expected.at = getelementptr {size}, ptr %kind, {size} 1
-  %expected = load {size}, ptr %expected.at, align 1
-  %ranked = icmp eq {size} %wide, %expected
-  %both = and i1 %same, %lined
-  %fits = and i1 %both, %ranked
-  br i1 %fits, label %lengths, label %unexpected
-lengths:
-  %own.at = getelementptr i8, ptr %argument, {size} {lengths}
-  %own.lengths = load ptr, ptr %own.at
-  %wanted.at = getelementptr ptr, ptr %kind, {size} 2
-  %wanted = load ptr, ptr %wanted.at, align 1
-  %number = icmp eq {size} %expected, 0
-  br i1 %number, label %store, label %length
-length:
-  %k = phi {size} [ 0, %lengths ], [ %k.next, %longer ]
-  %own.length.at = getelementptr {size}, ptr %own.lengths, {size} %k
-  %own.length = load {size}, ptr %own.length.at
-  %wanted.length.at = getelementptr {size}, ptr %wanted, {size} %k
-  %wanted.length = load {size}, ptr %wanted.length.at
-  %equal = icmp eq {size} %own.length, %wanted.length
-  br i1 %equal, label %longer, label %unexpected
-longer:
-  %k.next = add {size} %k, 1
-  %another = icmp ult {size} %k.next, %expected
-  br i1 %another, label %length, label %store
-unexpected:
-  %no = call ptr @PyLong_FromLong(i{long} {refused})
-  ret ptr %no
-store:
-  %data.at = getelementptr i8, ptr %argument, {size} {header}
-  %data = load ptr, ptr %data.at
-  %address.at = getelementptr ptr, ptr %addresses, {size} %i
-  store ptr %data, ptr %address.at
-  %next = add {size} %i, 1
-  %more = icmp ult {size} %next, %count
-  br i1 %more, label %each, label %run
-run:
-  %status = call i32 %kernel(ptr %addresses)
-  %long = {widened}
-  %result = call ptr @PyLong_FromLong(i{long} %long)
-  ret ptr %result
-miscounted:
-  %error.1 = load ptr, ptr %error.at, align 1
-  %name.1 = load ptr, ptr %name.at, align 1
-  call ptr (ptr, ptr, ...) @PyErr_Format(ptr %error.1, ptr @miscounted, ptr %name.1, {size} %count, {size} %given)
-  ret ptr null
-unfit:
-  %error.2 = load ptr, ptr %error.at, align 1
-  %name.2 = load ptr, ptr %name.at, align 1
-  call ptr (ptr, ptr, ...) @PyErr_Format(ptr %error.2, ptr @unfit, ptr %name.2, ptr %type)
-  ret ptr null
-}}
-"""
+DECLARATIONS = "declare ptr @PyErr_Format(ptr, ptr, ...)", "declare ptr @PyLong_FromSsize_t(i64)"
 
 
 def _program() -> str:
-    """The way in for arrays of any number: it stands in the target."""
-    size, long = f"i{8 * POINTER}", 8 * ctypes.sizeof(ctypes.c_long)
-    parts = [DECLARATIONS.format(long=long)]
-    for name, message in MESSAGES.items():
-        parts.append(f'@{name} = private constant [{len(message) + 1} x i8] c"{message}\\00"')
-    layout: dict[str, object] = {"size": size, "long": long, "header": HEADER, "type": HEADER - POINTER, "payload": PAYLOAD}
-    layout |= {"axes": AXES, "lengths": LENGTHS, "dtype": DTYPE, "flags": FLAGS, "ordered": ORDERED, "refused": UNEXPECTED}
-    layout["widened"] = "sext i32 %status to i64" if long == 64 else "add i32 %status, 0"
-    return "\n".join([*parts, FUNCTION.format(**layout)])
+    """The way in for arrays of any number, which stands in the target, as do the kernel and what is expected of the arrays."""
+    w = Writer(native.host(), set())
+
+    def field(base: str, offset: int, type: str = "ptr") -> str:
+        """What an object holds so many bytes behind its address."""
+        return w.line(f"load {type}, ptr {w.element(base, 'i8', offset)}, align 1")
+
+    def require(type: str, a: str, b: str, otherwise: str) -> None:
+        """Go on if these are equal, else return what another call returns."""
+        k, equal = next(w.names), w.line(f"icmp eq {type} {a}, {b}")
+        w.emit(f"br i1 {equal}, label %held{k}, label %refused{k}")
+        w.label(f"refused{k}")
+        w.emit(f"ret ptr {w.line(otherwise)}")
+        w.label(f"held{k}")
+
+    def each(count: str, do: Callable[[str], None]) -> None:
+        w.when(w.line(f"icmp ne i64 {count}, 0"), lambda: w.loop(count, do))
+
+    target = w.element("%self", "i8", PAYLOAD)
+    kernel, count, ndarray, error, name, kinds = (field(target, k * POINTER, "i64" if k == 1 else "ptr") for k in range(6))
+    unexpected = f"call ptr @PyLong_FromSsize_t(i64 {UNEXPECTED})"
+    raised = f"call ptr (ptr, ptr, ...) @PyErr_Format(ptr {error}, "  # which returns null
+    require("i64", "%given", count, f"{raised}ptr @miscounted, ptr {name}, i64 {count}, i64 %given)")
+    addresses = w.line(f"alloca ptr, i64 {count}")
+
+    def take(i: str) -> None:
+        """The address of an array's data, if it is one, and as expected."""
+        array = w.line(f"load ptr, ptr {w.element('%arguments', 'ptr', i)}")
+        type = field(array, HEADER - POINTER)
+        require("ptr", type, ndarray, f"{raised}ptr @unfit, ptr {name}, ptr {type})")
+        kind = w.element(kinds, "i8", w.sum_of("0", [i], [KIND.size]))
+        dtype = field(kind, 0)
+
+        def compare() -> None:
+            require("ptr", field(array, DTYPE), dtype, unexpected)
+            require("i32", w.line(f"and i32 {field(array, FLAGS, 'i32')}, {ORDERED}"), str(ORDERED), unexpected)
+            axes = w.line(f"sext i32 {field(array, AXES, 'i32')} to i64")
+            require("i64", axes, field(kind, POINTER, "i64"), unexpected)
+            lengths = field(array, LENGTHS), field(kind, 2 * POINTER)
+
+            def length(k: str) -> None:
+                own, wanted = (w.line(f"load i64, ptr {w.element(x, 'i64', k)}") for x in lengths)
+                require("i64", own, wanted, unexpected)
+
+            each(axes, length)
+
+        w.when(w.line(f"icmp ne ptr {dtype}, null"), compare)
+        w.emit(f"store ptr {field(array, HEADER)}, ptr {w.element(addresses, 'ptr', i)}")
+
+    each(count, take)
+    status = w.line(f"sext i32 {w.line(f'call i32 {kernel}(ptr {addresses})')} to i64")
+    w.emit(f"ret ptr {w.line(f'call ptr @PyLong_FromSsize_t(i64 {status})')}")
+    texts = [f'@{name} = private constant [{len(text) + 1} x i8] c"{text}\\00"' for name, text in MESSAGES.items()]
+    head = "define ptr @enter(ptr %self, ptr %arguments, i64 %given) {"
+    return "\n".join([*DECLARATIONS, *texts, head, *w.entry, *w.body, "}"])
 
 
 @functools.cache
 def direct() -> bool:
-    """Whether this interpreter keeps objects in memory as the compiled way in expects: CPython, as it is so far."""
-    if sys.implementation.name != "cpython":
+    """Whether this interpreter keeps objects in memory as the compiled way in expects: CPython of 64 bits, as it is so far."""
+    if sys.implementation.name != "cpython" or POINTER != 8:
         return False
     array, content = np.arange(3.0), b"content"
     where, address = id(array) + HEADER, ctypes.c_void_p.from_address
@@ -187,7 +135,7 @@ class _Target(bytes):
 @functools.cache
 def _way() -> native.Library:
     """The compiled way in, one library for all functions."""
-    symbols = {name: native.function_address(getattr(ctypes.pythonapi, name)) for name in ("PyErr_Format", "PyLong_FromLong")}
+    symbols = {name: native.function_address(getattr(ctypes.pythonapi, name)) for name in ("PyErr_Format", "PyLong_FromSsize_t")}
     return native.Library(kept.compiled(_program()), ["enter"], symbols)
 
 
