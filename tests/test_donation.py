@@ -58,6 +58,16 @@ def test_results_beside_one_in_the_place_of_an_argument(f):
         np.testing.assert_allclose(actual, e, rtol=1e-13)
 
 
+def test_a_result_that_later_stages_read_takes_the_place_of_what_they_do_not_read():
+    f = ag.jit(lambda w: (np.exp(w), np.exp(w) / np.exp(w).sum(1, keepdims=True)), donate_argnums=0)
+    w = np.random.default_rng(0).normal(size=(40, 64))
+    expected = np.exp(w)
+    exponentials, shares = f(w)
+    assert exponentials is w
+    np.testing.assert_allclose(exponentials, expected, rtol=1e-14)
+    np.testing.assert_allclose(shares, expected / expected.sum(1, keepdims=True), rtol=1e-13)
+
+
 def test_one_array_given_twice_is_not_overwritten():
     f = ag.jit(lambda a, b: (a - b, a * b), donate_argnums=(0, 1))
     x = np.full(5, 3.0)

@@ -11,7 +11,8 @@ from .assembling import Block
 from .kernels.fusion import FULL, Member, operands_of
 from .kernels.kernel_code import Kernel
 from .kernels.planning import Access
-from .kernels.views import Operand
+from .kernels.walk import Walk
+from .mathematics.emitter import Value
 from .program import Program
 
 
@@ -54,42 +55,43 @@ def taken(arguments: Sequence[Any], place: int, otherwise: np.ndarray) -> np.nda
 def _together(kernel: Kernel | None, argument: int, number: int) -> bool:
     """Does a kernel read each element of the argument just before it writes that element of the result, and never later?"""
     writer = kernel.group.members.get(number) if kernel is not None else None
-    target = kernel.targets.get(id(writer)) if kernel is not None else None
-    if kernel is None or writer is None or target is None or writer.form != FULL or writer.item.kind != "map":
+    if kernel is None or writer is None or writer.form != FULL or writer.item.kind != "map":
         return False
-    if writer.stage < max(m.stage for m in kernel.members):  # what is cheap is computed again in later stages
-        return False
-    reads = {access for access in kernel.accesses.values() if access.operand.base == argument}
-    if len(reads) != 1:
+    work = _Order(kernel.program, kernel.group, kernel.machine)
+    target = work.targets.get(id(writer))
+    reads = {access for access in work.accesses.values() if access.operand.base == argument}
+    if target is None or len(reads) != 1:
         return False
     (read,) = reads
     if read.strides != target.strides or read.operand.offset or read.indices:
         return False
-    if any(index is read for a in kernel.accesses.values() for index, _ in a.indices):
+    if any(index is read for a in work.accesses.values() for index, _ in a.indices):
         return False
-    return _is_read_first(kernel, writer, read)
+    work.walk()
+    return read not in work.order[work.order.index(target) :]
 
 
-def _is_read_first(kernel: Kernel, writer: Member, read: Access) -> bool:
-    """Is the element loaded, if it is at all, before the writer stores? What is loaded once stays known."""
-    known: set[int] = set()
+class _Order(Walk):
+    """What is read and written at each point, in order. What was read there stays known."""
 
-    def loads(m: Member) -> bool:
-        """Does it take a load to compute the member in the last stage?"""
-        known.add(id(m))
-        found = False
-        for i, operand in enumerate(m.item.operands):
-            if kernel.reads.get((id(m), i)) is read:
-                found = True
-            elif isinstance(operand, Operand) and (id(m), i) not in kernel.reads:
-                source = kernel.group.members[operand.base]
-                again = source.form == FULL and source.stage < writer.stage and id(source) not in kernel.places
-                found = (again and id(source) not in known and loads(source)) or found
-        return found
+    order: list[Access]
 
-    stored = False
-    for m in kernel.members:
-        if m.stage == writer.stage and loads(m):
-            return not stored
-        stored = stored or m is writer
-    return True
+    def each_row(self) -> None:
+        self.order = []
+        self.row()
+
+    def each_column(self, work: list[Member]) -> None:
+        self.point(work)
+
+    def load(self, access: Access) -> Value:
+        if access not in self.values:
+            self.order.append(access)
+        return self.values.setdefault(access, Value("", ""))
+
+    def store(self, access: Access, value: Value, adds: bool) -> None:
+        self.order.append(access)
+
+    def _nothing(self, *_: Any) -> Any:
+        return Value("", "")
+
+    begin = join = total = end = constant = cast = row_value = applied = _nothing
