@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..compiler.program import Constant, typed
 from ..compiler.shown.amounts import amount
 from ..compiler.shown.showing import ALL, TITLES, computed
-from .assets import asset
+from .assets import filled
 
 if TYPE_CHECKING:
     from ..compiler.program import Program
@@ -55,10 +55,7 @@ def file(name: str, subtitle: str, contents: str, sections: Iterable[str], maker
         "title": escape(f"{name}: {maker}"), "name": escape(name), "subtitle": escape(subtitle), "contents": contents,
         "sections": "\n".join(sections), "maker": f"ag.jit(f).{maker}",
     }  # fmt: skip
-    text = asset("compiled.html")
-    for file in ("page.css", "compiled.css", "compiled.js"):
-        text = text.replace(f"<!-- {file} -->", asset(file))
-    return re.sub("<!-- ([a-z]+) -->", lambda m: parts[m[1]], text)
+    return filled("compiled.html", parts)
 
 
 def section(key: str, title: str, meaning: str, inner: str) -> str:

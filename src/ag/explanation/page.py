@@ -6,7 +6,6 @@ All text is in the file already. The script shows one step at a time, lights wha
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from html import escape
 from typing import Any
@@ -17,7 +16,7 @@ from ..operators.table import TABLE
 from ..symbol import Symbol
 from . import layout, printing
 from .appearance import drawn
-from .assets import asset
+from .assets import filled
 from .drawing import NEEDS, Drawing
 from .folding import Block, folded
 from .kernels import NotPrintable
@@ -33,7 +32,6 @@ CLASSES = 48  # elements of logits
 FEW = 4  # elements of an array that are shown in a line
 LEAVES = 6  # whose derivatives are in the overview
 PROBABILITIES = ("softmax", "log_softmax", "cross_entropy_of_labels")  # rows of logits
-SCRIPTS = ("kernels.js", "live.js", "numerals.js", "page.js")
 
 
 def page(graph: Graph) -> str:
@@ -74,10 +72,7 @@ class _Page:
             "data": _embedded(self.data()),
             "program": self.program.text() if self.program else "const program = null;",
         }
-        text = asset("page.html")
-        for name in ("page.css", *SCRIPTS):
-            text = text.replace(f"<!-- {name} -->", asset(name))
-        return re.sub("<!-- ([a-z]+) -->", lambda m: parts[m[1]], text)
+        return filled("page.html", parts)
 
     # ------------------------------------------------------------------ formulas and numbers
 
