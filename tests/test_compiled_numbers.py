@@ -108,3 +108,47 @@ def test_integers_of_python_as_indices(f, expected):
     x = np.arange(6.0).reshape(2, 3)
     for gradient in (ag.jit(ag.grad(f)), ag.grad(ag.jit(f)), ag.grad(f)):
         same(gradient(x, 1), np.array(expected, float))
+
+
+# ---------------------------------------------------------------------- dot products
+
+LONG = 600_000
+
+
+def errors(f, exact, *args):
+    """The errors of f eager and compiled, in units in the last place."""
+    results = [np.asarray(g(*args)) for g in (f, ag.jit(f))]
+    return [np.max(np.abs(y - exact) / np.spacing(np.abs(exact).astype(y.dtype))) for y in results]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("f", [
+    lambda x, y: x @ y, np.dot, np.vdot, np.inner, np.vecdot, lambda x, y: np.einsum("i,i", x, y),
+    lambda x, y: np.einsum("ij,ij->", x.reshape(-1, 8), y.reshape(-1, 8)), lambda x, y: (x[None] @ y[:, None])[0, 0],
+    lambda x, y: (x.reshape(1, 1, -1) @ y.reshape(1, -1, 1))[0, 0, 0], lambda x, y: (x * 1) @ (y + 0),
+    lambda x, y: np.stack([x, y], 1)[:, 0] @ np.stack([x, y], 1)[:, 1],
+])  # fmt: skip
+def test_long_dot_products(f, dtype):
+    rng = np.random.default_rng(0)
+    x, y = (1 + rng.random((2, LONG)) * 1e-3).astype(dtype)
+    eager, own = errors(f, (x.astype(np.longdouble) * y.astype(np.longdouble)).sum(), x, y)
+    assert own <= 4 * eager + 4
+
+
+@pytest.mark.parametrize("shapes", [
+    ((3,), (3,)), ((1, 3), (3,)), ((3,), (3, 1)), ((1, 3), (3, 1)), ((1, 1), (1, 1)), ((2, 1, 3), (2, 3, 1)), ((2, 1, 3), (3,)),
+    ((3,), (2, 3, 1)), ((4, 1, 1, 3), (2, 3, 1)), ((1, 3), (2, 3, 1)), ((2, 1, 0), (2, 0, 1)), ((0, 1, 3), (0, 3, 1)), ((0,), (0,)),
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.int32, bool, np.float16])
+def test_products_of_rows_and_columns(shapes, dtype):
+    rng = np.random.default_rng(1)
+    x, y = (rng.integers(-3, 4, shape).astype(dtype) for shape in shapes)  # whose products are exact
+    same(compiled(lambda x, y: x @ y, x, y), x @ y)
+    same(compiled(lambda x, y: x[..., ::-1] @ y, x, y), x[..., ::-1] @ y)
+
+
+def test_infinities_in_dot_products():
+    x, y = np.array([np.inf, 0.0, 1.0]), np.array([1.0, np.inf, 2.0])
+    with np.errstate(all="ignore"):
+        for a, b in ((x, y), (x, x + 1), (x[:1], y[:1]), (-x, x + 1)):
+            same(compiled(lambda a, b: a @ b, a, b), a @ b)

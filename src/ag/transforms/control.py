@@ -345,7 +345,7 @@ def _bound(x: Any, name: str) -> Any:
 
 
 def _wide(n: Any) -> Any:
-    return n if type(n) is int else astype(n, np.dtype(np.int64))
+    return n if type(n) is int or n.dtype == np.int64 else astype(n, np.dtype(np.int64))
 
 
 def _truth(x: Any, who: str, name: str) -> Any:

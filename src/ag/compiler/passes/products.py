@@ -135,6 +135,20 @@ def _of_rows(w: Rewriter, q: Quantity) -> Value | None:
     return w.new("reshape", w.new("matmul", rows, y), shape=q.shape)
 
 
+@PRODUCTS.add("a row times a column = the sum of their elements' products", "matmul")
+def _of_row_and_column(w: Rewriter, q: Quantity) -> Value | None:
+    shapes = [w[x].shape for x in q.inputs]
+    if not _is_of_rows_and_columns(*shapes) or str(q.dtype) not in ("float64", "float32") or 0 in (*shapes[0], *shapes[1]):
+        return None  # a sum is added up in twice the precision, as a BLAS does it for vectors alone, and not for long ones
+    lines = [w.new("reshape", x, shape=(*shape[:-2], math.prod(shape[-2:]))) for x, shape in zip(q.inputs, shapes, strict=True)]
+    return w.new("reshape", w.new("sum", w.new("multiply", *lines), axis=(-1,), keepdims=False), shape=q.shape)
+
+
+def _is_of_rows_and_columns(x: tuple[int, ...], y: tuple[int, ...]) -> bool:
+    """Is each product of matrices of these shapes a single number?"""
+    return (len(x) == 1 or x[-2] == 1) and (len(y) == 1 or y[-1] == 1)
+
+
 @PRODUCTS.add("stacks of matrices along many axes = along one", "matmul")
 def _of_stacks(w: Rewriter, q: Quantity) -> Value | None:
     x, y = q.inputs
@@ -157,7 +171,7 @@ def is_changed(program: Program) -> bool:
             return True
         if q.op is MATMUL:
             shapes = [program.quantities[x].shape for x in q.inputs]
-            if max(map(len, shapes)) > 2 or shapes[0][-1] == 1:
+            if max(map(len, shapes)) > 2 or shapes[0][-1] == 1 or _is_of_rows_and_columns(*shapes):
                 return True
         if q.op is PERMUTE and type(q.inputs[0]) is int and program.quantities[q.inputs[0]].op is MATMUL:
             return True
