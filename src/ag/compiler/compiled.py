@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import gc
 import inspect
@@ -22,6 +23,7 @@ from ..transforms.containers import built_from, leaves, mapped, rebuilt, replace
 from ..transforms.opaque import Again, Call, name_of, recorded_call, records
 from ..transforms.recording import Recorded
 from . import executable
+from .binding import Bound, sent
 from .literals import rises
 from .program import Program
 from .signature import NUMBERS, Watched, form, is_end
@@ -169,7 +171,15 @@ class Compiled:
         return f"<ag.jit of {self.name}, compiled for {len(self.entries)} kind{'s' * (len(self.entries) != 1)} of arguments>"
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else Bound(self, instance)
+
+    def __reduce__(self) -> Any:
+        return sent(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Compiled:
+        function = copy.deepcopy(self.function, memo)
+        same = function is self.function  # as functions are, but for methods and objects that can be called
+        return self if same else Compiled(function, self.static_argnums, self.static_argnames, self.donate_argnums)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if recorder.trace is not None:
