@@ -7,6 +7,7 @@ by the volatilities D, which passes through the Cholesky factor, tells which ass
 
 import sys
 
+import needed  # noqa: F401
 import numpy as np
 
 import ag

@@ -6,6 +6,7 @@ the smoothed total variation (Rudin, Osher & Fatemi 1992).
 
 import sys
 
+import needed  # noqa: F401
 import numpy as np
 from scipy.optimize import minimize
 

@@ -6,6 +6,7 @@ log p(y | X, θ) = -½ yᵀ K⁻¹ y - ½ log det K - (n/2) log 2π with K = σ�
 
 import sys
 
+import needed  # noqa: F401
 import numpy as np
 from scipy.optimize import minimize
 

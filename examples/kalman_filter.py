@@ -6,6 +6,7 @@ product of its predictions' (Kalman 1960; Särkkä, Bayesian Filtering and Smoot
 
 import sys
 
+import needed  # noqa: F401
 import numpy as np
 from scipy.optimize import minimize
 

@@ -6,6 +6,7 @@ after the last step depends on the first velocity, and the gradient goes back th
 
 import sys
 
+import needed  # noqa: F401
 import numpy as np
 from scipy.optimize import minimize
 

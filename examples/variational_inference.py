@@ -7,6 +7,7 @@ E[log p(y | X, w)] - KL(q ‖ p) is estimated with w = m + L ε, where the noise
 
 import sys
 
+import needed  # noqa: F401
 import numpy as np
 
 import ag

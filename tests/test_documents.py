@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +68,8 @@ def test_functions_of_the_table_carry_their_examples():
     assert count > 20
 
 
-DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md"))
-SHOWING = {"README.md": 20, "notes.md": 80}  # documents that show code, with at least so many examples
+DOCUMENTS = [path for folder in ("", "docs/", "examples/") for path in sorted(ROOT.glob(f"{folder}*.md"))]
+SHOWING = {ROOT / "README.md": 20, ROOT / "docs/notes.md": 80}  # documents that show code, with at least so many examples
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
@@ -80,13 +81,39 @@ def test_documents(path, tmp_path, monkeypatch):
     finally:
         gc.enable()  # which the notes turn off and on
     assert not result.failed
-    assert result.attempted >= SHOWING.get(path.name, 0)
+    assert result.attempted >= SHOWING.get(path, 0)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
 def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_the_source_distribution_is_complete():
+    """It holds what its documents link to, what `make` runs, and what the tests read."""
+    packed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    linked = {
+        (path.parent / target).resolve().relative_to(ROOT.resolve())
+        for path in DOCUMENTS for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8"))
+    }  # fmt: skip
+    used = {Path(name) for name in ("Makefile", ".ci/setup", "benchmarks/run.py", "data/mnist", "tests/conftest.py")}
+    assert len(linked) > 20
+    for path in linked | used:
+        assert (ROOT / path).exists() and any(path.is_relative_to(entry) for entry in packed), path
+
+
+EXAMPLES = sorted(path for path in ROOT.glob("examples/*.py") if path.stem != "needed")
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_examples_say_what_to_install(path):
+    """In place of a traceback; and each stands in the list."""
+    code = f"import sys, runpy; sys.modules['matplotlib'] = None; sys.path.insert(0, {str(path.parent)!r}); runpy.run_path({str(path)!r})"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr == "matplotlib is missing, which the examples need: pip install 'ag-autodiff[learn,plots]'\n"
+    assert f"[{path.name}]({path.name})" in (path.parent / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_readme_is_compact_and_quotes_the_measurements():
