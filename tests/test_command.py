@@ -760,8 +760,14 @@ def test_a_softmax_of_three_classes():
 
 
 def test_a_warning_is_one_line():
-    output = run("explain", "cross_entropy(softmax([x, y]), 0)", "x=1", "y=2")
-    assert len(re.findall("^Warning: cross_entropy takes logits.*$", output, re.M)) == 1 and "UserWarning" not in output
+    """It is said once: by the explanation if that says it, else beside the output."""
+    words = ["cross_entropy(softmax([x, y]), 0)", "x=1", "y=2"]
+    for more in ([], ["--markdown"], ["--latex"], ["--html", "f.html"]):
+        result = CliRunner().invoke(command, ["explain", *words, *more])
+        beside = more not in ([], ["--markdown"])
+        assert len(re.findall("^Warning: cross_entropy takes logits.*$", result.stderr, re.M)) == result.stderr.count("takes logits") == beside
+        assert len(re.findall("^[!>] cross(\\\\)?_entropy takes logits", result.stdout, re.M)) == result.stdout.count("takes logits") == (not beside)
+    assert run("draw", *words, "-o", "g.dot").startswith("Warning: cross_entropy takes logits")
 
 
 def test_help_of_formulas():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 import numpy as np
@@ -24,8 +24,10 @@ def explain(text: str, words: Sequence[str], form: str | None, page: str | None,
         if not page.lower().endswith((".html", ".htm")):
             raise ValueError(f"{page}: --html writes a file that ends in .html")
         check_place(page)
-    expression = _read(text, words)
+    expression, warned = _read(text, words)
     explanation = _Explanation(expression.node)
+    printed = form != "latex" and (form is not None or page is None)
+    _warn(x for x in warned if not (printed and any(x in misuse for misuse in explanation.misuses)))
     if check and explanation.graph.differentiated:
         explanation.check()
     if page is not None:
@@ -51,7 +53,8 @@ class _Explanation(Explanation):
 def draw(text: str, words: Sequence[str], path: str, backward: bool) -> None:
     """Draw the graph of an expression into a file."""
     check_place(path)
-    expression = _read(text, words)
+    expression, warned = _read(text, words)
+    _warn(warned)
     try:
         ag.draw(expression.node, backward=backward).save(path)
     except (ImportError, TimeoutError) as error:  # what can be written without Graphviz is said as Python has it
@@ -62,19 +65,23 @@ def draw(text: str, words: Sequence[str], path: str, backward: bool) -> None:
 
 def quiz(text: str, words: Sequence[str]) -> None:
     """Ask for the derivatives of an expression."""
-    expression = _read(text, words)
+    expression, warned = _read(text, words)
+    _warn(warned)
     _refuse_several_numbers(expression)
     ag.quiz(expression.node).run()
 
 
-def _read(text: str, words: Sequence[str]) -> Expression:
-    """The expression with its values; a warning is one line."""
+def _read(text: str, words: Sequence[str]) -> tuple[Expression, list[str]]:
+    """The expression with its values, and what was warned of."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         expression = read(text, assignments(words))
-    for warning in caught:
-        click.echo(f"Warning: {warning.message}", err=True)
-    return expression
+    return expression, [str(warning.message) for warning in caught]
+
+
+def _warn(messages: Iterable[str]) -> None:
+    for message in messages:
+        click.echo(f"Warning: {message}", err=True)
 
 
 def _refuse_several_numbers(expression: Expression) -> None:

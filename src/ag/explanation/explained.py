@@ -86,7 +86,7 @@ class Explanation:
     @property
     def misuses(self) -> list[str]:
         """The diagnoses, each as a sentence."""
-        return [f"{str(d)[:1].upper()}{str(d)[1:]}." for d in self.diagnoses]
+        return [f"{d}." if "_" in str(d).split()[0] else f"{str(d)[:1].upper()}{str(d)[1:]}." for d in self.diagnoses]
 
     @property
     def warnings(self) -> list[str]:
