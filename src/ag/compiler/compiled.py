@@ -6,15 +6,16 @@ import contextlib
 import copy
 import functools
 import gc
-import inspect
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..batched import Batched
 from ..capture import debug, recorder
-from ..node import Node, Operand
+from ..node import Node, Operand, describe, next_stamp
 from ..operators.rules import value_of
+from ..reach import Reach
 from ..source import warn
 from ..tensor import Tensor
 from ..traced import Traced
@@ -26,7 +27,8 @@ from . import executable
 from .binding import Bound, sent
 from .literals import rises
 from .program import Program
-from .signature import NUMBERS, Watched, form, is_end
+from .references import Watched
+from .signature import NUMBERS, chosen, form, is_end, several, told_apart
 from .tape.running import Tape
 from .tracing import Trace, user_place
 
@@ -73,39 +75,10 @@ def jit(
     array([1., 0.])
     """
     function_of(f, "ag.jit")
-    static, names, donated = _several(static_argnums), _several(static_argnames), _several(donate_argnums)
+    static, names, donated = several(static_argnums), several(static_argnames), several(donate_argnums)
     if static or names or donated:
-        static, names = _chosen(f, static, names, donated)
+        static, names = chosen(f, static, names, donated)
     return Compiled(f, static, names, donated)
-
-
-def _chosen(f: Callable[..., Any], static: Any, names: Any, donated: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """The static arguments by their places and by their names, whichever was given, if f has these and the donated ones."""
-    try:
-        parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):  # a function of C that does not tell
-        return static, names
-    kinds, known = {p.kind for p in parameters}, [p.name for p in parameters]
-    positional = [p for p in parameters if p.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)]
-    count = len(positional)
-    places = range(-count, count), int, inspect.Parameter.VAR_POSITIONAL
-    for option, given, (there, kind, more) in (
-        ("static_argnums", static, places), ("donate_argnums", donated, places),
-        ("static_argnames", names, (known, str, inspect.Parameter.VAR_KEYWORD)),
-    ):
-        for one in given:
-            if one not in there and not (isinstance(one, kind) and more in kinds):
-                raise ValueError(f"ag.jit: {option}={one!r} is none of the arguments {', '.join(known)} of {name_of(f, 'f')}")
-    if {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL} & kinds:
-        return static, names  # there a place has no name
-    placed = [p.name for p in positional]
-    numbers = [n % count for n in static] + [placed.index(name) for name in names if name in placed]
-    return tuple(dict.fromkeys(numbers)), tuple(dict.fromkeys([*names, *[placed[n] for n in numbers]]))
-
-
-def _several(given: Any) -> tuple[Any, ...]:
-    """A number or name as several."""
-    return (given,) if isinstance(given, (int, str)) else tuple(given)
 
 
 @contextlib.contextmanager
@@ -118,6 +91,10 @@ def uncollected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+class Captures(Exception):
+    """Of a function whose result depends on nodes or batches that it was not given: what is compiled has plain results."""
 
 
 class Entry:
@@ -192,11 +169,20 @@ class Compiled:
                 return self._by_function(args, kwargs)
             if result is not None:
                 return latest.finished(result)
+        if changed is not None:
+            self._forget(f"{changed} is bound to something else")
         given = self.given(args, kwargs)
         ends = given[1]
-        if any(issubclass(kind, Operand) for kind in set(map(type, ends))):
-            return self._of_nodes(args, kwargs)
-        entry = self._entry(changed, given, kwargs)
+        try:
+            if any(issubclass(kind, Operand) for kind in set(map(type, ends))):
+                return self._of_nodes(args, kwargs)
+            entry = self._entry(given, kwargs)
+        except Captures as error:
+            warn(
+                f"ag.jit: {self.name} was computed without the compiler, as its result depends on a node that it was not given "
+                f"({error}): make it an argument of {self.name}"
+            )
+            return self.function(*args, **kwargs)
         if entry.direct and not kwargs and not self.static_argnums and len(args) == len(ends):
             self.latest = entry
         result = entry(ends)
@@ -205,10 +191,8 @@ class Compiled:
     def _by_function(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result without the compiler, where its program does not hold; first without what it took for granted."""
         if not all(rises(array) for entry in self.entries.values() for array in entry.rising):
-            self.rising, self.latest = False, None
-            self.entries.clear()
-            if debug.depth:
-                warn(f"ag.jit compiles {self.name} again: it no longer takes index arrays to be 0, 1, 2, ... for granted")
+            self.rising = False
+            self._forget("it no longer takes index arrays to be 0, 1, 2, ... for granted")
             return self(*args, **kwargs)
         if debug.depth:
             warn(f"ag.jit: {self.name} was computed without the compiler, as its program does not hold here")
@@ -228,17 +212,19 @@ class Compiled:
             return tuple([form(x, ends) for x in args]), ends, args, ()
         names = sorted(kwargs)
         arguments = [*args, *[kwargs[name] for name in names]]
-        count = len(args)
-        static = {i % count for i in self.static_argnums if -count <= i < count}
-        if self.static_argnames:
-            static.update(i for i, name in enumerate(names, count) if name in self.static_argnames)
-        key = (*[_told_apart(x) if i in static else form(x, ends) for i, x in enumerate(arguments)], *names)
+        static = self._static(len(args), names)
+        key = (*[told_apart(x) if i in static else form(x, ends) for i, x in enumerate(arguments)], *names)
         if static:
             try:
                 hash(key)
             except TypeError as error:
                 raise TypeError(f"ag.jit: static arguments have to be hashable: {error}") from None
         return key, ends, arguments, static
+
+    def _static(self, count: int, names: Sequence[str]) -> set[int]:
+        """Which of ``count`` arguments by place and these by name, behind them, are static."""
+        static = {i % count for i in self.static_argnums if -count <= i < count}
+        return static.union(i for i, name in enumerate(names, count) if name in self.static_argnames)
 
     # ------------------------------------------------------------------ seeing
 
@@ -277,34 +263,40 @@ class Compiled:
 
     def entry(self, *args: Any, **kwargs: Any) -> Entry:
         """What these arguments are compiled to."""
-        return self._entry(self.watched.changed(), self.given(args, kwargs), kwargs)
-
-    def _entry(self, changed: str | None, given: Given, kwargs: dict[str, Any]) -> Entry:
-        """The same. ``changed``: a name that is bound to something else."""
-        key = given[0]
-        if changed is None:
-            known = self.entries.get(key)
-            if known is not None:
-                return known
-        if debug.depth and (changed or self.entries):
-            reason = f"{changed} is bound to something else" if changed else "other shapes, dtypes or static values were given"
-            warn(f"ag.jit compiles {self.name} again: {reason}")
+        changed = self.watched.changed()
         if changed is not None:
-            self.entries.clear()
-            self.latest = None
+            self._forget(f"{changed} is bound to something else")
+        return self._entry(self.given(args, kwargs), kwargs)
+
+    def _forget(self, reason: str) -> None:
+        """All that is compiled, as it does not hold any more."""
+        if debug.depth:
+            warn(f"ag.jit compiles {self.name} again: {reason}")
+        self.entries.clear()
+        self.programs.clear()
+        self.latest = None
+
+    def _entry(self, given: Given, kwargs: dict[str, Any]) -> Entry:
+        """What a call is compiled to."""
+        key = given[0]
+        known = self.entries.get(key)
+        if known is not None:
+            return known
+        if debug.depth and self.entries:
+            warn(f"ag.jit compiles {self.name} again: other shapes, dtypes or static values were given")
         traced, result, places, donated, rising = self._traced(given, kwargs)
+        self.watched = Watched(self.function)  # after it has run, as it may bind names itself
         with uncollected():
             entry = Entry(executable.optimized(traced), traced, result, places, donated, rising)
         while len(self.entries) >= BOUND:
             del self.entries[next(iter(self.entries))]
         self.entries[key] = entry
-        self.watched = Watched(self.function)
         return entry
 
     def _traced(self, given: Given, kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """The program that f is, the container of its results, where they stand in it; arguments given up; rising indices."""
         _, ends, arguments, static = given
-        trace = Trace(rising=self.rising)
+        trace, since = Trace(rising=self.rising), next_stamp()
         with trace:
             inputs = [trace.argument(*_type(x)) for x in ends]
             rest = iter(inputs)
@@ -316,6 +308,7 @@ class Compiled:
                 trace.program.quantities[t.number].name = name
             result = self.function(*args, **{name: named[name] for name in kwargs})
             ends_of_result = leaves(result)
+            _refuse_captured(ends_of_result, since)
             outputs: list[Any] = []
             places: list[int | None] = []
             for y in ends_of_result:
@@ -347,50 +340,76 @@ class Compiled:
         key = (self.given(*plain)[0], tuple(call.places))
         programs = self.programs.get(key)
         if programs is None:
-            programs = self.programs[key] = _Programs(self.function, call, plain)
+            static = self._static(len(args), list(kwargs))
+            owners = [i for i, x in enumerate((*args, *kwargs.values())) for _ in leaves(x)]
+            free = [i for i, owner in enumerate(owners) if owner not in static]
+            if not set(call.places) <= set(free):
+                raise TypeError(f"ag.jit: a static argument of {self.name} is a plain value, and can't be differentiated by")
+            while len(self.programs) >= BOUND:
+                del self.programs[next(iter(self.programs))]
+            programs = self.programs[key] = _Programs(self.function, call, plain, free)
+            self.watched = Watched(self.function)
         if programs.captured:
-            return self.function(*args, **kwargs)
+            raise Captures(programs.captured)
         call.result, call.parts = programs.result
-        value = programs.forward(ends)
-        rule = _Pulled(programs, ends, call)
+        given = [ends[i] for i in programs.free]
+        value = programs.forward(given)
+        if isinstance(value, Operand):  # it has found a node where there was a number before
+            return self.function(*args, **kwargs)
+        rule = _Pulled(programs, given)
         return call.node(self.name, value, rule, rule.function)
 
 
 class _Programs:
-    """A function of nodes, by programs: its results as one array, and the cotangents of its inputs."""
+    """A function of nodes, by programs: its results as one array, and the cotangents of its inputs.
 
-    def __init__(self, function: Callable[..., Any], call: Call, plain: Any) -> None:
-        places = call.places
+    ``free``: the leaves of its arguments that are not static, in the order in which the programs are given them; ``places``:
+    which of these are nodes; ``captured``: a node that the function was not given, described.
+    """
 
-        def value(ends: list[Any]) -> Any:
-            args, kwargs = rebuilt(plain, ends)
+    def __init__(self, function: Callable[..., Any], call: Call, plain: Any, free: list[int]) -> None:
+        ends = leaves(plain)
+        fixed = replaced(ends, free, [None] * len(free))
+        self.free = free
+        self.places = places = [free.index(i) for i in call.places]
+
+        def value(given: list[Any]) -> Any:
+            args, kwargs = rebuilt(plain, replaced(fixed, free, given))
             return call.packed(function(*args, **kwargs))
 
-        def recorded(ends: list[Any]) -> Recorded:
+        def recorded(given: list[Any]) -> Recorded:
             def of_inputs(*inputs: Any) -> Any:
-                return value(replaced(ends, places, inputs))
+                return value(replaced(given, places, inputs))
 
-            return recorded_call(of_inputs, [ends[i] for i in places], "ag.jit")
+            return recorded_call(of_inputs, [given[i] for i in places], "ag.jit")
 
         self.recorded = recorded
         self.value = value
-        self.captured = recorded(leaves(plain)).captured()
+        self.captured = ", ".join(describe(x) for x in recorded([ends[i] for i in free]).captured()[:1])
         self.result = call.result, call.parts  # how every call of this kind cuts up its value
         self.forward = jit(value)
-        self.back = jit(lambda ends, g: recorded(ends).carried_back(g, [], False))
+        self.back = jit(lambda given, g: recorded(given).carried_back(g, [], False))
 
 
 class _Pulled(Again):
     """The derivative of a compiled function: by a program as well, unless it is recorded."""
 
-    def __init__(self, programs: _Programs, ends: list[Any], call: Call) -> None:
-        super().__init__(lambda *inputs: programs.value(replaced(ends, call.places, inputs)), "ag.jit", [])
-        self.programs, self.ends, self.places = programs, ends, call.places
+    def __init__(self, programs: _Programs, given: list[Any]) -> None:
+        super().__init__(lambda *inputs: programs.value(replaced(given, programs.places, inputs)), "ag.jit", [])
+        self.programs, self.given = programs, given
 
     def pulled(self, g: Any, step: Any) -> list[Any]:
         if records(step, g) or recorder.trace is not None:
             return super().pulled(g, step)
-        return self.programs.back(replaced(self.ends, self.places, step.args), g)
+        return self.programs.back(replaced(self.given, self.programs.places, step.args), g)
+
+
+def _refuse_captured(ends: list[Any], since: int) -> None:
+    """Raises Captures if one of them depends on a batch, or on a node from before this stamp."""
+    for y in ends:
+        older = Reach([y], since).older if isinstance(y, Node) else [y] if type(y) is Batched else []
+        if older:
+            raise Captures(describe(older[0]))
 
 
 def _type(x: Any) -> tuple[tuple[int, ...], Any, bool]:
@@ -403,11 +422,3 @@ def _type(x: Any) -> tuple[tuple[int, ...], Any, bool]:
 def _replaced(tree: Any, rest: Iterator[Any]) -> Any:
     """An argument with the next traced values in place of its arrays and numbers."""
     return rebuilt(tree, [next(rest) if is_end(x) else x for x in leaves(tree)])
-
-
-
-def _told_apart(x: Any) -> Any:
-    """A static value as a key: 1, 1.0 and True are three, and so are 0.0 and -0.0 two."""
-    if type(x) is tuple:
-        return tuple(map(_told_apart, x))
-    return type(x), repr(x) if isinstance(x, float) else x

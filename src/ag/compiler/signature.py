@@ -1,15 +1,16 @@
-"""What tells one call of a compiled function from another: containers, shapes, dtypes, static values, and what f refers to."""
+"""What tells one call of a compiled function from another: containers, shapes, dtypes and static values."""
 
 from __future__ import annotations
 
-from types import FunctionType
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..node import Operand
-from ..source import PACKAGE
 from ..transforms.containers import attributes, fields
+from ..transforms.opaque import name_of
 
 NUMBERS = {float: np.dtype(np.float64), int: np.dtype(np.int64), bool: np.dtype(np.bool_), complex: np.dtype(np.complex128)}
 STATIC = "static"  # of a value that is a part of the key: another value is another program
@@ -94,68 +95,38 @@ class _Itself:
         return type(other) is _Itself and other.of is self.of
 
 
-class Watched:
-    """The numbers and arrays that a function refers to by name (globals and variables of enclosing functions).
-
-    They are constants of the program, so when such a name is bound to something else the function has to be recorded again.
-    """
-
-    def __init__(self, f: Any) -> None:
-        self.entries: list[tuple[Any, Any, Any]] = []
-        self.numbers: list[tuple[str, Any]] = []  # by the names that the user's own functions have for them
-        self._walk(f, set())
-
-    def _walk(self, f: Any, seen: set[int]) -> None:
-        while not isinstance(f, FunctionType):
-            f = getattr(f, "__wrapped__", None) or getattr(f, "__func__", None) or getattr(f, "func", None)
-            if f is None:
-                return
-        if id(f) in seen or len(seen) > 100:
-            return
-        seen.add(id(f))
-        is_own = f.__code__.co_filename.startswith(PACKAGE)
-        homes: list[tuple[Any, str]] = list(zip(f.__closure__ or (), f.__code__.co_freevars, strict=True))
-        if not is_own:
-            homes += [(f.__globals__, name) for name in _names(f.__code__) if name in f.__globals__]
-        for home, name in homes:
-            try:
-                value = home[name] if type(home) is dict else home.cell_contents
-            except ValueError:  # a variable that has no value yet
-                value = None
-            if _is_plain(value):
-                self.entries.append((home, name, value))
-            elif callable(value) and not isinstance(value, type):
-                self._walk(value, seen)
-            if not is_own and isinstance(value, (int, float, complex, np.generic)):
-                self.numbers.append((name, value))
-
-    def changed(self) -> str | None:
-        """The name that is bound to something else; None if there is none."""
-        for home, name, value in self.entries:
-            if type(home) is dict:
-                current = home.get(name)
-            else:
-                try:
-                    current = home.cell_contents
-                except ValueError:
-                    current = None
-            if current is not value and not (type(current) is type(value) and _is_number(value) and current == value):
-                return name
-        return None
+def chosen(f: Callable[..., Any], static: Any, names: Any, donated: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The static arguments by their places and by their names, whichever was given, if f has these and the donated ones."""
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):  # a function of C that does not tell
+        return static, names
+    kinds, known = {p.kind for p in parameters}, [p.name for p in parameters]
+    positional = [p for p in parameters if p.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    count = len(positional)
+    places = range(-count, count), int, inspect.Parameter.VAR_POSITIONAL
+    for option, given, (there, kind, more) in (
+        ("static_argnums", static, places), ("donate_argnums", donated, places),
+        ("static_argnames", names, (known, str, inspect.Parameter.VAR_KEYWORD)),
+    ):
+        for one in given:
+            if one not in there and not (isinstance(one, kind) and more in kinds):
+                raise ValueError(f"ag.jit: {option}={one!r} is none of the arguments {', '.join(known)} of {name_of(f, 'f')}")
+    if {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL} & kinds:
+        return static, names  # there a place has no name
+    placed = [p.name for p in positional]
+    numbers = [n % count for n in static] + [placed.index(name) for name in names if name in placed]
+    return tuple(dict.fromkeys(numbers)), tuple(dict.fromkeys([*names, *[placed[n] for n in numbers]]))
 
 
-def _names(code: Any) -> set[str]:
-    """The global names of a function, and of those that are defined in it."""
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if hasattr(constant, "co_names"):
-            names |= _names(constant)
-    return names
+def several(given: Any) -> tuple[Any, ...]:
+    """A number or name as several."""
+    return (given,) if isinstance(given, (int, str)) else tuple(given)
 
 
-def _is_number(x: Any) -> bool:
-    return isinstance(x, (bool, int, float, complex, str, np.generic))
-
-
-def _is_plain(x: Any) -> bool:
-    return x is None or _is_number(x) or isinstance(x, np.ndarray) or (isinstance(x, tuple) and all(map(_is_number, x)))
+def told_apart(x: Any) -> Any:
+    """A static value as a key: 1, 1.0 and True are three, and so are 0.0 and -0.0 two."""
+    if isinstance(x, (tuple, frozenset)):
+        parts = map(told_apart, x)
+        return type(x), tuple(parts) if isinstance(x, tuple) else frozenset(parts)
+    return type(x), repr(x) if isinstance(x, (float, complex, np.inexact)) else x
