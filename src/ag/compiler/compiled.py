@@ -6,19 +6,16 @@ import contextlib
 import copy
 import functools
 import gc
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..batched import Batched
 from ..capture import debug, recorder
-from ..node import Node, Operand, describe, next_stamp
+from ..node import Node, Operand, describe
 from ..operators.rules import value_of
-from ..reach import Reach
 from ..source import warn
 from ..tensor import Tensor
-from ..traced import Traced
 from ..transforms.arguments import function_of
 from ..transforms.containers import built_from, leaves, mapped, rebuilt, replaced
 from ..transforms.opaque import Again, Call, name_of, recorded_call, records
@@ -27,18 +24,17 @@ from . import executable
 from .binding import Bound, sent
 from .literals import rises
 from .program import Program
+from .recording import Captures, Given, Recording, recording
 from .references import Watched
-from .signature import NUMBERS, chosen, form, is_end, several, told_apart
+from .signature import chosen, form, several, told_apart
 from .tape.running import Tape
-from .tracing import Trace, user_place
+from .tracing import user_place
 
 if TYPE_CHECKING:
     from .shown.costing import Cost
     from .shown.showing import Shown
 
 BOUND = 256  # programs that one function keeps
-# Of a call its key, the arrays and numbers among its arguments, these (those by name last), and which of them are static.
-Given = tuple[Any, list[Any], Sequence[Any], Collection[int]]
 
 
 def jit(
@@ -93,26 +89,16 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-class Captures(Exception):
-    """Of a function whose result depends on nodes or batches that it was not given: what is compiled has plain results."""
-
-
 class Entry:
-    """What one kind of arguments is compiled to: the program, what runs it, and the container of its results.
+    """What one kind of arguments is compiled to: the program, what runs it, and the container of its results."""
 
-    ``places``: of each leaf of the result its output, or None where it stands as it is; ``rising``: the captured indices that are
-    taken to stay 0, 1, 2, ...
-    """
-
-    def __init__(
-        self, program: Program, traced: Program, result: Any, places: list[int | None], donated: list[int], rising: list[Any],
-    ) -> None:
-        self.rising = rising
-        self.traced = traced  # as it was recorded
+    def __init__(self, program: Program, recorded: Recording) -> None:
+        self.rising = recorded.rising
+        self.traced = recorded.program
         self.program = program
-        self.run: Any = executable.prepare(program, donated)
+        self.run: Any = executable.prepare(program, recorded.donated)
         self.caller: Any = user_place()  # where the call stands that it was recorded at
-        self.finished = built_from(result, places)  # the outputs in the containers of the result
+        self.finished = built_from(recorded.result, recorded.places)  # the outputs in the containers of the result
 
     def __call__(self, ends: Sequence[Any]) -> Any:
         """The result, or `executable.DECLINED`."""
@@ -284,49 +270,14 @@ class Compiled:
             return known
         if debug.depth and self.entries:
             warn(f"ag.jit compiles {self.name} again: other shapes, dtypes or static values were given")
-        traced, result, places, donated, rising = self._traced(given, kwargs)
+        recorded = recording(self.function, given, sorted(kwargs), self.donate_argnums, self.rising)
         self.watched = Watched(self.function)  # after it has run, as it may bind names itself
         with uncollected():
-            entry = Entry(executable.optimized(traced), traced, result, places, donated, rising)
+            entry = Entry(executable.optimized(recorded.program), recorded)
         while len(self.entries) >= BOUND:
             del self.entries[next(iter(self.entries))]
         self.entries[key] = entry
         return entry
-
-    def _traced(self, given: Given, kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """The program that f is, the container of its results, where they stand in it; arguments given up; rising indices."""
-        _, ends, arguments, static = given
-        trace, since = Trace(rising=self.rising), next_stamp()
-        with trace:
-            inputs = [trace.argument(*_type(x)) for x in ends]
-            rest = iter(inputs)
-            new = [x if i in static else _replaced(x, rest) for i, x in enumerate(arguments)]
-            args = new[: len(new) - len(kwargs)]
-            named = dict(zip(sorted(kwargs), new[len(args) :], strict=True))
-            donated = [x for i in self.donate_argnums if -len(args) <= i < len(args) for x in leaves(args[i])]
-            for t, name in zip(inputs, self._argument_names(args), strict=False):
-                trace.program.quantities[t.number].name = name
-            result = self.function(*args, **{name: named[name] for name in kwargs})
-            ends_of_result = leaves(result)
-            _refuse_captured(ends_of_result, since)
-            outputs: list[Any] = []
-            places: list[int | None] = []
-            for y in ends_of_result:
-                is_output = isinstance(value_of(y), (Operand, np.ndarray, np.generic, float, int, complex))
-                places.append(len(outputs) if is_output else None)
-                if is_output:
-                    outputs.append(value_of(y))
-            program = trace.finish(outputs)
-        rising = [array for array in trace.kept if id(array) in trace.risen]
-        result = rebuilt(result, [0.0 if place is not None else y for place, y in zip(places, ends_of_result, strict=True)])
-        return program, result, places, sorted({x.number for x in donated if type(x) is Traced}), rising
-
-    def _argument_names(self, args: Sequence[Any]) -> list[str]:
-        """The names of the arguments, where each is one array."""
-        code = getattr(getattr(self.function, "__wrapped__", self.function), "__code__", None)
-        if code is None or self.static_argnums or any(isinstance(x, (tuple, list, dict)) for x in args):
-            return []
-        return list(code.co_varnames[: min(code.co_argcount, len(args))])
 
     # ------------------------------------------------------------------ inside of transforms
 
@@ -402,23 +353,3 @@ class _Pulled(Again):
         if records(step, g) or recorder.trace is not None:
             return super().pulled(g, step)
         return self.programs.back(replaced(self.given, self.programs.places, step.args), g)
-
-
-def _refuse_captured(ends: list[Any], since: int) -> None:
-    """Raises Captures if one of them depends on a batch, or on a node from before this stamp."""
-    for y in ends:
-        older = Reach([y], since).older if isinstance(y, Node) else [y] if type(y) is Batched else []
-        if older:
-            raise Captures(describe(older[0]))
-
-
-def _type(x: Any) -> tuple[tuple[int, ...], Any, bool]:
-    """Shape, dtype and weakness of an argument."""
-    if type(x) in NUMBERS:
-        return (), NUMBERS[type(x)], True
-    return x.shape, x.dtype, False
-
-
-def _replaced(tree: Any, rest: Iterator[Any]) -> Any:
-    """An argument with the next traced values in place of its arrays and numbers."""
-    return rebuilt(tree, [next(rest) if is_end(x) else x for x in leaves(tree)])
