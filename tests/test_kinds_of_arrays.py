@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 import ag
+from ag.operators import everything
+from ag.operators.rules import FUNCTIONS
+from ag.operators.table import COMPOSITES, CONSTANTS, TABLE
 
+everything()
 FILLED = np.arange(1.0, 13.0).reshape(3, 4)
 READ_ONLY = FILLED.copy()
 READ_ONLY.flags.writeable = False
@@ -81,6 +85,64 @@ def test_subclasses_are_refused(other):
             use()
     with pytest.raises(TypeError, match=r"can't become a plain array|plain NumPy array"):
         other * x
+
+
+MASKED = np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False])
+MASKED_LABELS = np.ma.array([0, 1, 2], mask=[False, True, False])
+MODEL = ag.learn.LinearClassifier(epochs=1, random_state=0).fit(np.eye(3), [0, 1, 2])
+
+
+@pytest.mark.parametrize("use", [
+    lambda: ag.sum(MASKED), lambda: ag.sum([MASKED, MASKED]), lambda: ag.Tensor(np.ones((2, 3))) * [MASKED, MASKED],
+    lambda: ag.Tensor([[1.0, 2.0]])[0, MASKED_LABELS], lambda: ag.add(MASKED, 1.0), lambda: ag.exp(MASKED), lambda: ag.dot(MASKED, MASKED),
+    lambda: ag.average(np.ones(3), weights=MASKED), lambda: ag.grad(ag.sum)(MASKED), lambda: ag.grad(ag.sum)({"x": [MASKED]}),
+    lambda: ag.jacobian(ag.exp)(MASKED), lambda: ag.jit(ag.exp)(MASKED), lambda: ag.jit(lambda x: x * MASKED)(np.ones(3)),
+    lambda: ag.jit(lambda x: x * [MASKED])(np.ones(3)), lambda: ag.scan(lambda c, x: (c + x, x), 0.0, MASKED),
+    lambda: ag.fori_loop(0, 2, lambda i, x: x, MASKED), lambda: ag.while_loop(lambda x: x.sum() < 9, lambda x: 2 * x, MASKED),
+    lambda: ag.softmax(MASKED), lambda: ag.Categorical(MASKED), lambda: ag.cross_entropy(MASKED, 0), lambda: ag.cross_entropy(np.eye(3), MASKED_LABELS),
+    lambda: ag.accuracy(np.eye(3), MASKED_LABELS), lambda: ag.one_hot(MASKED_LABELS, 3), lambda: ag.squared_error(MASKED, np.ones(3)),
+    lambda: MODEL.fit(np.ma.array(np.eye(3)), [0, 1, 2]), lambda: MODEL.fit(np.eye(3), MASKED_LABELS),
+    lambda: MODEL.predict(np.ma.array(np.eye(3))), lambda: MODEL.score(np.eye(3), MASKED_LABELS),
+    lambda: ag.learn.expected_calibration_error(np.ma.array(np.eye(3)), [0, 1, 2]),
+    lambda: ag.learn.confusion_table(MASKED_LABELS, [0, 1, 2], [0, 1, 2]),
+])  # fmt: skip
+def test_a_masked_array_is_refused_wherever_arrays_enter(use):
+    """np.asarray would drop the mask, so the message does not name it."""
+    with pytest.raises(TypeError, match=r"got MaskedArray, whose masked elements would be counted: write x\.filled\(v\)") as caught:
+        use()
+    assert "np.asarray" not in str(caught.value)
+
+
+def with_masks(args):
+    """The arguments with one of the arrays masked, for each of them."""
+    for i, x in enumerate(args):
+        if isinstance(x, np.ndarray):
+            yield (*args[:i], np.ma.array(x, mask=True), *args[i + 1 :])
+        elif type(x) in (list, tuple) and any(isinstance(part, np.ndarray) for part in x):
+            yield (*args[:i], type(x)([np.ma.array(part) if isinstance(part, np.ndarray) else part for part in x]), *args[i + 1 :])
+
+
+@pytest.mark.parametrize("name", sorted({**TABLE, **COMPOSITES}))
+def test_every_function_refuses_masked_arrays_among_plain_ones(name):
+    """A function of plain arrays alone records nothing, and refuses them all the same."""
+    for args, params in {**TABLE, **COMPOSITES}[name].samples(np.random.default_rng(0)):
+        for given in with_masks(args):
+            with pytest.raises(TypeError, match="got MaskedArray"):
+                FUNCTIONS[name](*given, **params)
+
+
+@pytest.mark.parametrize("name", sorted(CONSTANTS))
+def test_functions_without_a_derivative_refuse_masked_arrays(name):
+    with pytest.raises(TypeError, match="got MaskedArray"):
+        FUNCTIONS[name](MASKED)
+
+
+def test_an_array_in_a_file_is_a_plain_one(tmp_path):
+    array = np.memmap(tmp_path / "numbers", float, "w+", shape=(3,))
+    array[:] = [1.0, 2.0, 3.0]
+    assert ag.sum(array) == 6.0
+    np.testing.assert_array_equal(ag.stack([array, [4.0, 5.0, 6.0]]), [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    np.testing.assert_array_equal(ag.grad(lambda x: (x * x * array).sum())(array), [2.0, 8.0, 18.0])
 
 
 @pytest.mark.parametrize("other", [np.array(["1", "2"]), np.array([1, 2], object), np.array([1j, 2.0])], ids=["text", "objects", "complex"])

@@ -123,7 +123,7 @@ def test_a_traced_value_does_not_outlive_its_call():
 def test_what_is_no_number_is_refused():
     with pytest.raises(TypeError, match=r"of dtype <U1: name the argument in static_argnums"):
         ag.jit(lambda x: x)(np.array(["a"]))
-    with pytest.raises(TypeError, match=r"plain NumPy arrays, got MaskedArray"):
+    with pytest.raises(TypeError, match=r"ag\.jit: expected a plain NumPy array, got MaskedArray"):
         ag.jit(lambda x: x)(np.ma.array([1.0]))
     with pytest.raises(TypeError, match="ag.jit takes a function, got float"):
         ag.jit(1.0)

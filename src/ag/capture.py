@@ -21,6 +21,7 @@ _held: set[_Lock] = set()
 _locked: dict[int, list[Any]] = {}  # id of an array that was writeable -> [the array, how many locks hold it]
 
 NUMBERS = (bool, int, float, complex, np.generic)
+ORDINARY = frozenset((np.ndarray, np.memmap, bool, int, float, complex, np.float64, np.float32, np.int64, str))
 
 
 class _Recorder(threading.local):
@@ -51,7 +52,7 @@ def constant(x: Any) -> Any:
             numeric(np.asarray(x))
         return x
     if isinstance(x, (list, tuple)):
-        return frozen(numeric(np.asarray(x)))
+        return frozen(numeric(np.asarray(ordinary(x))))
     raise TypeError(
         f"expected a number, a NumPy array or a node, got {type(x).__name__}: "
         f"convert it first, for example with np.asarray(x, dtype=float)"
@@ -73,14 +74,23 @@ def capture(array: np.ndarray) -> np.ndarray:
     return view
 
 
-def ordinary(array: Any) -> Any:
-    """``array`` itself, unless it is of a subclass of NumPy's array: a masked element would be counted."""
-    if isinstance(array, np.ndarray) and type(array) is not np.ndarray and type(array) is not np.memmap:
-        raise TypeError(
-            f"expected a plain NumPy array, got {type(array).__name__}, whose operations mean other things: "
-            f"pass np.asarray(x) (for a masked array x.filled(...))"
-        )
-    return array
+def ordinary(x: Any, who: str = "") -> Any:
+    """``x`` itself, unless it is an array of a subclass of NumPy's, or a list of such: a masked element would be counted.
+
+    ``who``: what the error begins with."""
+    kind = type(x)
+    if kind is np.ndarray or kind is np.memmap:
+        return x
+    if isinstance(x, np.ndarray):
+        if isinstance(x, np.ma.MaskedArray):
+            why = "whose masked elements would be counted: write x.filled(v) with the number v that they count as"
+        else:
+            why = "whose operations mean other things: write np.asarray(x) for its numbers"
+        raise TypeError(f"{who}expected a plain NumPy array, got {kind.__name__}, {why}")
+    if (kind is list or kind is tuple) and not ORDINARY.issuperset(map(type, x)):
+        for part in x:
+            ordinary(part, who)
+    return x
 
 
 def numeric(array: Any) -> Any:

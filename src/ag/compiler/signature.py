@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..capture import ordinary
 from ..node import Operand
 from ..transforms.containers import attributes, fields
 from ..transforms.opaque import name_of
@@ -55,7 +56,7 @@ def form(tree: Any, ends: list[Any]) -> Any:
     if hasattr(kind, "__dataclass_fields__"):
         return kind, tuple([form(getattr(tree, name, None), ends) for name in fields(kind)]), *_attributes(tree)
     if isinstance(tree, np.ndarray):
-        raise TypeError(f"ag.jit takes plain NumPy arrays, got {kind.__name__}: pass np.asarray(x)")
+        ordinary(tree, "ag.jit: ")
     try:
         hash(tree)
     except TypeError:

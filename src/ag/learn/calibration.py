@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..capture import ordinary
 from .examples import places
 
 
@@ -22,7 +23,7 @@ def expected_calibration_error(p: Any, y: Any, bins: int = 15) -> float:
     >>> ag.learn.expected_calibration_error([[0.9, 0.1], [0.9, 0.1]], [0, 0])
     0.09999999999999998
     """
-    p, y = np.asarray(p), np.asarray(y)
+    p, y = np.asarray(ordinary(p)), np.asarray(ordinary(y))
     if p.ndim != 2 or y.shape != p.shape[:1] or not len(p):
         raise ValueError(f"p of shape (examples, K) and y of shape (examples,) are expected, got {p.shape} and {y.shape}")
     confidence = p.max(axis=1).astype(float)
@@ -42,7 +43,7 @@ def confusion_table(y: Any, prediction: Any, classes: Any) -> Any:
     array([[1, 0],
            [1, 1]])
     """
-    y, prediction, classes = np.asarray(y), np.asarray(prediction), np.asarray(classes)
+    y, prediction, classes = [np.asarray(ordinary(x)) for x in (y, prediction, classes)]
     table = np.zeros((len(classes), len(classes)), int)
     rows, columns = places(y, classes), places(prediction, classes)
     for labels, found in ((y, rows), (prediction, columns)):

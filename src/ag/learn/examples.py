@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from ..capture import ordinary
+
 
 def checked_examples(X: Any, name: str, features: int | None = None) -> Any:
     """``X`` as a float array of shape (examples, d), finite; float32 and float64 as they are, others as float64."""
     if hasattr(X, "toarray"):
         raise TypeError(f"{name}: X is a sparse matrix, a dense array is expected: pass X.toarray()")
-    array = np.asarray(X)
+    array = np.asarray(ordinary(X, f"{name}: X: "))
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: X holds {array.dtype}, numbers are expected: turn names into numbers first")
     if array.ndim != 2:
@@ -45,7 +47,7 @@ def places(labels: Any, classes: Any) -> Any:
 
 def checked_names(y: Any, examples: int, name: str = "fit") -> tuple[Any, Any]:
     """The class names in order, and each example's class as an integer 0..K-1; errors begin with the ``name``."""
-    names = np.asarray(y)
+    names = np.asarray(ordinary(y, f"{name}: y: "))
     if names.ndim != 1:
         hint = "y[:, 0]" if names.ndim == 2 and names.shape[1:] == (1,) else "y.argmax(axis=1) for one-hot rows"
         raise ValueError(f"{name}: y has the shape {names.shape}, one label for each example is expected: write {hint}")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..capture import ordinary
 from ..operators.probability import softmax
 from ..transforms import value_and_grad
 from .categorical import Categorical
@@ -278,7 +279,7 @@ class LinearClassifier:
 
     def score(self, X: Any, y: Any) -> float:
         """The share of examples whose most probable label is the given one: the accuracy."""
-        given = np.asarray(y)
+        given = np.asarray(ordinary(y, "score: y: "))
         predicted = self.predict(X)
         if given.shape != predicted.shape:
             raise ValueError(f"score: {len(predicted)} examples need labels of shape {predicted.shape}, got {given.shape}")

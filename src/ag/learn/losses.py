@@ -13,7 +13,7 @@ from ..operators.calls import located
 from ..operators.elementwise import square, where
 from ..operators.probability import cross_entropy_of_labels, log_softmax
 from ..operators.reductions import mean, sum
-from ..operators.rules import as_floats, shape_of, value_of
+from ..operators.rules import as_floats, as_known, shape_of, value_of
 from ..operators.shaping import astype
 from ..operators.steps import equal
 from ..traced import Traced
@@ -107,7 +107,7 @@ def one_hot(y: Any, classes: int, dtype: Any = float) -> Any:
     if type(value_of(y)) in (Batched, Traced):
         labels = checked_labels(np.zeros((*y.shape, classes)), y, "one_hot")
         return astype(equal(labels[..., None], np.arange(classes)), dtype)
-    labels = np.asarray(value_of(y))
+    labels = as_known(value_of(y))
     result = np.zeros((*labels.shape, classes), dtype)
     labels = checked_labels(result, labels, "one_hot")
     np.put_along_axis(result, labels[..., None].astype(np.intp), 1, axis=-1)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..batched import Batched
-from ..capture import capture, constant, recorder, seen
+from ..capture import capture, constant, ordinary, recorder, seen
 from ..node import Node, describe, made, next_stamp, relocate
 from ..scalar import Scalar
 from ..source import user_frame
@@ -191,7 +191,13 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
         elif kind is Symbol:
             return symbolic(op, inputs, params)
     if face is None:
-        return recorder.trace.record(op, inputs, params) if is_traced(*inputs) else op.plain(inputs, params)
+        traced = False
+        for x in inputs:
+            kind = type(x)
+            if kind is not np.ndarray and kind is not float:
+                traced |= kind is Traced
+                ordinary(x)
+        return recorder.trace.record(op, inputs, params) if traced else op.plain(inputs, params)
     if op.scalar is None:
         face = Tensor
     kept = []
@@ -275,6 +281,9 @@ def located(body: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(body)
     def call(*args: Any, **kwargs: Any) -> Any:
         since = next_stamp()
+        for x in (*args, *kwargs.values()) if kwargs else args:
+            if type(x) is not np.ndarray:
+                ordinary(x)
         result = body(*args, **kwargs)
         if type(result) is not np.ndarray:
             frame = user_frame()

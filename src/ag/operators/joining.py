@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..capture import ordinary
 from ..node import Operand, describe
 from .axes import Axis, normalized, one_axis
 from .batching import leading, padded, with_params
@@ -46,7 +47,7 @@ def concat(arrays: Any, /, axis: int | None = 0) -> Any:
 def _sequence(arrays: Any, name: str) -> list[Any]:
     if (isinstance(arrays, Operand) and len(shape_of(arrays)) == 0) or not hasattr(arrays, "__iter__"):
         raise TypeError(f"{name} takes a sequence of arrays, got {describe(arrays)}: write ag.{name}([x, y])")
-    parts = [x if isinstance(x, (Operand, np.ndarray)) else np.asarray(x) for x in arrays]
+    parts = [x if type(x) is np.ndarray or isinstance(x, Operand) else np.asarray(ordinary(x)) for x in arrays]
     if not parts:
         raise ValueError(f"{name} needs at least one array, got none")
     return parts

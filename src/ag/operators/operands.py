@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..batched import Batched
-from ..capture import recorder
+from ..capture import ordinary, recorder
 from ..node import Node, Operand
 from ..traced import Traced, zeros
 
@@ -40,14 +40,14 @@ def value_of(x: Any) -> Any:
 
 def as_known(x: Any) -> Any:
     """x as an array, if its numbers are known; a batch or a traced value as it is."""
-    return x if type(x) is Batched or type(x) is Traced else np.asarray(x)
+    return x if type(x) is Batched or type(x) is Traced else np.asarray(ordinary(x))
 
 
 def as_floats(x: Any) -> Any:
     """x, an array or what stands for one, as floats."""
     if isinstance(x, Operand):
         return FUNCTIONS["astype"](x, float) if getattr(x, "dtype", np.dtype(float)).kind in "iub" else x
-    array = np.asarray(x)
+    array = np.asarray(ordinary(x))
     return array if array.dtype.kind == "f" else array.astype(float)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..batched import Batched
+from ..capture import ordinary
 from ..node import describe
 from .batching import full, padded
 from .domains import arrays
@@ -228,6 +229,6 @@ def einsum(subscripts: str, /, *operands: Any, optimize: Any = None) -> Any:
     """
     if not isinstance(subscripts, str):
         raise TypeError(f"einsum takes its subscripts as a string, such as 'ij,jk->ik', got {describe(subscripts)}")
-    arrays = tuple(x if hasattr(x, "shape") else np.asarray(x) for x in operands)
+    arrays = tuple(x if hasattr(x, "shape") else np.asarray(ordinary(x)) for x in operands)
     terms, result = _explicit(subscripts, arrays)
     return arrays, {"subscripts": f"{','.join(terms)}->{result}"}

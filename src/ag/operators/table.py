@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..batched import Batched
-from ..capture import recorder, seen
+from ..capture import ordinary, recorder, seen
 from ..node import Node, Operand, describe
 from ..scalar import Scalar
 from ..tensor import Tensor
@@ -300,7 +300,7 @@ def plainly(f: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
 def _values(x: Any) -> Any:
     if isinstance(x, (list, tuple)):
         return type(x)(map(_values, x)) if type(x) in (list, tuple) else x
-    return value_of(x)
+    return value_of(ordinary(x))
 
 
 def contains_traced(xs: Any) -> bool:

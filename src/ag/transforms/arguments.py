@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..batched import Level, live
-from ..capture import capture, numeric, recorder
+from ..capture import capture, numeric, ordinary, recorder
 from ..node import Node, Operand, describe, next_stamp
 from ..operators.batching import lowered, raised
 from ..operators.rules import shape_of
@@ -76,7 +76,7 @@ def fresh(x: Any, transform: str, n: int, frame: FrameType, levels: tuple[Level,
     if (isinstance(x, np.ndarray) and type(x) in (np.ndarray, np.memmap)) or isinstance(x, np.generic):
         _check_float(numeric(x), x, transform, n)
         return Tensor(x)
-    raise _not_float(x, transform, n)
+    raise _not_float(ordinary(x, f"{transform}: argument {n}: "), transform, n)
 
 
 def _check_float(array: Any, x: Any, transform: str, n: int) -> None:

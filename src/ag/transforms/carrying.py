@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..batched import physical
+from ..capture import ordinary
 from ..node import Operand
 from ..operators.elementwise import where
 from ..operators.rules import value_of
@@ -96,6 +97,7 @@ def number_of(x: Any, path: str, who: str, dtype: Any = None) -> Any:
             raise OverflowError(f"{who}: {path} is {x}, which is too large for {wanted}: write {float(x)}") from None
     if isinstance(x, Operand):
         return x
+    ordinary(x, f"{who}: {path}: ")
     if not isinstance(x, (np.ndarray, np.generic)) or x.dtype.kind not in "fiubc":
         what = f"an array of dtype {x.dtype}" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
         raise TypeError(f"{who}: {path} is {what}; here are numbers and arrays of numbers: let the function capture the rest")
