@@ -257,3 +257,38 @@ def test_rows_without_a_complex_rule_are_refused_within_a_real_function(nothing_
         ag.real(ag.max(y)).backward()
     with pytest.raises(TypeError, match="is computed with complex numbers"):
         ag.explain((np.abs(y) ** 2).sum())
+
+
+# ---------------------------------------------------------------------- Python's complex numbers
+
+
+def polynomial(z):
+    """x² + y² + Re((1 + 2i) z) = x² + y² + x - 2y, whose gradient is 2x + 1 + i (2y - 2)."""
+    return ag.abs(z) ** 2 + ag.real(z * (1 + 2j))
+
+
+@pytest.mark.parametrize("z", [0.5 + 1j, np.complex128(0.5 + 1j)], ids=["of Python", "of NumPy"])
+@pytest.mark.parametrize("wrap", [lambda f: f, ag.jit], ids=["eager", "jit"])
+def test_a_complex_number_of_python_is_one_of_numpys(wrap, z):
+    def same(actual, expected):
+        assert type(actual) is np.complex128
+        np.testing.assert_allclose(actual, expected, rtol=1e-15)
+
+    same(wrap(ag.grad(polynomial))(z), 2 + 0j)
+    value, gradient = wrap(ag.value_and_grad(polynomial))(z)
+    np.testing.assert_allclose(value, 0.25 + 1 + 0.5 - 2, rtol=1e-15)
+    same(gradient, 2 + 0j)
+    same(wrap(lambda z: ag.grad(lambda tree: polynomial(tree["z"][0]))({"z": [z]})["z"][0])(z), 2 + 0j)
+    same(wrap(lambda z: ag.grad(lambda z: ag.real(ag.grad(polynomial)(z)))(z))(z), 2 + 0j)  # of 2x + 1
+    same(wrap(lambda z: ag.hvp(polynomial, (z,), (1 + 1j,)))(z), 2 + 2j)
+    same(wrap(lambda z: ag.jvp(ag.square, (z,), (1 + 1j,))[1])(z), 2 * (0.5 + 1j) * (1 + 1j))
+    np.testing.assert_array_equal(wrap(ag.vmap(ag.grad(lambda z, w: ag.abs(z * w) ** 2), (None, 0)))(z, np.array([1.0, 2.0])), [1 + 2j, 4 + 8j])
+    same(wrap(lambda z: ag.vjp(ag.square, z)[1](1 + 0j)[0])(z), np.conj(2 * (0.5 + 1j)))
+
+
+def test_results_of_which_some_are_complex():
+    """A call with a rule of its own packs them in one array: the real ones come out real."""
+    f = ag.checkpoint(lambda x: (x, 1j * x, ag.sum(x)))
+    real, imaginary, total = f(ag.Tensor([1.0, 2.0]))
+    assert (real.dtype, imaginary.dtype, total.dtype) == (float, complex, float)
+    assert ag.grad(lambda x: f(x)[0] + ag.imag(f(x)[1]) * 3.0)(2.0) == 4.0

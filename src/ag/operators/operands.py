@@ -88,7 +88,7 @@ def fit(c: Any, x: Any) -> Any:
 
 def is_number(x: Any) -> bool:
     """Is x a float of Python, or will it be one?"""
-    return type(x) is float or (type(x) is Traced and x.weak)
+    return type(x) is float or (type(x) is Traced and x.weak and x.dtype.kind != "c")
 
 
 def is_complex(x: Any) -> bool:

@@ -54,7 +54,12 @@ def chosen(argnums: ArgNums, args: tuple[Any, ...], transform: str) -> tuple[int
 def fresh(x: Any, transform: str, n: int, frame: FrameType, levels: tuple[Level, ...] = ()) -> Node:
     """A new leaf with the value of x. Of a node: a new node upon it, so that an outer transform sees through.
 
-    Under vmap it is one leaf for all examples: they do not meet, so the derivative of each stands in its place."""
+    Under vmap it is one leaf for all examples: they do not meet, so the derivative of each stands in its place. A complex
+    number of Python is one of NumPy's, as it has no face of its own."""
+    if type(x) is complex:
+        x = np.complex128(x)
+    elif type(x) is Traced and x.weak and x.dtype.kind == "c":
+        x = TABLE["astype"].apply((x,), {"dtype": x.dtype})
     if levels:
         _check_float(x if isinstance(x, Operand) else np.asarray(x), x, transform, n)
         x = lowered(x, levels)

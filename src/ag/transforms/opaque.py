@@ -16,6 +16,7 @@ from ..capture import capture, seen
 from ..node import Node, Operand, describe, made
 from ..operators.batching import lowered, raised
 from ..operators.joining import concat
+from ..operators.operands import real_like
 from ..operators.rules import Rule, Step, fit, is_complex, shape_of, value_of, zeros_like
 from ..operators.shaping import as_scalar, astype, reshape
 from ..operators.table import ANY, PRODUCT, Operator
@@ -84,6 +85,7 @@ class Call:
             else:
                 size = int(np.prod(shape, dtype=int))
                 piece = reshape(packed[start : start + size], shape)
+                piece = real_like(piece, float if dtype is None else dtype)  # complex if another part is
                 piece = as_scalar(piece) if dtype is None else piece if piece.dtype == dtype else astype(piece, dtype)
                 start += size
             ends[i] = raised(piece, self.levels) if hidden else piece
