@@ -691,7 +691,7 @@ def test_what_is_not_known_while_compiling():
         (lambda x: ag.vmap(lambda x: ag.while_loop(lambda y: y < x, lambda y: y + 1, 0.0))(ag.stack([x, x + 1]))[1], 4.0),
     ):
         assert ag.jit(f)(np.float64(2.5)) == expected
-    with fails(TypeError, "The truth of x is not known while ag.jit records"):
+    with fails(TypeError, "The truth of x > 0 is not known while ag.jit records"):
         ag.jit(lambda x: 1.0 if x > 0 else 2.0)(np.float64(2.0))
 
 

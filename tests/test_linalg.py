@@ -232,7 +232,7 @@ def test_zeros_of_polynomials_with_zero_coefficients():
     assert np.roots(ag.Tensor([3.0])).shape == (0,)
     with pytest.raises(ValueError, match=r"roots takes a vector of coefficients.*shape \(2, 2\)"):
         np.roots(ag.Tensor(np.eye(2)))
-    with pytest.raises(TypeError, match=r"np\.roots under ag\.vmap.*the shape of its result depends on the values"):
+    with pytest.raises(TypeError, match=r"the result of np\.roots has a shape that depends on the values, in which the examples of ag\.vmap differ"):
         ag.vmap(np.roots)(np.array([[1.0, 2.0, 1.5], [0.0, 1.0, 1.0]]))
 
 

@@ -7,12 +7,15 @@ stands as the value of a node, the derivative passes record as well, by the rule
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
 
 from .node import Operand, Shaped
-from .source import locate, user_frame
+from .source import expression, locate, user_frame
+
+LONGEST = 80  # characters of an expression that an error quotes
 
 
 class Traced(Shaped, Operand):
@@ -73,58 +76,75 @@ class Traced(Shaped, Operand):
 
     # ------------------------------------------------------------------ what would need the numbers
 
-    def _unknown(self, what: str, instead: str) -> NoReturn:
+    def _unknown(self, what: str, instead: str, named: bool = True) -> NoReturn:
+        """``named``: the expression that asks for it is named as well, in the user's words."""
         frame = user_frame()
         place = locate(frame.f_code, frame.f_lasti)
         where = f", at {place}: {place.text}" if place is not None else ""
-        raise TypeError(
-            f"{what} is not known while ag.jit records the function{where}. x is {self!r}: {instead}"
-        )
+        what += _asked(frame) if named else ""
+        raise TypeError(f"{what} is not known while ag.jit records the function{where}. It is {self!r}: {instead}")
 
     def __bool__(self) -> bool:
         self._unknown(
-            "The truth of x",
+            "The truth",
             "write ag.where(condition, a, b) or ag.cond(condition, f, g, x) for a choice, ag.while_loop for a loop, or name the "
             "argument in static_argnums, if it takes few values",
         )
 
     def __float__(self) -> float:
-        self._unknown("float(x)", "keep the array, and use NumPy's functions on it (np.sin(x), not math.sin(x))")
+        self._unknown("The float", "keep the array, and use NumPy's functions on it (np.sin(x), not math.sin(x))")
 
     def __int__(self) -> int:
-        self._unknown("int(x)", "keep the array, x.astype(int), or name the argument in static_argnums")
+        self._unknown("The integer", "keep the array, x.astype(int), or name the argument in static_argnums")
 
     def __complex__(self) -> complex:
-        self._unknown("complex(x)", "keep the array, x.astype(complex)")
+        self._unknown("The complex number", "keep the array, x.astype(complex)")
 
     def __index__(self) -> int:
         self._unknown(
-            "An integer", "index with it (x[i], ag.take(a, i, axis=0)), write ag.fori_loop in place of range(n), or name the "
-            "argument in static_argnums, as shapes and Python's loops need it",
+            "The integer", "name the argument in static_argnums, as shapes and Python's loops need it, write ag.fori_loop in "
+            "place of range(n), or index an array with it (x[i], ag.take(a, i, axis=0))",
         )
 
     def item(self) -> Any:
-        self._unknown("x.item()", "keep the array and return it")
+        self._unknown("The number", "keep the array and return it")
 
     def tolist(self) -> Any:
-        self._unknown("x.tolist()", "keep the array and return it")
+        self._unknown("The list", "keep the array and return it")
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         self._unknown(
-            "The array behind x", "write np.stack([x, y]) for np.array([x, y]), ag.take(a, x, axis=0) for a[x], and functions of "
+            "The array", "write np.stack([x, y]) for np.array([x, y]), ag.take(a, x, axis=0) for a[x], and functions of "
             "NumPy or ag that record (np.exp(x)) for others",
         )
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        self._unknown("What a write in place changes", "write x = x.at[index].set(v), or ag.where(mask, v, x)")
+        self._unknown("What a write in place changes", "write x = x.at[index].set(v), or ag.where(mask, v, x)", named=False)
 
     def __format__(self, specification: str) -> str:
         if specification:
-            self._unknown(f"f'{{x:{specification}}}'", "print it after the call, or print(x) for its shape")
+            self._unknown("The text", "print it after the call, or print(x) for its shape")
         return repr(self)
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        self._unknown("A copy of x", "x is a value and never written: use it as it is")
+        self._unknown("A copy", "it is a value and never written: use it as it is", named=False)
+
+
+def _asked(frame: FrameType) -> str:
+    """What the user's program asks a number of, or what asks for it there; empty where its text is not at hand or long."""
+    import ast  # here, as they are slow to import and only errors need them
+    import dis
+
+    text = " ".join(expression(frame.f_code, frame.f_lasti).split())
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except SyntaxError:  # as of a whole statement, where Python does not keep apart what it tests
+        return ""
+    if len(text) > LONGEST or isinstance(tree, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        return ""
+    instruction = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+    tested = "JUMP" in instruction or instruction in ("TO_BOOL", "UNARY_NOT")
+    return f" of {text}" if tested else f" that {text} asks for"
 
 
 def is_traced(*xs: Any) -> bool:

@@ -201,10 +201,10 @@ TYPES = frozenset((np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.e
 
 def varying(name: str) -> TypeError:
     """What to say of a function whose result has not the same shape for all values."""
-    where = "ag.jit, which does not know them" if recorder.trace is not None else "ag.vmap, whose examples differ in them"
+    what = "x[mask]" if name == "getitem" else f"the result of np.{name}"
+    why = "which ag.jit does not know" if recorder.trace is not None else "in which the examples of ag.vmap differ"
     return TypeError(
-        f"{'x[mask]' if name == 'getitem' else 'np.' + name} under {where}: the shape of its result depends on the values: write "
-        f"it with a mask, for example with ag.where(mask, x, 0)"
+        f"{what} has a shape that depends on the values, {why}: write it with a mask, for example with ag.where(mask, x, 0)"
     )
 
 
