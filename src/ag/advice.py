@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sys import _getframe
 from types import FrameType
+from typing import Any
 
 from .source import PACKAGE
 
@@ -76,6 +77,16 @@ def storing() -> bool:
 
     frame = _users()
     return frame is not None and dis.opname[frame.f_code.co_code[frame.f_lasti]] == "STORE_SUBSCR"
+
+
+STACKED = "build the array from nodes, ag.stack([x, y]), or make a new one, ag.Tensor(a).at[index].set(x)"  # in place of storing
+
+
+def said_last(error: Any) -> None:
+    """Of an error that NumPy raises about ``a[i] = x``: what x said, which is its cause, as the last line of it."""
+    cause = error.__cause__
+    if cause is not None and "setting an array element" in str(error) and str(cause) not in getattr(error, "__notes__", ()):
+        error.add_note(str(cause))
 
 
 def _users() -> FrameType | None:

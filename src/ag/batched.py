@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .advice import advice
+from .advice import STACKED, advice, said_last, storing
 from .node import Node, Operand, Shaped
 
 _next_number = count().__next__
@@ -51,8 +51,10 @@ class under:
         self.outer = live.levels
         live.levels = self.levels
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         live.levels = self.outer
+        if kind is ValueError:
+            said_last(error)
 
 
 def physical(x: Any) -> Any:
@@ -119,7 +121,7 @@ class Batched(Shaped, Operand):
         )
 
     def __float__(self) -> float:
-        self._several("float(x)", "keep x and use ag's functions (ag.sin(x), not math.sin(x))")
+        self._several("float(x)", STACKED if storing() else "keep x and use ag's functions (ag.sin(x), not math.sin(x))")
 
     def __int__(self) -> int:
         self._several("int(x)", "keep x, or write x.astype(int) for indices")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from .advice import advice, storing
+from .advice import STACKED, advice, said_last, storing
 from .source import Source, locate, user_frame
 
 # One integer orders a node and tells where it was made: creation number · 2²⁰ + instruction offset.
@@ -320,7 +320,7 @@ def plain(node: Node, what: str, convert: Any) -> Any:
         how = (
             f"keep the node and use ag's functions (ag.sin(x), not math.sin(x); x > 0, not bool(x)){advice()}"
             if inside and not storing()
-            else "build the array from nodes, ag.stack([x, y]), or make a new one, ag.Tensor(a).at[index].set(x)"
+            else STACKED
         )
         raise TypeError(
             f"{what} of {describe(node)} {'inside a transform' if inside else 'stored in a plain array'} would cut its "
@@ -353,8 +353,10 @@ class transforming:
     def __enter__(self) -> None:
         running.leaves.append(self.leaves)
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         running.leaves.pop()
+        if kind is ValueError:
+            said_last(error)
 
 
 def cut(node: Node) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .advice import STACKED, storing
 from .node import Operand, Shaped
 from .source import expression, locate, user_frame
 
@@ -92,7 +93,7 @@ class Traced(Shaped, Operand):
         )
 
     def __float__(self) -> float:
-        self._unknown("The float", "keep the array, and use NumPy's functions on it (np.sin(x), not math.sin(x))")
+        self._unknown("The float", STACKED if storing() else "keep the array, and use NumPy's functions on it (np.sin(x), not math.sin(x))")
 
     def __int__(self) -> int:
         self._unknown("The integer", "keep the array, x.astype(int), or name the argument in static_argnums")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..advice import said_last
 from ..batched import Batched
 from ..node import Node, Operand, describe, next_stamp
 from ..operators.rules import value_of
@@ -49,7 +50,11 @@ def recording(f: Callable[..., Any], given: Given, names: Sequence[str], donate:
         given_up = [x for i in donate if -len(args) <= i < len(args) for x in leaves(args[i])]
         for t, name in zip(inputs, () if static else _names(f, args), strict=False):
             trace.program.quantities[t.number].name = name
-        result = f(*args, **dict(zip(names, new[len(args) :], strict=True)))
+        try:
+            result = f(*args, **dict(zip(names, new[len(args) :], strict=True)))
+        except ValueError as error:
+            said_last(error)
+            raise
         found = leaves(result)
         _refuse_captured(found, since)
         outputs: list[Any] = []
