@@ -93,7 +93,8 @@ class Traced(Shaped, Operand):
         )
 
     def __float__(self) -> float:
-        self._unknown("The float", STACKED if storing() else "keep the array, and use NumPy's functions on it (np.sin(x), not math.sin(x))")
+        keep = "keep the array, and use NumPy's functions on it (np.sin(x), not math.sin(x))"
+        self._unknown("The float", STACKED if storing() else keep)
 
     def __int__(self) -> int:
         self._unknown("The integer", "keep the array, x.astype(int), or name the argument in static_argnums")

@@ -111,15 +111,6 @@ def _array(x: Any) -> Any:
 # ---------------------------------------------------------------------- of rows that would be slow to try
 
 
-def _matmul(x: Any, y: Any) -> tuple[Any, Any]:
-    if not x.ndim or not y.ndim or x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:
-        raise ValueError(f"the shapes {x.shape} and {y.shape} do not fit: the last axis of x and the last but one of y differ")
-    lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
-    rows = x.shape[-2:-1] if x.ndim > 1 else ()
-    columns = y.shape[-1:] if y.ndim > 1 else ()
-    return (*lead, *rows, *columns), np.result_type(x, y)
-
-
 def _einsum(*xs: Any, subscripts: str) -> tuple[Any, Any]:
     terms, _, result = subscripts.partition("->")
     lengths: dict[str, int] = {}
@@ -139,7 +130,6 @@ def _getitem(x: Any, *found: Any, template: Any) -> tuple[Any, Any]:
 
 
 EXACT: dict[str, Any] = {
-    "matmul": _matmul,
     "einsum": _einsum,
     "getitem": _getitem,
     "reshape": lambda x, shape: (shape, x.dtype),

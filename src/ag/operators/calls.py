@@ -22,7 +22,7 @@ from ..symbol import Symbol
 from ..tensor import Tensor
 from ..traced import Traced, is_traced
 from . import batching
-from .rules import is_complex, shape_of
+from .rules import Bilinear, is_complex, shape_of
 
 if TYPE_CHECKING:
     from .table import Operator
@@ -197,7 +197,12 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
             if kind is not np.ndarray and kind is not float:
                 traced |= kind is Traced
                 ordinary(x)
-        return recorder.trace.record(op, inputs, params) if traced else op.plain(inputs, params)
+        if traced:
+            return recorder.trace.record(op, inputs, params)
+        try:
+            return op.plain(inputs, params)
+        except ValueError as error:
+            raise mismatch(op, inputs, error) from None
     if op.scalar is None:
         face = Tensor
     kept = []
@@ -305,5 +310,10 @@ def mismatch(op: Operator, inputs: tuple[Any, ...], error: Exception) -> ValueEr
                 f"{op.name}: {given} do not broadcast: of the shapes {' and '.join(map(str, shapes))}, aligned at their "
                 f"last axes, each pair of lengths must be equal or contain a 1; reshape one of them, for example x[:, None]"
             )
+    if isinstance(op.rule, Bilinear) and op.output is not None:
+        try:
+            op.output([(shape_of(x), float) for x in inputs])
+        except ValueError as said:
+            error = said
     kind = np.linalg.LinAlgError if isinstance(error, np.linalg.LinAlgError) else ValueError
     return kind(f"{op.name} of {given}: {error}")

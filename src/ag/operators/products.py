@@ -65,9 +65,22 @@ def _new_axis(v, lead, ndim, axis):
     return reshaped(full(v, lead), (*lead, *(1,) * (ndim - 2), *((1, k) if axis == -2 else (k, 1))))
 
 
+def _matmul_output(inputs):
+    (x, first), (y, second) = inputs
+    if not x or not y:
+        raise ValueError("a number has no axis to sum over: write x * y")
+    n = y[-2 if len(y) > 1 else 0]
+    if x[-1] != n:
+        which = "last but one" if len(y) > 1 else "only one"
+        hint = "; x @ y.mT would do" if len(y) > 1 and x[-1] == y[-1] else ""
+        raise ValueError(f"the last axis of the first is {x[-1]} long, the {which} of the second {n}{hint}")
+    lead = np.broadcast_shapes(x[:-2], y[:-2])
+    return (*lead, *(x[-2:-1] if len(x) > 1 else ()), *(y[-1:] if len(y) > 1 else ())), np.result_type(first, second)
+
+
 matmul = define(
     "matmul", np.matmul, Bilinear((_matmul_left, _matmul_right)), numpy=(np.linalg.matmul,),
-    methods=("__matmul__", "__rmatmul__"), batch=_matmul_batch,
+    methods=("__matmul__", "__rmatmul__"), batch=_matmul_batch, output=_matmul_output,
     symbol="@",
     latex=r"{0} \cdot {1}", precedence=(PRODUCT, PRODUCT, CALL),
     samples=arrays(
@@ -86,9 +99,12 @@ def dot(x: Any, y: Any) -> Any:
     """Σ x[..., i] y[..., i, ...]: the last axis of x with the last but one of y (its only one, for a vector)."""
     if not shape_of(x) or not shape_of(y):
         return x * y
-    if len(shape_of(y)) <= 2:
+    if len(shape_of(y)) > 2:
+        return tensordot(x, y, ((-1,), (-2,)))
+    try:
         return matmul(x, y)
-    return tensordot(x, y, ((-1,), (-2,)))
+    except ValueError as error:
+        raise ValueError(str(error).replace("matmul", "dot", 1)) from None
 
 
 @compose("inner", forward=np.inner, numpy=(np.inner,),
