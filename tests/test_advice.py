@@ -22,8 +22,10 @@ def stores(x):
     return ag.Tensor(y).sum()
 
 
+SINE = math.sin
 CASES = [
-    (lambda x: np.array([x, x]), r"in place of np\.array\(\[x, x\]\) write ag\.stack"),
+    (lambda x: np.array([x, 2 * x]), r"in place of np\.array\(\[x, 2 \* x\]\) write ag\.stack\(\[x, 2 \* x\]\)$"),
+    (lambda x: np.array([[x, x], [x, x]]), r"in place of np\.array\(.*\) write ag\.stack\(\[x, y\]\)$"),
     (lambda x: np.full(3, x), r"in place of np\.full\(3, x\) write x \* np\.ones\(shape\)"),
     (lambda x: np.full_like(np.zeros(3), x), r"np\.copyto has no rule.*Write a = ag\.where"),
     (lambda x: rng.normal(x), r"in place of rng\.normal\(x\) write mean \+ scale \* rng\.normal"),
@@ -46,6 +48,11 @@ def test_a_call_that_would_lose_the_derivative_is_shown_with_its_rewrite(call, w
 @pytest.mark.parametrize("f,words", [
     (lambda x: math.sin(x) * x, r"in place of math\.sin\(x\) write ag\.sin"),
     (lambda x: math.fsum([x, x]), r"in place of math\.fsum\(\[x, x\]\) write ag\.sum\(ag\.stack\(values\)\)"),
+    (lambda x: ag.grad(math.sin)(x), r"in place of math\.sin write ag\.sin;"),
+    (lambda x: ag.vjp(math.gamma, x), r"in place of math\.gamma write ag\.special\.gamma;"),
+    (lambda x: ag.vmap(math.sin)(ag.stack([x])), r"in place of math\.sin write ag\.sin "),
+    (lambda x: ag.grad(SINE)(x), r"x > 0, not bool\(x\)\); write ag\.stop_gradient"),  # which function it is can't be told
+    (lambda x: ag.sum([x, x]), r"np\.exp\(x\), ag\.exp\(x\)\) to compute with it$"),  # ag.sum is no advice in place of ag.sum
     (lambda x: float(x) * x, r"inside a transform.*keep the node.*write ag\.stop_gradient\(x\)"),
     (lambda x: int(x) * x, "inside a transform would cut its gradient"),
     (lambda x: np.fromiter((v for v in [x]), float).sum(), "write ag.stack"),

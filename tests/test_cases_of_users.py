@@ -1,6 +1,7 @@
 """Cases that users of other libraries reported as wrong, silent or hard to understand, each with its true answer."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -82,6 +83,30 @@ def test_a_large_constant_changed_after_its_use_fails_at_that_line():
     assert str(caught.traceback[-1].statement).strip() == "c[:] = 100.0"
     del caught
     c[:] = 1.0
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: x**2, lambda x: (x * x).sum(), lambda x: x - 1, lambda x: -x, lambda x: x.sum(), lambda x: ag.sum(x),
+])  # fmt: skip
+def test_a_list_is_a_container_and_no_array(f):
+    """The error of Python has a last line that says so."""
+    for transform in (ag.grad, ag.jacobian, lambda f: lambda x: ag.minimize(f, x), lambda f: lambda x: ag.vjp(f, x)):
+        for given in ([1.0, 2.0], (1.0, 2.0)):
+            with pytest.raises((TypeError, AttributeError)) as caught:
+                transform(f)(given)
+            (note,) = caught.value.__notes__
+            assert re.fullmatch(rf"The argument is a {type(given).__name__}, which ag\.\w+ takes for a container of 2 numbers: give np\.array\(x\) .*", note)
+
+
+def test_other_errors_say_nothing_of_lists():
+    def f(x):
+        raise TypeError("this is about something else")
+
+    for x in ([1.0, 2.0], np.ones(2)):
+        with pytest.raises(TypeError, match="something else") as caught:
+            ag.grad(f)(x)
+        assert not hasattr(caught.value, "__notes__")
+    assert ag.grad(lambda x: x[0] * x[1])([2.0, 3.0]) == [3.0, 2.0]
 
 
 def test_writing_an_element_into_a_plain_array():
@@ -197,6 +222,21 @@ def test_labels_as_one_hot_rows():
     for rows in (np.eye(3, dtype=int)[[2, 1]], np.eye(3)[[2, 1]]):
         with pytest.raises(ValueError, match=r"one-hot rows.*y\.argmax\(axis=-1\), or probabilities=True"):
             ag.cross_entropy(Z, rows)
+
+
+@pytest.mark.parametrize("loss", [ag.cross_entropy, ag.negative_log_likelihood, ag.accuracy, ag.jit(ag.cross_entropy)])
+def test_logits_and_labels_that_are_swapped(loss):
+    labels = np.array([2, 1])
+    for swapped in ((labels, Z), (2, Z[0]), (labels, Z.astype(np.float32))):
+        with pytest.raises(TypeError, match=r"they look swapped, write (cross_entropy|accuracy)\(z, y\), the logits first"):
+            loss(*swapped)
+    with pytest.raises(TypeError, match="they look swapped"):
+        loss(labels, ag.Tensor(Z))
+
+
+def test_lists_that_are_swapped():
+    with pytest.raises(TypeError, match="they look swapped"):
+        ag.cross_entropy([2, 1], Z.tolist())
 
 
 @pytest.mark.parametrize("labels,error,advice", [

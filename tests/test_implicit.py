@@ -188,7 +188,10 @@ w = ag.Scalar(2.0)
 @pytest.mark.parametrize("call,error,words", [
     (lambda: ag.minimize(lambda x: (x - w) ** 2, 1.0), TypeError, "ag.root\\(ag.grad"), (lambda: ag.minimize(lambda x: (x - w) ** 2, 1.0, method="Powell"), TypeError, "ag.root"),
     (lambda: ag.minimize(lambda x: x * x, w), TypeError, "would be lost"), (lambda: ag.minimize(lambda x, a: x * a, 1.0, (w,)), TypeError, "x.value"),
-    (lambda: ag.minimize(lambda x: x * np.ones(2), 1.0), TypeError, "scalar output"), (lambda: ag.minimize(lambda x: x, "a"), TypeError, "x0 holds"),
+    (lambda: ag.minimize(lambda x: x * np.ones(2), 1.0), TypeError, r"scalar output; f returned an array of shape \(2,\): reduce it"),
+    (lambda: ag.minimize(ag.square, np.ones(2)), TypeError, r"square returned an array of shape \(2,\)"),
+    (lambda: ag.minimize(ag.square, np.ones(2), method="Powell"), TypeError, r"square returned an array of shape \(2,\)"),
+    (lambda: ag.minimize(lambda x: x, "a"), TypeError, "x0 holds"),
     (lambda: ag.minimize(3, 1.0), TypeError, "takes a function"), (lambda: ag.minimize(bowl, START, bounds=(0.0, 1.0, 2.0)), ValueError, "low, high"),
     (lambda: ag.minimize(bowl, START, bounds=(np.zeros(3), 1.0)), TypeError, "container like x"),
 ])  # fmt: skip

@@ -48,6 +48,8 @@ REWRITES = {
     "savez_compressed": "np.savez_compressed(path, x=x.value)",
 }  # fmt: skip
 
+JOINS = ("array", "asarray", "asanyarray")
+NOTHING = "", "", ""
 FOREIGN = ("numpy", "scipy", "math", "statistics", "pandas", "sklearn", "matplotlib")
 
 
@@ -66,9 +68,12 @@ def instead(name: str) -> str:
 def advice() -> str:
     """The call that the user's program is making at this moment, and what to write instead; empty if that can't be told."""
     frame = _users()
-    text, name = _call(frame) if frame is not None else ("", "")
-    rewrite = instead(name) if name else ""
-    return f"; in place of {text} write {rewrite}" if rewrite else ""
+    text, name, listed = _call(frame) if frame is not None else ("", "", "")
+    rewrite = f"ag.stack({listed})" if listed and name in JOINS else instead(name) if name else ""
+    if not text.endswith(")"):  # the name of a function that is handed over
+        rewrite = rewrite.removesuffix("(...)")
+    own = rewrite.endswith("(...)") and text.startswith(rewrite.removesuffix("...)"))
+    return f"; in place of {text} write {rewrite}" if rewrite and not own else ""
 
 
 def storing() -> bool:
@@ -100,18 +105,20 @@ def _users() -> FrameType | None:
     return None
 
 
-def _call(frame: FrameType) -> tuple[str, str]:
-    """The call that a frame is making: its text and the name of the function."""
+def _call(frame: FrameType) -> tuple[str, str, str]:
+    """The call that a frame is making: its text, the name of the function and the list of numbers that is its argument.
+
+    Of the call of a transform the text and the name of the function that it is given."""
     import ast
     import linecache
 
     places = list(frame.f_code.co_positions())
     first, last, start, end = places[frame.f_lasti // 2]
     if first is None or last is None or start is None or end is None:
-        return "", ""
+        return NOTHING
     lines = [linecache.getline(frame.f_code.co_filename, n) for n in range(first, last + 1)]
     if not all(lines):
-        return "", ""
+        return NOTHING
     raw = [line.encode() for line in lines]  # columns are counted in bytes
     raw[-1] = raw[-1][:end]
     raw[0] = raw[0][start:]
@@ -119,11 +126,27 @@ def _call(frame: FrameType) -> tuple[str, str]:
     try:
         tree = ast.parse(text, mode="eval").body
     except SyntaxError:
-        return "", ""
+        return NOTHING
     if not isinstance(tree, ast.Call):
-        return "", ""
+        return NOTHING
     f = tree.func
     while isinstance(f, ast.Call):  # np.vectorize(f)(x)
-        f = f.func
-    name = f.attr if isinstance(f, ast.Attribute) else f.id if isinstance(f, ast.Name) else ""
-    return text, name
+        tree, f = f, f.func
+    name = _name(f)
+    given = tree.args[0] if tree.args else None
+    if _is_transform(name):
+        return (ast.unparse(given), _name(given), "") if given is not None else NOTHING
+    flat = isinstance(given, ast.List) and not any(isinstance(x, (ast.List, ast.Tuple, ast.Starred)) for x in given.elts)
+    return text, name, ast.unparse(given) if given is not None and flat else ""
+
+
+def _name(f: Any) -> str:
+    """The name of a function in the program's text, without the module that it is taken from."""
+    return getattr(f, "attr", "") or getattr(f, "id", "")
+
+
+def _is_transform(name: str) -> bool:
+    import ag
+
+    home = getattr(getattr(ag, name, None), "__module__", "") if name else ""
+    return home.startswith(("ag.transforms", "ag.compiler"))

@@ -17,6 +17,7 @@ from ..operators.steps import logical_or
 from ..source import warn
 from ..traced import is_traced
 
+SIDES = ("cross_entropy", "accuracy")  # which take logits and labels side by side
 UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 
 
@@ -29,6 +30,12 @@ def checked_labels(z: Any, y: Any, name: str) -> Any:
     shape = shape_of(z)
     if type(y) is np.ndarray and y.dtype.kind in "iu" and shape and y.shape == shape[:-1] and _within(y, shape[-1]):
         return y
+    given = shape_of(y)
+    if given and given[:-1] == shape and name in SIDES and (isinstance(y, Node) or as_known(y).dtype.kind == "f"):
+        raise TypeError(
+            f"{name}: the first argument has the shape {shape}, as labels have, the second {given}, as logits have: they look "
+            f"swapped, write {name}(z, y), the logits first"
+        )
     if not shape:
         raise ValueError(f"{name} needs logits along a last axis, one for each class; got {describe(z)}")
     classes = shape[-1]

@@ -34,13 +34,24 @@ def function_of(f: Any, transform: str, usage: str = "") -> Callable[..., Any]:
     return f
 
 
+def checked_argnums(argnums: ArgNums, transform: str) -> None:
+    """Raises TypeError unless they are integers: a point, say."""
+    numbers = argnums if isinstance(argnums, (tuple, list, range)) else (argnums,)
+    if not all(isinstance(n, (int, np.integer)) for n in numbers):
+        given = repr(argnums) if isinstance(argnums, (str, float, complex, tuple, list, type(None))) else describe(argnums)
+        raise TypeError(
+            f"{transform}: argnums is an integer or several, the places of the arguments to differentiate, got {given}: to "
+            f"differentiate at a point write {transform}(f)(x)"
+        )
+
+
 def chosen(argnums: ArgNums, args: tuple[Any, ...], transform: str) -> tuple[int, ...]:
     """The positions of the arguments to differentiate, checked and counted from 0."""
     if type(argnums) is int and 0 <= argnums < len(args):
         return (argnums,)
-    numbers = tuple(argnums) if isinstance(argnums, (tuple, list, str, range)) else (argnums,)
+    numbers = tuple(argnums) if isinstance(argnums, (tuple, list, range)) else (argnums,)
     for n in numbers:
-        if not isinstance(n, (int, np.integer)) or not -len(args) <= n < len(args):
+        if not -len(args) <= n < len(args):
             raise ValueError(
                 f"{transform}: argnums={argnums} names argument {n}; the function was called with "
                 f"{len(args)} positional argument{'s' if len(args) != 1 else ''}"
@@ -112,7 +123,8 @@ class Fresh:
     Under vmap the function sees them as batched; the leaves, the outputs and the passes between them see all examples,
     with the hidden axes in front as ordinary ones."""
 
-    def __init__(self, args: tuple[Any, ...], argnums: ArgNums, transform: str) -> None:
+    def __init__(self, args: tuple[Any, ...], argnums: ArgNums, transform: str, places: Sequence[int] | None = None) -> None:
+        """``places``: where the user's function has these arguments, if it has more."""
         self.numbers = chosen(argnums, args, transform)
         self.single = isinstance(argnums, (int, np.integer))
         self.chosen = [args[n] for n in self.numbers]
@@ -123,12 +135,15 @@ class Fresh:
         frame = user_frame()
         for n in self.numbers:
             x = args[n]
+            place = n if places is None else places[n]
             if type(x) in ENDS:
-                leaf = fresh(x, transform, n, frame, levels)
+                leaf = fresh(x, transform, place, frame, levels)
                 self.nodes.append(leaf)
                 self.args[n] = raised(leaf, levels) if levels else leaf
+            elif all(x is None for x in self.chosen):
+                raise TypeError(f"{transform}: argument {place} is None, and has no derivative: give a float or a float array")
             else:
-                new = [fresh(leaf, transform, n, frame, levels) for leaf in leaves(x)]
+                new = [fresh(leaf, transform, place, frame, levels) for leaf in leaves(x)]
                 self.nodes += new
                 self.args[n] = rebuilt(x, [raised(leaf, levels) for leaf in new])
 
@@ -154,6 +169,19 @@ class Fresh:
         return parts[0] if self.single else parts
 
 
+def said_of_lists(error: Exception, args: Sequence[Any], transform: str) -> None:
+    """Of an error that f raised: it may be that a list of numbers was given to it where an array is meant."""
+    for x in args:
+        if type(x) in (list, tuple) and x and all(isinstance(part, (int, float, Operand)) and not shape_of(part) for part in x):
+            kind = type(x).__name__
+            if any(word in str(error) for word in (kind, "sequence", "plain array")):
+                error.add_note(
+                    f"The argument is a {kind}, which {transform} takes for a container of {len(x)} numbers: give np.array(x) "
+                    f"where an array is meant"
+                )
+                return
+
+
 def split(result: Any, has_aux: bool, transform: str) -> tuple[Any, Any]:
     """The output of a function and its auxiliary data."""
     if has_aux:
@@ -166,6 +194,11 @@ def split(result: Any, has_aux: bool, transform: str) -> tuple[Any, Any]:
     return result, ()
 
 
+def nothing(transform: str) -> TypeError:
+    """What to say of a function that returned None."""
+    return TypeError(f"{transform}: the function returned None: does it end in a return?")
+
+
 def number(y: Any, transform: str) -> None:
     """The output must be one number: a node or a plain one."""
     if type(y) is Scalar or (type(y) is Tensor and y._value.shape == ()):
@@ -176,7 +209,7 @@ def number(y: Any, transform: str) -> None:
             f"return one of them, or (output, rest) with has_aux=True"
         )
     if y is None:
-        raise TypeError(f"{transform}: the function returned None: does it end in a return?")
+        raise nothing(transform)
     if not isinstance(y, Operand) and np.asarray(y).dtype.kind not in "fiub":
         raise TypeError(f"{transform} needs a function with one scalar output, got {describe(y)}")
     if shape_of(y) != ():

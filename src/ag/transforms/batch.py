@@ -47,6 +47,10 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0, *, axis_s
     (5, 3)
     """
     function_of(f, "ag.vmap")
+    if isinstance(in_axes, (float, np.ndarray, Operand)):
+        raise TypeError(
+            f"ag.vmap: in_axes says which axis of each argument counts the examples, got {describe(in_axes)}: write ag.vmap(f)(x)"
+        )
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
 

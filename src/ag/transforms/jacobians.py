@@ -12,7 +12,7 @@ import numpy as np
 from ..node import Operand, describe
 from ..operators.rules import fit, is_complex, shape_of, value_of
 from ..operators.shaping import reshape
-from .arguments import ArgNums, chosen, function_of
+from .arguments import ArgNums, checked_argnums, chosen, function_of, nothing
 from .batch import vmap
 from .containers import leaves, rebuilt
 from .forward import jvp
@@ -100,6 +100,7 @@ def hvp(f: Function, primals: Any, tangents: Any) -> Any:
 
 def _of(f: Function, argnums: ArgNums, has_aux: bool, transform: str, blocks_of: Callable[[Recorded], list[Any]]) -> Function:
     function_of(f, transform)
+    checked_argnums(argnums, transform)
 
     @functools.wraps(f)
     def of_point(*args: Any, **kwargs: Any) -> Any:
@@ -113,7 +114,9 @@ def _of(f: Function, argnums: ArgNums, has_aux: bool, transform: str, blocks_of:
             return f(*everything, **kwargs)
 
         xs = tuple(args[n] for n in numbers)
-        record = Recorded(g, xs, has_aux, transform)
+        record = Recorded(g, xs, has_aux, transform, numbers)
+        if record.output is None:
+            raise nothing(transform)
         for y in record.ends:
             if not isinstance(y, Operand) and np.asarray(y).dtype.kind not in "fiub":
                 raise TypeError(

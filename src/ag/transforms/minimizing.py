@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..node import Node, describe
+from ..node import Node, Operand, describe
 from ..operators.operands import shape_of, value_of
-from .arguments import function_of, number, plain
+from .arguments import function_of, number, plain, said_of_lists
 from .containers import leaves, mapped
 from .jacobians import hessian, hvp, jacobian
+from .opaque import name_of
 from .recording import Recorded
 from .vectors import Layout
 
@@ -55,6 +57,7 @@ def minimize(
         if isinstance(x, Node):
             raise _cut(x)
     layout = Layout(x0, "ag.minimize")
+    f = _of_container(f)
     kind = (method or "").lower()
     given: dict[str, Any] = {"method": method, "tol": tol, "options": options}
     if kind not in NO_GRADIENT:
@@ -78,11 +81,25 @@ def minimize(
     return result
 
 
+def _of_container(f: Callable[..., Any]) -> Callable[..., Any]:
+    """f itself, with a word on lists in what it raises."""
+
+    @functools.wraps(f)
+    def of_container(x: Any, *args: Any) -> Any:
+        try:
+            return f(x, *args)
+        except (TypeError, AttributeError) as error:
+            said_of_lists(error, (x,), "ag.minimize")
+            raise
+
+    return of_container
+
+
 def _value_and_gradient(f: Callable[..., Any], args: tuple[Any, ...], layout: Layout) -> Callable[[Any], Any]:
     def value_and_gradient(v: Any) -> tuple[float, Any]:
         record = Recorded(lambda v: f(layout.tree(v), *args), (np.array(v),), False, "ag.minimize")
         y = record.output
-        number(y, "ag.minimize")
+        _checked(y, f)
         if record.older:
             raise _cut(record.captured()[0])
         (gradient,) = record.pullback(np.ones(())[()] if type(value_of(y)) is not float else 1.0)
@@ -96,10 +113,20 @@ def _value(f: Callable[..., Any], args: tuple[Any, ...], layout: Layout) -> Call
         y = f(layout.tree(np.array(v)), *args)
         if isinstance(y, Node):
             raise _cut(y)
-        number(y, "ag.minimize")
+        _checked(y, f)
         return float(y)
 
     return value
+
+
+def _checked(y: Any, f: Callable[..., Any]) -> None:
+    """Raises TypeError unless f gave one number. What made y need not be f: x comes from the solver."""
+    if isinstance(y, (Operand, np.ndarray)) and shape_of(y):
+        raise TypeError(
+            f"ag.minimize needs a function with one scalar output; {name_of(f, 'f')} returned an array of shape {shape_of(y)}: "
+            f"reduce it, for example with .sum()"
+        )
+    number(y, "ag.minimize")
 
 
 def _cut(node: Node) -> TypeError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..operators.rules import fit, is_complex, shape_of
 from ..reach import Reach
 from ..tangents import push
 from ..traced import Traced
-from .arguments import Fresh, owned, plain, released, split
+from .arguments import Fresh, owned, plain, released, said_of_lists, split
 from .containers import leaves, mapped, rebuilt, same_shape
 
 
@@ -27,12 +27,19 @@ class Recorded:
     value, aux   what f returned: plain, unless it depends on nodes that are older than the leaves
     """
 
-    def __init__(self, f: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool, transform: str) -> None:
+    def __init__(
+        self, f: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool, transform: str, places: Sequence[int] | None = None,
+    ) -> None:
         self.transform = transform
         self.primals = primals
-        self.arguments = Fresh(primals, range(len(primals)), transform)
-        with transforming(self.arguments.nodes):
-            y, aux = split(f(*self.arguments.args), has_aux, transform)
+        self.arguments = Fresh(primals, range(len(primals)), transform, places)
+        try:
+            with transforming(self.arguments.nodes):
+                result = f(*self.arguments.args)
+        except (TypeError, AttributeError) as error:
+            said_of_lists(error, self.arguments.args, transform)
+            raise
+        y, aux = split(result, has_aux, transform)
         self.output = y
         self.ends = leaves(y)
         self.roots = self.arguments.outputs(y)

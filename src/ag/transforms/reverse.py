@@ -16,7 +16,7 @@ import numpy as np
 from ..adjoint import seed
 from ..node import Node, transforming
 from ..operators.batching import lowered
-from .arguments import ArgNums, Fresh, function_of, number, plain, released, split
+from .arguments import ArgNums, Fresh, checked_argnums, function_of, number, plain, released, said_of_lists, split
 from .recording import Recorded, cotangents
 
 Function = Callable[..., Any]
@@ -43,12 +43,18 @@ def value_and_grad(f: Function, argnums: ArgNums = 0, *, has_aux: bool = False) 
 
 def _gradient(f: Function, argnums: ArgNums, has_aux: bool, transform: str) -> Function:
     function_of(f, transform)
+    checked_argnums(argnums, transform)
 
     @functools.wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         arguments = Fresh(args, argnums, transform)
-        with transforming(arguments.nodes):
-            y, aux = split(f(*arguments.args, **kwargs), has_aux, transform)
+        try:
+            with transforming(arguments.nodes):
+                result = f(*arguments.args, **kwargs)
+        except (TypeError, AttributeError) as error:
+            said_of_lists(error, arguments.args, transform)
+            raise
+        y, aux = split(result, has_aux, transform)
         number(y, transform)
         root, one = (lowered(y, arguments.levels), np.ones([n.size for n in arguments.levels])) if arguments.levels else (y, None)
         reach = arguments.reach([root])
