@@ -106,3 +106,75 @@ def test_the_advice_is_sound():
 
 def test_a_specification_formats_each_element():
     assert f"{ag.Tensor([1.0, 2.5]):.2f} {ag.Scalar(0.25):.1%}" == "[1.00, 2.50] 25.0%"
+
+
+# ---------------------------------------------------------------------- the names of other libraries
+
+
+@pytest.mark.parametrize("kind", [ag.Scalar, ag.Tensor])
+@pytest.mark.parametrize("use,words", [
+    (lambda x: x.numpy(), r"its numbers are x\.value"),
+    (lambda x: x.data, r"its numbers are x\.value"),
+    (lambda x: x.tolist(), r"write x\.value\.tolist\(\)"),
+    (lambda x: x.zero_grad(), r"backward\(\) writes grad afresh"),
+    (lambda x: x.requires_grad, r"x\.detach\(\) and ag\.stop_gradient\(x\) stop it"),
+    (lambda x: setattr(x, "data", 1.0), r"its numbers are x\.value"),
+    (lambda x: setattr(x, "requires_grad", True), "every node has a derivative"),
+    (lambda x: x._prev, r"x\.inputs"),
+])  # fmt: skip
+def test_attributes_of_other_libraries_are_answered(kind, use, words):
+    with pytest.raises(AttributeError, match=rf"^{kind.__name__} has no attribute '\w+': .*{words}"):
+        use(kind(2.0))
+
+
+def test_such_attributes_do_not_seem_to_be_there():
+    x = ag.Tensor([1.0])
+    assert not hasattr(x, "numpy") and "numpy" not in dir(x) and "sum" in dir(x)
+    with pytest.raises(AttributeError, match="^'Tensor' object has no attribute 'nonsense'$"):
+        x.nonsense  # noqa: B018
+    with pytest.raises(AttributeError, match=r"Batched has no attribute 'data': its numbers are x\.value"):
+        ag.vmap(lambda x: x.data)(np.ones(3))
+    with pytest.raises(AttributeError, match=r"Traced has no attribute 'numpy'"):
+        ag.jit(lambda x: x.numpy())(np.ones(3))
+
+
+@pytest.mark.parametrize("kind", [ag.Scalar, ag.Tensor])
+@pytest.mark.parametrize("given,words", [
+    ({"requires_grad": True}, r"takes no requires_grad=True: every node has a derivative"),
+    ({"dtype": float}, r"takes no dtype=.*: the dtype is that of the array, write np\.asarray\(a, dtype=\.\.\.\)"),
+    ({"name": "x"}, r"takes no name='x': write label="), ({"nonsense": 1}, r"takes no nonsense=1, only label"),
+])  # fmt: skip
+def test_keywords_of_other_libraries_are_answered(kind, given, words):
+    with pytest.raises(TypeError, match=rf"^ag\.{kind.__name__} {words}"):
+        kind(2.0, **given)
+
+
+@pytest.mark.parametrize("name,words", [
+    ("array", r"write ag\.Tensor\(a\) for a node, np\.array\(a\) for a plain array"), ("tensor", r"write ag\.Tensor\(a\)"),
+    ("scalar", r"write ag\.Scalar\(2\.0\)"), ("zeros", r"NumPy has it, np\.zeros"), ("elementwise_grad", r"write ag\.vmap\(ag\.grad\(f\)\)"),
+])  # fmt: skip
+def test_names_that_ag_has_not_are_answered(name, words):
+    with pytest.raises(AttributeError, match=rf"^module 'ag' has no attribute '{name}': {words}"):
+        getattr(ag, name)
+    assert name not in dir(ag)
+
+
+def test_other_names_are_not_guessed():
+    for name in ("nonsense", "_private"):
+        with pytest.raises(AttributeError, match=f"^module 'ag' has no attribute '{name}'$"):
+            getattr(ag, name)
+
+
+def test_the_modules_of_the_two_faces_can_be_imported_by_name():
+    from ag.scalar import Scalar
+    from ag.tensor import Tensor
+
+    assert (Scalar, Tensor) == (ag.Scalar, ag.Tensor)
+
+
+def test_a_model_is_saved_and_loaded_by_functions():
+    for ask in (lambda: ag.learn.LinearClassifier.load, lambda: ag.learn.LinearClassifier().load("x")):
+        with pytest.raises(AttributeError, match=r"^LinearClassifier has no attribute 'load': write ag\.learn\.load\(path\)"):
+            ask()
+    with pytest.raises(AttributeError, match=r"write ag\.learn\.save\(model, path\)"):
+        ag.learn.LinearClassifier().save("x")

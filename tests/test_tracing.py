@@ -426,6 +426,33 @@ def conjunction(x):
     return -x
 
 
+def test_jit_is_a_decorator_with_options_as_well():
+    traces = []
+
+    @ag.jit(static_argnames="n")
+    def power(x, n):
+        traces.append(n)
+        return x**n if n else x  # n is known
+
+    same(power(X, n=2), X**2)
+    same(power(X, n=2), X**2)
+    same(power(X, 3), X**3)
+    assert traces == [2, 3] and power.__name__ == "power"
+
+    @ag.jit()
+    def double(x):
+        return 2 * x
+
+    same(double(X), 2 * X)
+    with pytest.raises(TypeError, match="ag.jit takes a function, got float"):
+        ag.jit(static_argnums=1)(1.0)
+    with pytest.raises(ValueError, match=r"static_argnames='m' is none of the arguments x, n of g"):
+
+        @ag.jit(static_argnames="m")
+        def g(x, n):
+            return x
+
+
 def test_what_asks_for_numbers_is_not_named_where_it_can_not_be_told():
     """A condition of several, what is too long to quote, a comprehension, and a program whose text is not at hand."""
     hidden = {}

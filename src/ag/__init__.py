@@ -232,9 +232,15 @@ def __getattr__(name: str) -> Any:
     else:
         value = None if name.startswith("_") else later.public(name)
         if value is None:
-            raise AttributeError(f"module 'ag' has no attribute {name!r}")
+            from .advice import unknown_name
+
+            raise AttributeError(f"module 'ag' has no attribute {name!r}{unknown_name(name)}")
     globals()[name] = value
     return value
+
+
+for _module in ("scalar", "tensor"):  # which hold one class each: who writes ag.tensor(a) is told of ag.Tensor
+    del globals()[_module]
 
 
 def __dir__() -> list[str]:

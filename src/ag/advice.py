@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sys import _getframe
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from .source import PACKAGE
 
@@ -48,6 +48,33 @@ REWRITES = {
     "savez_compressed": "np.savez_compressed(path, x=x.value)",
 }  # fmt: skip
 
+# Names that other libraries have. What stands behind one is written about x, a node.
+ATTRIBUTES = {
+    **dict.fromkeys(("numpy", "data", "cpu"), "its numbers are x.value"),
+    "tolist": "write x.value.tolist()",
+    "zero_grad": "backward() writes grad afresh, unless it is told to accumulate; x.grad = None resets it",
+    **dict.fromkeys(("requires_grad", "requires_grad_"), "every node has a derivative; x.detach() and ag.stop_gradient(x) stop it"),
+    "grad_fn": "what made it is x.op, of x.inputs",
+    "_op": "what made it is x.op",
+    "_prev": "what it was made of is x.inputs",
+    "block_until_ready": "its numbers are there at once",
+}
+KEYWORDS = {
+    "requires_grad": "every node has a derivative: leave it out, and use plain arrays for what has none",
+    "dtype": "the dtype is that of the array, write np.asarray(a, dtype=...)",
+    "name": "write label=...",
+    "device": "the memory of this machine is the only one",
+}
+NAMES = {
+    **dict.fromkeys(("array", "asarray", "tensor", "Variable"), "write ag.Tensor(a) for a node, np.array(a) for a plain array"),
+    **dict.fromkeys(("scalar", "Value"), "write ag.Scalar(2.0)"),
+    "no_grad": "nothing is recorded of plain arrays: compute with x.value",
+    "elementwise_grad": "write ag.vmap(ag.grad(f))",
+    "numpy": "NumPy's own functions take nodes, np.sin(x)",
+    "lax": "ag.scan, ag.cond, ag.while_loop and ag.fori_loop stand in ag itself",
+}
+MODELS = {"save": "write ag.learn.save(model, path)", "load": "write ag.learn.load(path)"}
+
 JOINS = ("array", "asarray", "asanyarray")
 NOTHING = "", "", ""
 FOREIGN = ("numpy", "scipy", "math", "statistics", "pandas", "sklearn", "matplotlib")
@@ -63,6 +90,37 @@ def instead(name: str) -> str:
         if callable(getattr(home, name, None)):
             return f"{prefix}.{name}(...)"
     return ""
+
+
+class Elsewhere:
+    """An attribute that other libraries have: who asks for it is told what to write."""
+
+    __slots__ = ("hint", "name")
+
+    def __init__(self, name: str, hint: str) -> None:
+        self.name, self.hint = name, hint
+
+    def __get__(self, instance: Any, owner: type) -> NoReturn:
+        raise AttributeError(f"{owner.__name__} has no attribute {self.name!r}: {self.hint}")
+
+    def __set__(self, instance: Any, value: Any) -> NoReturn:
+        self.__get__(instance, type(instance))
+
+
+def unknown_keywords(kind: str, given: dict[str, Any]) -> TypeError:
+    """What to say of keywords that a node does not take."""
+    name = next(iter(given))
+    hint = f": {KEYWORDS[name]}" if name in KEYWORDS else ", only label"
+    return TypeError(f"ag.{kind} takes no {name}={given[name]!r}{hint}")
+
+
+def unknown_name(name: str) -> str:
+    """What to write in place of ag.name, which there is not; empty if nothing is known."""
+    import numpy as np
+
+    if name in NAMES:
+        return f": {NAMES[name]}"
+    return f": NumPy has it, np.{name}" if callable(vars(np).get(name)) else ""
 
 
 def advice() -> str:

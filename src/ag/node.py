@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from .advice import STACKED, advice, said_last, storing
+from .advice import ATTRIBUTES, STACKED, Elsewhere, advice, said_last, storing
 from .source import Source, locate, user_frame
 
 # One integer orders a node and tells where it was made: creation number · 2²⁰ + instruction offset.
@@ -43,6 +43,9 @@ class Operand:
         @property
         def value(self) -> Any: ...
 
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in ATTRIBUTES]
+
     __hash__ = object.__hash__  # told apart by identity; == compares values
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
@@ -63,6 +66,10 @@ class Operand:
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError(f"{describe(self)} can't be pickled or copied: send its numbers, x.value, and make a new leaf")
+
+
+for _name, _hint in ATTRIBUTES.items():
+    setattr(Operand, _name, Elsewhere(_name, _hint))
 
 
 class Shaped:

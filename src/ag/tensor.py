@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, Never, NoReturn
 
 import numpy as np
 
+from .advice import unknown_keywords
 from .capture import capture, constant, frozen, numeric
 from .node import Arraylike, Node, Operand, describe
 from .traced import Traced
@@ -31,7 +32,9 @@ class Tensor(Arraylike, Node):
     __slots__ = ("_params",)
     _params: dict[str, Any]
 
-    def __init__(self, array: Any, label: str | None = None) -> None:
+    def __init__(self, array: Any, label: str | None = None, **other: Never) -> None:
+        if other:
+            raise unknown_keywords("Tensor", other)
         self._set_leaf(self._leaf_value(array), label)
 
     def _leaf_value(self, new: Any) -> Any:

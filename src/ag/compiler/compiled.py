@@ -7,7 +7,7 @@ import copy
 import functools
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -34,18 +34,24 @@ if TYPE_CHECKING:
     from .shown.costing import Cost
     from .shown.showing import Shown
 
+Places = int | Sequence[int]
+Names = str | Sequence[str]
 BOUND = 256  # programs that one function keeps
 
 
+@overload
 def jit(
-    f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = (),
-    donate_argnums: int | Sequence[int] = (),
-) -> Compiled:
+    f: Callable[..., Any], *, static_argnums: Places = (), static_argnames: Names = (), donate_argnums: Places = ()
+) -> Compiled: ...
+@overload
+def jit(*, static_argnums: Places = (), static_argnames: Names = (), donate_argnums: Places = ()) -> Callable[..., Compiled]: ...
+def jit(f: Any = None, *, static_argnums: Places = (), static_argnames: Names = (), donate_argnums: Places = ()) -> Any:
     """f, recorded at its first call as a program of operators, compiled, and run as machine code from then on.
 
     Arguments: ``f``, a function of arrays, numbers and containers of them; ``static_argnums`` and ``static_argnames``, the
     arguments that are known while f is recorded (any hashable value; another value is another program), by place or by name;
-    ``donate_argnums``, the arguments whose arrays the caller gives up: results may be written in their place.
+    ``donate_argnums``, the arguments whose arrays the caller gives up: results may be written in their place. Without f it is a
+    decorator with these options, ``@ag.jit(static_argnames="n")``.
 
     Returns a function of the same arguments with the same results, as NumPy arrays and numbers. For other shapes or dtypes it is
     compiled again. ``show(*args)`` of it is the program and its kernels, ``cost(*args)`` its operations and bytes.
@@ -70,6 +76,10 @@ def jit(
     >>> ag.jit(ag.grad(f))(np.array([0.0, 1.0]))
     array([1., 0.])
     """
+    if f is None:
+        return functools.partial(
+            jit, static_argnums=static_argnums, static_argnames=static_argnames, donate_argnums=donate_argnums
+        )
     function_of(f, "ag.jit")
     static, names, donated = several(static_argnums), several(static_argnames), several(donate_argnums)
     if static or names or donated:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..advice import MODELS, Elsewhere
 from ..capture import ordinary
 from ..operators.probability import softmax
 from ..transforms import value_and_grad
@@ -114,6 +115,9 @@ class LinearClassifier:
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The arguments it was made with."""
         return {name: getattr(self, name) for name in self._defaults()}
+
+    save = Elsewhere("save", MODELS["save"])
+    load = Elsewhere("load", MODELS["load"])
 
     def _defaults(self) -> dict[str, Any]:
         init = LinearClassifier.__init__
