@@ -53,7 +53,9 @@ ATTRIBUTES = {
     **dict.fromkeys(("numpy", "data", "cpu"), "its numbers are x.value"),
     "tolist": "write x.value.tolist()",
     "zero_grad": "backward() writes grad afresh, unless it is told to accumulate; x.grad = None resets it",
-    **dict.fromkeys(("requires_grad", "requires_grad_"), "every node has a derivative; x.detach() and ag.stop_gradient(x) stop it"),
+    **dict.fromkeys(
+        ("requires_grad", "requires_grad_"), "every node has a derivative; x.detach() and ag.stop_gradient(x) stop it",
+    ),
     "grad_fn": "what made it is x.op, of x.inputs",
     "_op": "what made it is x.op",
     "_prev": "what it was made of is x.inputs",
