@@ -109,11 +109,11 @@ class Elsewhere:
         self.__get__(instance, type(instance))
 
 
-def unknown_keywords(kind: str, given: dict[str, Any]) -> TypeError:
-    """What to say of keywords that a node does not take."""
+def unknown_keyword(given: dict[str, Any]) -> TypeError:
+    """What to say of a keyword that ag.Tensor does not take."""
     name = next(iter(given))
     hint = f": {KEYWORDS[name]}" if name in KEYWORDS else ", only label"
-    return TypeError(f"ag.{kind} takes no {name}={given[name]!r}{hint}")
+    return TypeError(f"ag.Tensor takes no {name}={given[name]!r}{hint}")
 
 
 def unknown_name(name: str) -> str:

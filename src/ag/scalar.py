@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Never
+from typing import Any
 
 import numpy as np
 
-from .advice import unknown_keywords
 from .node import Node, Operand, describe
 
 
@@ -29,9 +28,7 @@ class Scalar(Node):
     __slots__ = ()
     value: Any
 
-    def __init__(self, value: Any, label: str | None = None, **other: Never) -> None:
-        if other:
-            raise unknown_keywords("Scalar", other)
+    def __init__(self, value: Any, label: str | None = None) -> None:
         self._set_leaf(self._leaf_value(value), label)
 
     def _leaf_value(self, new: Any) -> float:

@@ -7,7 +7,7 @@ from typing import Any, Never, NoReturn
 
 import numpy as np
 
-from .advice import unknown_keywords
+from .advice import unknown_keyword
 from .capture import capture, constant, frozen, numeric
 from .node import Arraylike, Node, Operand, describe
 from .traced import Traced
@@ -34,7 +34,7 @@ class Tensor(Arraylike, Node):
 
     def __init__(self, array: Any, label: str | None = None, **other: Never) -> None:
         if other:
-            raise unknown_keywords("Tensor", other)
+            raise unknown_keyword(other)
         self._set_leaf(self._leaf_value(array), label)
 
     def _leaf_value(self, new: Any) -> Any:
