@@ -620,7 +620,7 @@ def test_a_carry_that_changes():
         ag.fori_loop(0, 1, lambda i, x: None, {"a": 1.0, "b": (None,)})
     with fails(TypeError, "ag.while_loop: x was Pair(a=·, b=[]) and became Cell(h=·, c=None)"):
         ag.while_loop(lambda x: True, lambda x: Cell(1.0, None), Pair(1.0, []))
-    with fails(TypeError, "ag.scan: y was (·,) and became · in step 1"):
+    with fails(TypeError, "ag.scan: y was (·,) and became one array of shape () in step 1"):
         ag.scan(lambda c, x: (c, c if x else (c,)), 0, np.array([0, 1]))
     with fails(TypeError, "ag.scan: y was float64 of shape () and became int64 of shape () in step 1"):
         ag.scan(lambda c, x: (c, x if x else 1.0), 0, np.array([0, 1]))
@@ -638,8 +638,12 @@ def test_what_can_not_be_carried():
         ag.while_loop(lambda x: True, lambda x: "a", 1.0)
     with fails(TypeError, "ag.scan: y is a function"):
         ag.scan(lambda c, x: (c, fails), 1.0, length=1)
-    with fails(TypeError, "ag.scan: f returns a pair (carry, y), got ·"):
+    with fails(TypeError, "ag.scan: f returns a pair (carry, y), got one array of shape ()"):
         ag.scan(lambda c, x: c + x, 0.0, np.ones(2))
+    with fails(TypeError, "ag.scan: f returns a pair (carry, y), got one array of shape (2,)"):
+        ag.scan(lambda c, x: c + x, ag.Tensor(np.ones(2)), np.ones((2, 2)))
+    with fails(TypeError, "ag.scan: f returns a pair (carry, y), got one str"):
+        ag.scan(lambda c, x: "text", 0.0, np.ones(2))
     with fails(TypeError, "ag.scan: f returns a pair (carry, y), got (·, ·, ·)"):
         ag.scan(lambda c, x: (c, x, x), 0.0, np.ones(2))
 
@@ -699,7 +703,7 @@ def test_branches_that_differ():
     def chosen(yes, no):
         return ag.vmap(lambda x: ag.cond(x > 0, lambda: yes, lambda: no))(np.array([1.0, -1.0]))
 
-    with fails(TypeError, "ag.cond: true_fun returned (·, ·) and false_fun ·", "same containers"):
+    with fails(TypeError, "ag.cond: true_fun returned (·, ·) and false_fun one array of shape ()", "same containers"):
         chosen((1.0, 2.0), 1.0)
     with fails(TypeError, "ag.cond: result['a'] of true_fun is float64 of shape (2,), of false_fun float64 of shape (3,)"):
         chosen({"a": np.ones(2)}, {"a": np.ones(3)})

@@ -15,7 +15,7 @@ from ..operators.shaping import as_tensor, astype
 from ..scalar import Scalar
 from ..traced import is_traced
 from .arguments import owned
-from .containers import leaves, outline, paths, rebuilt, same_shape
+from .containers import leaves, paths, rebuilt, same_shape, shown
 
 
 class Kept:
@@ -42,7 +42,7 @@ class Kept:
         if not same_shape(new, self.tree):
             hint = ": does the function end in a return?" if new is None else ""
             raise TypeError(
-                f"{self.who}: {self.name} was {outline(self.tree)} and became {outline(new)} in step {step}: it must keep its "
+                f"{self.who}: {self.name} was {shown(self.tree)} and became {shown(new)} in step {step}: it must keep its "
                 f"containers{hint}"
             )
         result = []

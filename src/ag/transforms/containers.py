@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..batched import Batched
+from ..node import Operand
+from ..operators.operands import shape_of
 from ..scalar import Scalar
 from ..tensor import Tensor
 from ..traced import Traced
@@ -239,6 +241,16 @@ def outline(tree: Any) -> str:
         parts = ", ".join(map(outline, tree))
         return f"[{parts}]" if isinstance(tree, list) else f"({parts},)" if len(tree) == 1 else f"({parts})"
     return "None" if tree is None else "·"
+
+
+def shown(tree: Any) -> str:
+    """A container, or the one array that stands in its place, in an error message."""
+    text = outline(tree)
+    if text != "·":
+        return text
+    if isinstance(tree, (Operand, np.ndarray, np.generic, bool, int, float, complex)):
+        return f"one array of shape {shape_of(tree)}"
+    return f"one {type(tree).__name__}"
 
 
 def _fields(tree: Any) -> Iterable[str] | None:

@@ -25,7 +25,7 @@ from ..traced import is_traced
 from .arguments import function_of, plain
 from .carrying import Kept, kind_of, named, number_of, sealed
 from .checkpointing import checkpoint
-from .containers import leaves, mapped, outline, paths, rebuilt, same_shape
+from .containers import leaves, mapped, paths, rebuilt, same_shape, shown
 
 UNROLLED = 2  # so few steps of a loop that is recorded are written out
 FAN = 16  # into so many pieces a node is cut at once
@@ -275,7 +275,7 @@ def _alike(yes: Any, no: Any) -> tuple[list[Any], list[Any]]:
     when = "under ag.jit, and where pred differs between the examples of ag.vmap"
     if not same_shape(yes, no):
         raise TypeError(
-            f"ag.cond: true_fun returned {outline(yes)} and false_fun {outline(no)}: {when}, both must return the same containers"
+            f"ag.cond: true_fun returned {shown(yes)} and false_fun {shown(no)}: {when}, both must return the same containers"
         )
     pairs = []
     for x, y, path in zip(leaves(yes), leaves(no, like=yes), paths(yes, "result"), strict=True):
@@ -295,7 +295,7 @@ def _alike(yes: Any, no: Any) -> tuple[list[Any], list[Any]]:
 
 def _pair(result: Any) -> tuple[Any, Any]:
     if type(result) is not tuple or len(result) != 2:
-        raise TypeError(f"ag.scan: f returns a pair (carry, y), got {outline(result)}: write return carry, None without any y")
+        raise TypeError(f"ag.scan: f returns a pair (carry, y), got {shown(result)}: write return carry, None without any y")
     return result
 
 
