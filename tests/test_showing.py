@@ -11,6 +11,7 @@ import ag
 import kernel_runner
 from ag.compiler.machine import native
 from ag.compiler.shown import amounts, costing, counting, machine_peaks, showing
+from ag.compiler.shown.kernel_text import array_name
 
 pytestmark = [
     pytest.mark.skipif(not native.available(), reason="needs llvmlite"),
@@ -356,12 +357,56 @@ def test_loops_of_unknown_length_and_branches_are_shown():
 
     shown = ag.jit(f).show(np.ones(4))
     text = shown.text("kernels")
-    assert "while True:" in text and re.search(r"if not m\d+\[0\]: break", text)
-    assert re.search(r"^if \w+\[0\]:\n    k\w+.*\nelse:\n    k", text, re.MULTILINE)
+    assert "while True:" in text and re.search(r"if not c\d+\[0\]: break", text)
+    assert re.search(r"^if v\d+:\n(    .*\n)*    k\w+.*\n(    .*\n)*else:\n(    .*\n)*    k", text, re.MULTILINE)
     cost = ag.jit(f).cost(np.ones(4))
     assert len(cost.uncounted) == 2 and "not known how often" in str(cost)
     looked_at(shown.html())
     looked_at(ag.jit(ag.grad(lambda x: f(x).sum())).show(np.ones(4)).html())
+
+
+LOOPS = {
+    "carried": lambda x, n: ag.fori_loop(0, 5, lambda i, c: np.sin(c) * x + i, x),
+    "of unknown length": lambda x, n: ag.fori_loop(0, n, lambda i, c: np.sin(c) * x, 2 * x),
+    "with rows": lambda x, n: ag.scan(lambda c, row: (c + row * x, np.exp(-c).sum()), x, np.arange(12.0).reshape(4, 3), reverse=True),
+    "exchanged": lambda x, n: ag.fori_loop(0, 3, lambda i, c: (c[1] + 1.0, c[0] * 2.0), (x, -x)),
+    "while": lambda x, n: ag.while_loop(lambda c: (c * c).sum() < 100.0, lambda c: c * 2.0 + x, x),
+    "branch": lambda x, n: ag.cond(n > 3, lambda c: np.exp(c), lambda c: -c, x),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_the_text_of_a_loop_does_what_the_loop_does(name):
+    """It runs as Python, on the texts of its kernels."""
+    x, n = np.array([0.5, 0.25, -1.0]), 4
+    compiled = ag.jit(LOOPS[name])
+    shown = compiled.show(x, n)
+    program = shown.compiled
+    memory = {"x": x.copy(), "n": np.array(n), "__builtins__": {}, "reversed": reversed, **kernel_runner.FUNCTIONS}
+    for number, fetch in zip(program.arguments[2:], program.captured, strict=True):
+        memory[program.name(number)] = fetch()
+    (loop,) = [s for s in shown.steps if s.inner]
+    for s in shown.every():
+        if s.kind == "kernel":
+            exec(s.text, memory)
+        for number in s.made if s in shown.steps else ():  # what stands in memory before anything is computed
+            q = program.quantities[number]
+            if q.dtype.kind != "O":
+                memory[f"v{number}"] = np.array(s.item.quantity.params["value"]) if s.kind == "constant" else np.zeros(q.shape, q.dtype)
+    for letter, inner in zip("mc" if name == "while" else "mm", loop.inner, strict=False):
+        for body in {id(s.program): s.program for s in inner}.values():
+            for number, q in enumerate(body.quantities):
+                if q.dtype.kind != "O":
+                    memory.setdefault(re.sub("^m", letter, array_name(body, number)), np.zeros(q.size, q.dtype))
+    for s in shown.steps:
+        if s.inner:
+            exec(s.text, memory)
+        elif s.kind == "kernel":
+            memory[s.name](*[memory[s.program.name(k)].reshape(-1) for k in s.arrays])
+    expected = compiled(x, n)
+    outputs = [memory[program.name(k)] for k in program.outputs]
+    for found, y in zip(outputs, expected if isinstance(expected, tuple) else (expected,), strict=True):
+        np.testing.assert_allclose(np.ravel(found), np.ravel(y), rtol=1e-12)
 
 
 def test_without_llvmlite(monkeypatch):

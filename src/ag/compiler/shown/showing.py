@@ -209,7 +209,7 @@ class Shown(Readable):
         return "  " * s.depth + s.name, s.kind, s.space, lanes, stages, threads, read, written, operations, s.functions
 
     def _kernels_text(self) -> list[str]:
-        return "\n\n".join(s.text for s in self.every()).split("\n")
+        return "\n\n".join(s.text for s in self.every() if s.stands_alone).split("\n")
 
     def html(self) -> str:
         from ...explanation.compiled_page import page  # above the compiler, and only needed here

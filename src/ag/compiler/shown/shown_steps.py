@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -10,8 +11,8 @@ import numpy as np
 from ..assembling import Assembler, Block
 from ..kernels import sharing, skinny
 from ..kernels.views import Operand
-from ..loops.recorded import COND, WHILE
-from ..program import Quantity
+from ..loops.recorded import COND, LOOPS, WHILE, split
+from ..program import Constant, Program, Quantity
 from . import counting
 from .amounts import amount
 from .kernel_text import KernelText, array_name, running
@@ -69,32 +70,44 @@ class ShownStep:
                 yield from step.every()
 
     def _loop(self) -> Iterator[str]:
-        """The loop or branch, with the calls of its steps."""
-        item = self.item
+        """The loop or branch, with the calls of its steps and what moves between them: v is outside, m the memory within."""
+        item, outer = self.item, self.program.name
         q = item.quantity
-        head = self.program.call(q).partition("\n")[0]
-        first = item.operands[0] if item.operands else None
-        given = f"{array_name(self.program, first.base)}[0]" if isinstance(first, Operand) else self.program.name(q.inputs[0])
-        count = given if q.params.get("length") is None else q.params["length"]
-        yield f"# v{item.number} = {head}"
-        if q.op is WHILE:
-            yield "while True:"
-            yield from (f"    {s.called()}" for s in self.inner[1])
-            yield f"    if not {self._answer()}: break"
-            yield from (f"    {s.called()}" for s in self.inner[0])
+        yield f"# v{item.number} = {self.program.call(q).partition(chr(10))[0]}"
+        asked, init, others = split(q.op, q.params, q.inputs)
+        bodies = [q.params[name] for name in LOOPS[q.op]]
+        slices = q.params.get("slices", 0)
+        xs, others[0] = others[0][:slices], others[0][slices:]
+        given = []
+        for body, rest in zip(bodies, others, strict=True):
+            last = body.arguments[len(body.arguments) - len(rest) :]
+            given.append([f"{_name(body, n)} = {outer(x)}" for n, x in zip(last, rest, strict=True)])
+        calls = [[s.called() for s in body] for body in self.inner]
+        if q.op is COND:
+            for head, body, first, called in zip((f"if {outer(asked[0])}:", "else:"), bodies, given, calls, strict=True):
+                ends = [f"v{n} = {_name(body, body.outputs[k])}" for k, n in item.results.items()]
+                yield from _indented(head, [*first, *called, *ends])
             return
-        opening = [f"if {given}:", "else:"] if q.op is COND else [f"for step in range({count}):"]
-        for line, body in zip(opening, self.inner, strict=True):
-            yield line
-            yield from (f"    {s.called()}" for s in body)
-            if not body:
-                yield "    pass"
-
-    def _answer(self) -> str:
-        """What says whether a loop goes on."""
-        program = self.item.quantity.params["going"]
-        x = program.outputs[0]
-        return f"{array_name(program, x)}[0]" if isinstance(x, int) else program.name(x)
+        body, carries = bodies[0], len(init)
+        carried = [_name(body, n) for n in body.arguments[:carries]]
+        following = [_name(body, x) for x in body.outputs[:carries]]
+        yield from (line for lines in given for line in lines)
+        yield from (f"{name}[:] = {outer(x)}" for name, x in zip(carried, init, strict=True))
+        moves = [f"{old}[:] = {new}" for old, new in zip(carried, following, strict=True) if old != new]
+        if q.op is WHILE:
+            going = bodies[1]
+            seen = zip((_name(going, n) for n in going.arguments), carried, strict=False)
+            asking = [*calls[1], f"if not {_value(going, going.outputs[0])}: break"]
+            asking = [re.sub(r"\bm(?=\d)", "c", line) for line in asking]  # what the condition calls m0 is not that of the body
+            same = [f"{re.sub(r'^m', 'c', there)} = {name}" for there, name in seen]
+            yield from _indented("while True:", [*same, *asking, *calls[0], *moves])
+        else:
+            count = q.params["length"] if q.params["length"] is not None else outer(asked[0])
+            steps = f"reversed(range({count}))" if q.params["reverse"] else f"range({count})"
+            rows = [f"{_name(body, n)} = {outer(x)}[step]" for n, x in zip(body.arguments[carries:], xs, strict=False)]
+            ys = [f"v{n}[step] = {_value(body, body.outputs[k])}" for k, n in item.results.items() if k >= carries]
+            yield from _indented(f"for step in {steps}:", [*rows, *calls[0], *ys, *moves])
+        yield from (f"v{n} = {carried[k]}" for k, n in item.results.items() if k < carries)
 
     def called(self) -> str:
         """How it stands where it is called."""
@@ -104,10 +117,11 @@ class ShownStep:
 
     def _call(self) -> str:
         item = self.item
-        call = f"m{item.number} = {self.program.call(item.quantity)}"
         p = item.product
         if p is None:
-            return f"{call}  # {self.kind}"
+            return f"m{item.number} = {self.program.call(item.quantity)}  # {self.kind}"
+        factors = (_name(self.program, x.base if isinstance(x, Operand) else x) for x in item.operands[:2])
+        call = f"m{item.number} = matmul({', '.join(factors)})"
         lead = f"{' x '.join(map(str, p.lead))} times " if p.lead else ""
         read = [w for w, layout in (("left", p.left), ("right", p.right)) if layout.transposed]
         turned = f", the {' and the '.join(read)} one transposed" if read else ""
@@ -116,6 +130,11 @@ class ShownStep:
             call = call.replace(" = ", f" = {array_name(self.program, added.base)} + ", 1)
         said = "a kernel for few columns" if self.kind == "product" else "BLAS"
         return f"{call}  # {said}: {lead}{p.rows} x {p.inner} x {p.columns}{turned}"
+
+    @property
+    def stands_alone(self) -> bool:
+        """Is its text more than a line of the loop that it is in?"""
+        return bool(self.depth == 0 or self.arrays or self.inner)
 
     @property
     def space(self) -> str:
@@ -144,3 +163,18 @@ class ShownStep:
     def functions(self) -> str:
         """Its elementary functions, and how often each is computed."""
         return ", ".join(f"{name} {amount(count)}" for name, count in self.work.functions.items())
+
+
+def _name(program: Program, x: int | Constant) -> str:
+    """How a quantity is called where it stands in memory, or a constant."""
+    return array_name(program, x) if isinstance(x, int) else program.name(x)
+
+
+def _value(program: Program, x: int | Constant) -> str:
+    """The same where it is not a place, but what stands there: of shape () a number."""
+    return f"{_name(program, x)}[0]" if isinstance(x, int) and not program.quantities[x].shape else _name(program, x)
+
+
+def _indented(head: str, lines: list[str]) -> Iterator[str]:
+    yield head
+    yield from (f"    {line}" for line in lines or ["pass"])
