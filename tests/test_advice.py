@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import ag
+from ag.operators.rules import value_of
 
 rng = np.random.default_rng(0)
 
@@ -177,3 +178,74 @@ def test_a_model_is_saved_and_loaded_by_functions():
             ask()
     with pytest.raises(AttributeError, match=r"write ag\.learn\.save\(model, path\)"):
         ag.learn.LinearClassifier().save("x")
+
+
+# ---------------------------------------------------------------------- what writes in place
+
+
+def changed(x, i, v):
+    return x.reshape(-1).at[i].set(v).reshape(x.shape)
+
+
+WRITES = [
+    (lambda x: x.sort(), "np.sort(x, axis=-1)", lambda x: np.sort(x, axis=-1)),
+    (lambda x: x.partition(1), "np.partition(x, k, axis=-1)", lambda x: np.partition(x, 1, axis=-1)),
+    (lambda x: x.fill(3.0), "np.full_like(x, v)", lambda x: np.full_like(x, 3.0)),
+    (lambda x: x.put([0, 5], [7.0, 8.0]), "x.reshape(-1).at[i].set(v).reshape(x.shape)", lambda x: changed(x, [0, 5], [7.0, 8.0])),
+    (lambda x: x.flat.__setitem__(4, 7.0), "x.reshape(-1).at[i].set(v)", lambda x: changed(x, 4, 7.0)),
+    (lambda x: x.resize((3, 2)), "x.reshape(shape)", lambda x: x.reshape((3, 2))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("write,words,instead", WRITES)
+def test_methods_that_write_in_place_name_what_to_write(write, words, instead):
+    """An AttributeError, as programs ask whether there is such a method; and what is advised gives what NumPy's method does."""
+    array = np.array([[3.0, 1.0, 2.0], [6.0, 4.0, 5.0]])
+    for run in (lambda: write(ag.Tensor(array)), lambda: ag.jit(write)(array), lambda: ag.vmap(write)(array[None])):
+        with pytest.raises(AttributeError) as raised:
+            run()
+        assert f"write {'x = ' if 'flat' not in str(raised.value) else ''}" in str(raised.value)
+        assert words in str(raised.value)
+    expected = array.copy()
+    write(expected)
+    for actual in (value_of(instead(ag.Tensor(array))), ag.jit(instead)(array)):
+        np.testing.assert_array_equal(actual, expected)
+    assert not hasattr(ag.Tensor(array), "sort")
+    assert not hasattr(ag.Tensor, "sort")
+
+
+def test_bytes_and_deletions_are_refused_by_name():
+    x = ag.Tensor(np.ones(2), label="x")
+    with pytest.raises(AttributeError, match=r"Tensor has no attribute 'tobytes': .* x\.value\.tobytes\(\.\.\.\)"):
+        x.tobytes()
+    with pytest.raises(TypeError, match=r"del x\[i\] of Tensor .x. of shape \(2,\): a node is a value.*np\.delete\(x, i\)"):
+        del x[0]
+    assert np.delete(x, 0).value.tolist() == [1.0]
+
+
+ORDERS = [
+    lambda x, order: x.reshape(3, 2, order=order), lambda x, order: x.reshape((6, -1), order=order),
+    lambda x, order: np.reshape(x, (-1, 3), order), lambda x, order: np.reshape(x, (2, 1, 3), order=order),
+    lambda x, order: x.ravel(order), lambda x, order: x.flatten(order=order), lambda x, order: np.ravel(x, order=order),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", ORDERS)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(2, 3), (6,), (1, 3, 2)])
+def test_elements_are_taken_row_by_row_or_column_by_column(f, order, shape):
+    array = rng.normal(size=shape)
+    expected = f(array, order)
+    weights = rng.normal(size=expected.shape)
+    np.testing.assert_array_equal(f(ag.Tensor(array), order).value, expected)
+    np.testing.assert_array_equal(ag.jit(lambda x: f(x, order))(array), expected)
+    # The function is linear, so its gradient is found by its inverse, which NumPy gives for the numbers of the places.
+    places = f(np.arange(array.size).reshape(shape), order)
+    gradient = np.empty(array.size)
+    gradient[places.ravel()] = weights.ravel()
+    np.testing.assert_array_equal(ag.grad(lambda x: (f(x, order) * weights).sum())(array), gradient.reshape(shape))
+
+
+def test_the_order_of_memory_is_none_of_a_nodes():
+    with pytest.raises(ValueError, match="order='A' is that of an array's memory.*'C' .row by row. or 'F'"):
+        ag.Tensor(np.ones((2, 2))).ravel("A")

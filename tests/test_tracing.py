@@ -1,6 +1,8 @@
 """What ag.jit records: what it refuses and how it says so, what it fetches at each call, and that every row can be recorded."""
 
+import contextlib
 import copy
+import functools
 import math
 import pickle
 import warnings
@@ -463,3 +465,95 @@ def test_what_asks_for_numbers_is_not_named_where_it_can_not_be_told():
             ag.jit(f)(X)
     with pytest.raises(TypeError, match=r"^The truth( of x\[0\] > 0( and x\[1\] > 0)?)? is not known"):  # by the version of Python
         ag.jit(conjunction)(X)
+
+
+# ---------------------------------------------------------------------- what outlives the recording
+
+
+class Holder:
+    def __init__(self, x):
+        self.x = x
+
+
+HELD = [
+    (lambda x: {x[0] * 2}, "a set that holds a recorded value (an element)"),
+    (lambda x: {x[0]: 1.0}, "a dict that holds a recorded value (a key)"),
+    (lambda x: [1.0, {"a": {x[0]: 1.0}}], "a list that holds a recorded value ([1]['a'] a key)"),
+    (lambda x: (x, Holder([x])), "a Holder that holds a recorded value (x[0])"),
+    (lambda x: lambda: x + 1, "a function that holds a recorded value (its variable x)"),
+    (lambda x: Holder(x).__init__, "a method that holds a recorded value (__self__.x)"),
+    (lambda x: functools.partial(np.add, x), "a partial that holds a recorded value (an argument of it)"),
+    (lambda x: Holder(ag.Tensor(x)), "a Holder that holds a recorded value (x)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f,words", HELD)
+def test_a_result_that_holds_recorded_values_is_refused(f, words):
+    with pytest.raises(TypeError) as raised:
+        ag.jit(f)(X)
+    assert f"the function returns {words}, in a place where no result can be put: return arrays" in str(raised.value)
+
+
+async def waited(x):
+    return x
+
+
+async def yielded(x):
+    yield x
+
+
+@pytest.mark.parametrize("f,kind", [
+    (lambda x: (x * i for i in range(2)), "generator"), (lambda x: [1.0, map(abs, x)], "map"), (lambda x: iter([x]), "list_iterator"),
+    (waited, "coroutine"), (yielded, "async_generator"),
+])  # fmt: skip
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+def test_what_computes_later_is_no_result(f, kind):
+    with pytest.raises(TypeError, match=f"the function returns a {kind}, which computes .* after the recording has ended: return"):
+        ag.jit(f)(X)
+
+
+def test_objects_without_recorded_values_are_results():
+    held = Holder([1.0, np.ones(2)])
+    held.self = held
+    held.f = lambda: held
+    assert ag.jit(lambda x: (x, held, {1, 2}, len, np))(X)[1:] == (held, {1, 2}, len, np)
+
+
+def test_a_traced_value_that_is_used_after_its_call():
+    kept = []
+    ag.jit(lambda x: kept.append(x * 2))(X)
+    (x,) = kept
+    for use in (lambda: x + 1, lambda: np.sin(x), lambda: x.sum(), lambda: ag.Tensor(x) * 2, lambda: np.isnan(x), lambda: x @ X):
+        with pytest.raises(RuntimeError, match=r"Traced\(shape \(3,\), float64\) was recorded by ag.jit and is used after .*test_tracing.py:\d+: .*let the compiled"):
+            use()
+
+
+SHAPES = [
+    lambda n: np.zeros(n), lambda n: np.ones((2, n)), lambda n: np.full(n, 1.0), lambda n: np.arange(n), lambda n: np.eye(n),
+    lambda n: np.arange(0, n, 2), lambda n: np.linspace(0, 1, n), lambda n: np.ones(6).reshape(n, 3), lambda n: np.tile(X, n),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", SHAPES)
+def test_a_shape_that_is_traced_is_refused_at_the_users_line(f):
+    with pytest.raises(TypeError) as raised:
+        ag.jit(f)(2)
+    text = str(raised.value)
+    assert text.startswith("The integer that ")
+    assert f" is not known while ag.jit records the function, at {__file__}:{_line(f)}: " in text
+    assert "name the argument in static_argnums" in text
+    assert np.shape(ag.jit(f, static_argnums=0)(2)) == np.shape(f(2))
+
+
+def test_an_error_of_the_users_own_is_not_covered():
+    """Only what NumPy says in place of the error is replaced by it."""
+
+    def f(n):
+        with contextlib.suppress(TypeError):
+            np.zeros(n)
+        raise TypeError("own")
+
+    with pytest.raises(TypeError, match="^own$"):
+        ag.jit(f)(2)
+    with pytest.raises(TypeError, match="The array that .* is not known .* in place of np.vectorize.* write the function on the whole"):
+        ag.jit(lambda x: np.vectorize(abs)(x))(X)

@@ -60,6 +60,19 @@ ATTRIBUTES = {
     "_op": "what made it is x.op",
     "_prev": "what it was made of is x.inputs",
     "block_until_ready": "its numbers are there at once",
+    **{name: f"a node is a value that is never written in place: write {rewrite}" for name, rewrite in {
+        "sort": "x = np.sort(x, axis=-1)",
+        "partition": "x = np.partition(x, k, axis=-1)",
+        "fill": "x = np.full_like(x, v)",
+        "put": "x = x.reshape(-1).at[i].set(v).reshape(x.shape)",
+        "itemset": "x = x.at[i].set(v)",
+        "resize": "x = np.resize(x, shape), or x.reshape(shape)",
+        "flat": "x.reshape(-1)[i] for an element, and x = x.reshape(-1).at[i].set(v).reshape(x.shape) to change one",
+    }.items()},
+    **{
+        name: f"write x.value.{name}(...), under ag.jit y.{name}(...) of what is returned"
+        for name in ("tobytes", "tofile", "dump", "dumps", "view", "byteswap", "getfield")
+    },
 }
 KEYWORDS = {
     "requires_grad": "every node has a derivative: leave it out, and use plain arrays for what has none",
@@ -134,6 +147,12 @@ def advice() -> str:
         rewrite = rewrite.removesuffix("(...)")
     own = rewrite.endswith("(...)") and text.startswith(rewrite.removesuffix("...)"))
     return f"; in place of {text} write {rewrite}" if rewrite and not own else ""
+
+
+def called() -> str:
+    """The name of the function that the user's program is calling at this moment; empty if that can't be told."""
+    frame = _users()
+    return _call(frame)[1] if frame is not None else ""
 
 
 def storing() -> bool:

@@ -43,6 +43,9 @@ class Operand:
         @property
         def value(self) -> Any: ...
 
+    def __delitem__(self, index: Any) -> NoReturn:
+        raise TypeError(f"del x[i] of {describe(self)}: a node is a value that is never written: write x = np.delete(x, i)")
+
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if name not in ATTRIBUTES]
 

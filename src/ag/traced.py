@@ -6,13 +6,14 @@ stands as the value of a node, the derivative passes record as well, by the rule
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
 
-from .advice import STACKED, storing
+from .advice import STACKED, advice, called, storing
+from .capture import recorder
 from .node import Operand, Shaped
 from .source import expression, locate, user_frame
 
@@ -83,7 +84,9 @@ class Traced(Shaped, Operand):
         place = locate(frame.f_code, frame.f_lasti)
         where = f", at {place}: {place.text}" if place is not None else ""
         what += _asked(frame) if named else ""
-        raise TypeError(f"{what} is not known while ag.jit records the function{where}. It is {self!r}: {instead}")
+        error = TypeError(f"{what} is not known while ag.jit records the function{where}. It is {self!r}: {instead}")
+        self.recorded_by.asked = error
+        raise error
 
     def __bool__(self) -> bool:
         self._unknown(
@@ -115,9 +118,11 @@ class Traced(Shaped, Operand):
         self._unknown("The list", "keep the array and return it")
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        if self.dtype.kind in "iu" and called() == "arange":
+            self.__index__()
         self._unknown(
             "The array", "write np.stack([x, y]) for np.array([x, y]), ag.take(a, x, axis=0) for a[x], and functions of "
-            "NumPy or ag that record (np.exp(x)) for others",
+            f"NumPy or ag that record (np.exp(x)) for others{advice()}",
         )
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
@@ -147,6 +152,23 @@ def _asked(frame: FrameType) -> str:
     instruction = dis.opname[frame.f_code.co_code[frame.f_lasti]]
     tested = "JUMP" in instruction or instruction in ("TO_BOOL", "UNARY_NOT")
     return f" of {text}" if tested else f" that {text} asks for"
+
+
+def recorded(op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+    """op(*inputs, **params), where one of the inputs is traced, as a quantity of the program that is recorded in this thread.
+
+    Raises RuntimeError if there is none: a traced value was kept beyond its call.
+    """
+    if recorder.trace is None:
+        traced = next(x for x in inputs if type(x) is Traced)
+        frame = user_frame()
+        place = locate(frame.f_code, frame.f_lasti)
+        where = f", at {place}: {place.text}" if place is not None else ""
+        raise RuntimeError(
+            f"{traced!r} was recorded by ag.jit and is used after its call has ended{where}. It stands for no numbers: "
+            f"let the compiled function return the value, and keep none in a global, an attribute, a generator or a function"
+        )
+    return recorder.trace.record(op, inputs, params)
 
 
 def is_traced(*xs: Any) -> bool:

@@ -15,6 +15,7 @@ from ..reach import Reach
 from ..traced import Traced
 from ..transforms.containers import leaves, rebuilt
 from .program import Program
+from .returned import refuse_kept
 from .signature import NUMBERS, is_end
 from .tracing import Trace
 
@@ -66,6 +67,7 @@ def recording(f: Callable[..., Any], given: Given, names: Sequence[str], donate:
                 outputs.append(value_of(y))
         program = trace.finish(outputs)
     result = rebuilt(result, [0.0 if place is not None else y for place, y in zip(places, found, strict=True)])
+    refuse_kept(result)
     donated = sorted({x.number for x in given_up if type(x) is Traced})
     return Recording(program, result, places, donated, [array for array in trace.kept if id(array) in trace.risen])
 

@@ -20,6 +20,9 @@ from .program import Constant, Program, Quantity
 LOOKED_AT = (np.float64, np.float32, np.int64, np.int32, bool)  # the dtypes in which code can ask whether a number is 0
 INDEXED = {"getitem": 1, "index_add": 2, "index_set": 2}  # from which input on they are index arrays
 
+# What NumPy says in place of the error that it was given.
+SWALLOWING = "expected a sequence of integers or a single integer"
+
 
 class Trace:
     """Records what is applied to its traced values. ``parent``: the trace in which it runs, as the body of a loop does.
@@ -39,6 +42,7 @@ class Trace:
         self.finished = False
         self.replays = False  # is it a program that is recorded again? Then what enters are arrays of rows, which nobody changes
         self.unmasked: bool = parent is not None and parent.unmasked  # was a pass recorded without its masks?
+        self.asked: TypeError | None = None  # what was said last of a number that is not known
         self.place: Any = None  # of what is recorded; if there is none, where the user stands
 
     def __enter__(self) -> Trace:
@@ -47,9 +51,11 @@ class Trace:
         recorder.trace = self
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         recorder.trace = self.outer
         self.finished = True
+        if self.asked is not None and str(error).startswith(SWALLOWING):
+            raise self.asked from None
 
     # ------------------------------------------------------------------ what goes in
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..batched import Batched
-from ..capture import capture, constant, ordinary, recorder, seen
+from ..capture import capture, constant, ordinary, seen
 from ..node import Node, describe, made, next_stamp, relocate
 from ..scalar import Scalar
 from ..source import user_frame
 from ..symbol import Symbol
 from ..tensor import Tensor
-from ..traced import Traced, is_traced
+from ..traced import Traced, is_traced, recorded
 from . import batching
 from .rules import Bilinear, is_complex, shape_of
 
@@ -198,7 +198,7 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
                 traced |= kind is Traced
                 ordinary(x)
         if traced:
-            return recorder.trace.record(op, inputs, params)
+            return recorded(op, inputs, params)
         try:
             return op.plain(inputs, params)
         except ValueError as error:
@@ -226,7 +226,7 @@ def apply(op: Operator, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
             values.append(x)
         kept.append(x)
     if seen.traced and is_traced(*values):
-        value = recorder.trace.record(op, tuple(values), params)
+        value = recorded(op, tuple(values), params)
         if not op.records:
             return value
         face = Tensor  # whose value has no numbers
@@ -257,7 +257,7 @@ def traceable(op: Operator) -> Callable[..., Any]:
 
     def value(*values: Any) -> Any:
         if seen.traced and is_traced(*values):
-            return recorder.trace.record(op, values, {})
+            return recorded(op, values, {})
         return forward(*values)
 
     return value

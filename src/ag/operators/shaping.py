@@ -100,14 +100,29 @@ def reshape(x: Any, /, shape: Shape, *, copy: bool | None = None) -> Any:
     return (x,), {"shape": lengths(shape, x)}
 
 
-def _method_reshape(self: Any, *shape: Any) -> Any:
+def _reshaped(x: Any, /, shape: Shape, order: str = "C", *, copy: bool | None = None) -> Any:
+    """NumPy's reshape, whose ``order`` is of the elements: "C", row by row, or "F", column by column."""
+    if order == "C":
+        return reshape(x, shape)
+    if order != "F":
+        raise ValueError(
+            f"order={order!r} is that of an array's memory, which a node does not have: write 'C' (row by row) or 'F' (column by "
+            f"column)"
+        )
+    return permute_dims(reshape(permute_dims(x), lengths(shape, x)[::-1]))
+
+
+NUMPY[np.reshape] = _reshaped
+
+
+def _method_reshape(self: Any, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
     """x.reshape(2, 3) or x.reshape((2, 3))."""
-    return reshape(self, shape[0] if len(shape) == 1 else shape)
+    return _reshaped(self, shape[0] if len(shape) == 1 else shape, order)
 
 
-def _flatten(self: Any) -> Any:
-    """The elements of x in row-major order."""
-    return reshape(self, -1)
+def _flatten(self: Any, order: str = "C") -> Any:
+    """The elements of x, row by row, or with the order "F" column by column."""
+    return _reshaped(self, -1, order)
 
 
 Operand.reshape = _method_reshape  # type: ignore[attr-defined]
@@ -115,9 +130,9 @@ Operand.ravel = Operand.flatten = _flatten  # type: ignore[attr-defined]
 
 
 @compose("ravel", forward=np.ravel, samples=arrays(((2, 3), {}), ((), {})), numpy=(np.ravel,))
-def ravel(x: Any) -> Any:
-    """The elements of x in row-major order, in one axis."""
-    return reshape(x, -1)
+def ravel(x: Any, order: str = "C") -> Any:
+    """The elements of x in one axis: row by row, or with the order "F" column by column."""
+    return _reshaped(x, -1, order)
 
 
 def _broadcast_batch(op, lead, inputs, params):

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..batched import Batched
-from ..capture import ordinary, recorder, seen
+from ..capture import ordinary, seen
 from ..node import Node, Operand, describe
 from ..scalar import Scalar
 from ..tensor import Tensor
-from ..traced import Traced, zeros
+from ..traced import Traced, recorded, zeros
 from . import batching, calls
 from .batching import TYPES, VARYING, Batching, of_kind, of_values
 from .rules import FUNCTIONS, Bilinear, Linear, Rule, Zero, is_complex, value_of
@@ -327,7 +327,7 @@ def of_traced(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
         return f(*given, **static)
 
     op = Operator(f.__name__, forward, Zero(), records=False, batch=batching.one_by_one)
-    return recorder.trace.record(op, tuple(args[i] for i in places), kwargs)
+    return recorded(op, tuple(args[i] for i in places), kwargs)
 
 
 def _publish(function: Callable[..., Any], name: str, numpy: tuple[Any, ...], methods: tuple[str, ...]) -> None:
