@@ -292,3 +292,15 @@ def test_results_of_which_some_are_complex():
     real, imaginary, total = f(ag.Tensor([1.0, 2.0]))
     assert (real.dtype, imaginary.dtype, total.dtype) == (float, complex, float)
     assert ag.grad(lambda x: f(x)[0] + ag.imag(f(x)[1]) * 3.0)(2.0) == 4.0
+
+
+def test_derivatives_by_complex_arguments_are_checked():
+    z = np.array([1j, 2.0 + 0.5j])
+    for f, args in (
+        (lambda z: abs(z) ** 2, (z,)), (lambda z: ag.exp(z) * z, (z,)), (lambda z: ag.real(z) * z, (1 + 2j,)),
+        (lambda z, x: (np.conj(z) * x).sum(), (z, np.array([1.0, 2.0]))), (lambda x: ag.exp(1j * x), (0.5,)),
+    ):  # fmt: skip
+        check_grads(f, args)
+    for modes in (("fwd",), ("rev",)):
+        with pytest.raises(AssertionError, match="is off"):
+            check_grads(lambda z: z * ag.stop_gradient(z), (z,), modes=modes)

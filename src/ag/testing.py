@@ -9,7 +9,7 @@ import numpy as np
 
 from .capture import ordinary
 from .operators import later
-from .operators.rules import FUNCTIONS, shape_of, value_of
+from .operators.rules import FUNCTIONS, is_complex, shape_of, value_of
 from .tensor import Tensor
 from .transforms.batch import vmap
 from .transforms.containers import leaves, mapped, rebuilt
@@ -33,10 +33,10 @@ def check_grads(
 ) -> None:
     """Compare ∂f/∂x · t with (8 (f(x+ht) - f(x-ht)) - (f(x+2ht) - f(x-2ht))) / 12h, for a random direction t.
 
-    Arguments: ``f``, a function of floats, float64 arrays and containers of them; ``args``, the tuple of its
-    arguments, a point where f is smooth; ``order``, up to which derivatives of derivatives are checked;
-    ``modes``, of "rev" and "fwd": those to check (from the second order on, every mixture of them); the
-    tolerances, for each element.
+    Arguments: ``f``, a function of real or complex numbers, arrays and containers of them; ``args``, the tuple of its
+    arguments, a point where f is smooth, taken in double precision; ``order``, up to which derivatives of derivatives
+    are checked; ``modes``, of "rev" and "fwd": those to check (from the second order on, every mixture of them);
+    the tolerances, for each element.
 
     Raises AssertionError that names the mode, the order, and the element that is off the most.
 
@@ -63,7 +63,7 @@ def _check(
 ) -> None:
     points = [_double(x) for x in leaves(args)]
     args = rebuilt(args, points)
-    directions = [rng.normal(size=shape_of(x)) if shape_of(x) else float(rng.normal()) for x in points]
+    directions = [_random_like(x, rng) for x in points]
     tangents = rebuilt(args, directions)
     expected = difference(f, args, directions)
 
@@ -74,15 +74,15 @@ def _check(
         actual = _flat(push(*args))
         _compare(actual, expected, rtol, atol, f"forward mode{of}")
     y = f(*args)
-    weights = rebuilt(y, [rng.normal(size=shape_of(z)) if shape_of(z) else float(rng.normal()) for z in leaves(y)])
+    weights = rebuilt(y, [_random_like(z, rng) for z in leaves(y)])
 
     def pull(*xs: Any) -> Any:
         return vjp(f, *xs)[1](weights)
 
     if "rev" in modes:
         cotangents = leaves(pull(*args))
-        actual = np.array([sum(np.vdot(value_of(c), t) for c, t in zip(cotangents, directions, strict=True))])
-        scalar = np.array([np.vdot(_flat(weights), expected)])
+        actual = np.array([sum(np.vdot(value_of(c), t).real for c, t in zip(cotangents, directions, strict=True))])
+        scalar = np.array([np.vdot(_flat(weights), expected).real])
         _compare(actual, scalar, rtol, atol, f"reverse mode{of}")
     if order > 1:
         for mode, derivative in (("fwd", push), ("rev", pull)):
@@ -104,7 +104,16 @@ def difference(f: Callable[..., Any], args: tuple[Any, ...], directions: list[An
 def _double(x: Any) -> Any:
     if isinstance(x, (float, int)) and not isinstance(x, np.generic):
         return float(x)
-    return np.asarray(ordinary(x), dtype=float)
+    return np.asarray(ordinary(x), dtype=complex if is_complex(x) else float)
+
+
+def _random_like(x: Any, rng: np.random.Generator) -> Any:
+    """Random numbers of its shape, complex where it is."""
+    shape = shape_of(x)
+    numbers = rng.normal(size=shape)
+    if is_complex(value_of(x)):
+        return numbers + 1j * rng.normal(size=shape)
+    return numbers if shape else float(numbers)
 
 
 def _flat(y: Any) -> Any:
