@@ -49,3 +49,10 @@ def test_a_batch_of_directions_is_looked_at_one_by_one(jacobian):
         jacobian(lambda x: ag.sqrt(x))(x)
     with ag.debug():
         jacobian(lambda x: ag.sqrt(x + 1.0))(x)
+
+
+def test_what_is_left_of_a_recording_is_no_result():
+    kept = []
+    with ag.debug():
+        ag.jit(lambda x: kept.append(ag.Tensor(x) * 2))(np.ones(2))
+    assert len(kept) == 1

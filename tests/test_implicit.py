@@ -1,5 +1,7 @@
 """Roots, fixed points and minima: the derivative of what an equation defines, against closed forms."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -198,3 +200,85 @@ w = ag.Scalar(2.0)
 def test_errors_of_minimize(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+# ---------------------------------------------------------------------- compiled
+
+
+def third_root(a):
+    return ag.root(lambda x, a: x**3 - a, 1.5, a)
+
+
+def square_root(a):
+    return ag.fixed_point(lambda x: (x + a / x) / 2, 1.0)
+
+
+def captured_root(a):
+    return ag.root(lambda x: x**3 - a, 1.5)
+
+
+def own_root(a):
+    def halved(f, x):
+        low, high = ag.fori_loop(0, 60, lambda i, ends: narrowed(f, *ends), (0.0, 10.0))
+        return (low + high) / 2
+
+    def narrowed(f, low, high):
+        middle = (low + high) / 2
+        return np.where(f(middle) < 0, middle, low), np.where(f(middle) < 0, high, middle)
+
+    return ag.root(lambda x, a: x**3 - a, 1.0, a, solver=halved)
+
+
+@pytest.mark.parametrize("f,exponent", [(third_root, 1 / 3), (captured_root, 1 / 3), (square_root, 1 / 2), (own_root, 1 / 3)])
+def test_solutions_are_compiled(f, exponent):
+    """Of xⁿ = a the solution and its derivatives are powers of a; no call is computed without the compiler."""
+    xs = np.array([0.5, 2.0, 7.0])
+    first, second = exponent * xs ** (exponent - 1), exponent * (exponent - 1) * xs ** (exponent - 2)
+    forms = [
+        (ag.jit(f), xs**exponent), (ag.jit(ag.grad(f)), first), (ag.grad(ag.jit(f)), first),
+        (ag.jit(ag.grad(ag.grad(f))), second), (ag.jit(lambda a: ag.jvp(f, (a,), (1.0,))[1]), first),
+    ]  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with ag.debug():  # which warns of a call that is computed otherwise
+            for compiled, expected in forms:
+                np.testing.assert_allclose([compiled(a) for a in xs.tolist()], expected, rtol=1e-11)
+            for compiled, expected in ((ag.jit(ag.vmap(f)), xs**exponent), (ag.jit(ag.vmap(ag.grad(f))), first)):
+                np.testing.assert_allclose(compiled(xs), expected, rtol=1e-11)
+
+
+def test_a_compiled_root_in_a_container_from_an_x0_that_is_given():
+    f = ag.jit(lambda x0, a: ag.root(lambda p, a: {"x": p["x"] ** 3 - p["y"], "y": p["y"] - a}, x0, a))
+    found = f({"x": np.ones(2), "y": np.ones(2)}, np.array([8.0, 27.0]))
+    np.testing.assert_allclose((found["x"], found["y"]), ([2.0, 3.0], [8.0, 27.0]), rtol=1e-12)
+    assert ag.jit(lambda x0, a: ag.root(lambda x, a: x**2 - a, x0, a))(1, 9.0) == pytest.approx(3.0, rel=1e-14)
+    jacobian = ag.jit(ag.jacobian(lambda A: ag.root(lambda x, A: A @ x - 1, np.zeros(2), A)))(np.array([[2.0, 1.0], [0.0, 4.0]]))
+    inverse = np.linalg.inv([[2.0, 1.0], [0.0, 4.0]])
+    np.testing.assert_allclose(jacobian, -np.einsum("ij,k->ijk", inverse, inverse @ np.ones(2)), rtol=1e-12)
+
+
+def test_a_compiled_root_within_a_loop():
+    f = ag.jit(lambda a: ag.fori_loop(0, 5, lambda i, total: total + ag.root(lambda x: x**2 - (a + i), 1.0), 0.0))
+    assert f(2.0) == pytest.approx(sum((2.0 + i) ** 0.5 for i in range(5)), rel=1e-13)
+
+
+@pytest.mark.parametrize("f,words", [
+    (lambda a: ag.root(lambda x: x * x + 1 + a, 1.0), "SciPy's 'hybr' found no root"),
+    (lambda a: ag.root(lambda x: x * x - a, 1.0, solver=lambda f, x: x + 1.0), "the solver stopped where the equation does not hold"),
+    (lambda a: ag.fixed_point(lambda x: 2 * x + a, 1.0, max_iterations=50), "x does not settle, but still changes by 0.5"),
+])  # fmt: skip
+def test_a_compiled_search_that_fails_raises(f, words):
+    compiled = ag.jit(f)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=words):
+            compiled(9.0)
+
+
+def test_minimize_is_not_recorded():
+    def f(a):
+        return ag.minimize(lambda x: (x - a) ** 2, 1.0).x
+
+    with pytest.raises(TypeError, match=r"ag.minimize runs SciPy's methods.*ag\.minimize\(ag\.jit\(f\), x0\); within, ag\.root\(ag\.grad"):
+        ag.jit(f)(2.0)
+    assert ag.minimize(ag.jit(lambda x: (x - 2.0) ** 2), 1.0).x == pytest.approx(2.0)
+    assert ag.jit(lambda a: ag.root(ag.grad(lambda x: (x - a) ** 2), 1.0))(2.0) == pytest.approx(2.0)

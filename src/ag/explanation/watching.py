@@ -25,6 +25,7 @@ from ..scalar import Scalar
 from ..source import user_frame
 from ..tangents import push
 from ..tensor import Tensor
+from ..traced import Traced
 from .doctor import diagnose
 from .findings import Report
 from .influence import wrong
@@ -76,7 +77,7 @@ def ended(since: int) -> None:
         kind = type(x)
         if kind is Scalar or kind is Tensor:
             try:
-                if x._stamp > since:
+                if x._stamp > since and type(x._value) is not Traced:  # as is left of a recording that is not collected yet
                     found.append((x, x.inputs))
             except AttributeError:  # another thread is making it
                 continue

@@ -11,13 +11,20 @@ from typing import Any
 import numpy as np
 
 from ..batched import under
+from ..capture import recorder
 from ..node import Node
 from ..operators.batching import lowered, raised
+from ..operators.elementwise import absolute
 from ..operators.operands import shape_of, value_of
+from ..operators.reductions import all as every, max as largest
 from ..operators.rules import Step, masked
+from ..operators.shaping import astype
 from ..operators.solving import solve
+from ..operators.steps import isfinite, less_equal
+from ..traced import is_traced
 from .arguments import function_of, plain
-from .containers import leaves, mapped
+from .containers import mapped
+from .iterating import ended, newton, repeated
 from .jacobians import jacrev
 from .opaque import Call, Together, recorded_call, records
 from .stopping import stop_gradient
@@ -38,7 +45,8 @@ def root(
     the search begins: a float, a float array or a container of them; ``args``, arrays and containers of arrays. Nodes that
     f captures are differentiated as well; x0 is not. ``method``, ``tol`` and ``options`` are those of
     ``scipy.optimize.root``, which is given the Jacobian; ``solver`` takes its place: a function (f, x0) -> x.
-    Under ``vmap`` the search is Newton's, for all examples at once, unless there is a solver.
+    Under ``vmap`` the search is Newton's, for all examples at once, unless there is a solver; so it is under ``jit``, and where
+    it finds no root there, the call is computed without the compiler.
 
     Returns x, like x0; both modes and all orders of derivatives follow.
 
@@ -53,7 +61,8 @@ def root(
     function_of(f, "ag.root")
     equation = _Equation(f, x0, args, "ag.root")
     if solver is None:
-        solver = _newton(equation) if equation.call.levels else _scipy(equation, method, tol, options)
+        by_newton = equation.call.levels or recorder.trace is not None
+        solver = _newton(equation) if by_newton else _scipy(equation, method, tol, options)
         return equation.solved(solver, False)
     return equation.solved(solver, True)
 
@@ -84,7 +93,7 @@ def fixed_point(
 
     equation = _Equation(f, x0, args, "ag.fixed_point")
     if solver is None:
-        return equation.solved(lambda _, x: _repeated(next_one, x, tol, max_iterations), False)
+        return equation.solved(lambda *_: _repeated(equation, next_one, tol, max_iterations), False)
     own = solver
     return equation.solved(lambda _, x: own(next_one, x), True)
 
@@ -127,10 +136,10 @@ class _Equation:
         """x, as a node if it depends on nodes."""
         levels = self.call.levels
         found = solver(lambda x: mapped(plain, self.f(x, *self.plain_args)), self.x0)
-        x = np.asarray(value_of(lowered(self.layout.vector(stop_gradient(found), f"{self.who}: the solver"), levels)), float)
+        x = _floats(lowered(self.layout.vector(stop_gradient(found), f"{self.who}: the solver"), levels))
         record = recorded_call(self.residual, [x, *self.values], self.who)
         captured = record.captured()
-        if not np.isfinite(value_of(record.output)).all():
+        if not ended(every(isfinite(value_of(record.output)))):
             raise RuntimeError(f"{self.who}: f is not finite at the x that was found: begin elsewhere, with another x0")
         if check:
             self._check(x)
@@ -141,20 +150,33 @@ class _Equation:
         node = self.call.node(self.who.removeprefix("ag."), x, rule, lambda *_: x, captured)
         return self.layout.tree(node)
 
+    def matrix(self, x: Any) -> Any:
+        """The numbers of ∂f/∂x, of all examples."""
+        with under(self.call.levels):
+            return value_of(lowered(self.jacobian(x, self.values), self.call.levels))
+
+    def start(self) -> Any:
+        """The numbers of x0, of all examples."""
+        return _floats(lowered(self.layout.vector(self.x0), self.call.levels))
+
     def _check(self, x: Any) -> None:
         """Is it a root at all? A step of Newton's method from there must be short."""
-        with under(self.call.levels):
-            matrix = value_of(lowered(self.jacobian(x, self.values), self.call.levels))
         try:
-            step = np.linalg.solve(matrix, value_of(self.residual(x, *self.values))[..., None])[..., 0]
+            step = solve(self.matrix(x), value_of(self.residual(x, *self.values))[..., None])[..., 0]
         except np.linalg.LinAlgError:
             return  # a derivative will say so
-        far = float(np.max(np.abs(step) / (1 + np.abs(x))))
-        if not far <= 1e-3:
+        far = largest(absolute(step) / (1 + absolute(x)))
+        if not ended(less_equal(far, 1e-3)):
             raise RuntimeError(
                 f"{self.who}: the solver stopped where the equation does not hold: Newton's method would go on by {far:.2g} "
                 f"of x; the derivative is that of a solution, so let the solver run longer"
             )
+
+
+def _floats(x: Any) -> Any:
+    """The numbers of an array in float64."""
+    x = value_of(x)
+    return astype(x, np.dtype(float)) if is_traced(x) else np.array(x, float)
 
 
 class _Implicit(Together):
@@ -230,65 +252,40 @@ def _scipy(equation: _Equation, method: str, tol: float | None, options: dict[st
     return solver
 
 
-def _newton(equation: _Equation, most: int = 100) -> Any:
-    """Newton's method for all examples at once; a step that does not come nearer is halved, in each example by itself."""
+def _newton(equation: _Equation) -> Any:
+    """Newton's method for all examples at once."""
 
     def residual(x: Any) -> Any:
         with np.errstate(all="ignore"):
             return value_of(equation.residual(x, *equation.values))
 
-    def size(r: Any) -> Any:
-        return np.where(np.isfinite(r), np.abs(r), np.inf).max(axis=-1)
-
     def solver(f: Callable[[Any], Any], x0: Any) -> Any:
-        levels = equation.call.levels
-        x = np.array(value_of(lowered(equation.layout.vector(x0), levels)), float)
-        r = residual(x)
-        for _ in range(most):
-            matrix = value_of(lowered(equation.jacobian(x, equation.values), levels))
-            try:
-                step = np.linalg.solve(matrix, r[..., None])[..., 0]
-            except np.linalg.LinAlgError:
-                break
-            small = np.abs(step).max(axis=-1) <= 1e-13 * (1 + np.abs(x).max(axis=-1))
-            if (small | (size(r) == 0)).all():
-                return equation.layout.tree(raised(x, levels))
-            share = np.where(size(r) == 0, 0.0, 1.0)
-            for _ in range(30):
-                trial = x - share[..., None] * step
-                after = residual(trial)
-                worse = (size(after) > size(r)) & ~small
-                if not worse.any():
-                    break
-                share = np.where(worse, share / 2, share)
-            x, r = trial, after
-        far = size(r) > 1e-9
-        raise RuntimeError(
-            f"ag.root: Newton's method found no root for {int(far.sum())} of {far.size} examples, or came to a point where "
-            f"∂f/∂x is singular; the largest residual is {float(size(r).max()):.3g}: begin nearer to a root, or give a solver"
-        )
+        x, found = newton(residual, equation.matrix, equation.start())
+        if not found:
+            left = np.where(np.isfinite(r := np.asarray(residual(x))), np.abs(r), np.inf).max(axis=-1)
+            raise RuntimeError(
+                f"ag.root: Newton's method found no root for {int((left > 1e-9).sum())} of {left.size} examples, or came to a "
+                f"point where ∂f/∂x is singular; the largest residual is {float(left.max()):.3g}: begin nearer to a root, or "
+                f"give a solver"
+            )
+        return equation.layout.tree(raised(x, equation.call.levels))
 
     return solver
 
 
-def _repeated(g: Callable[[Any], Any], x: Any, tol: float, most: int) -> Any:
+def _repeated(equation: _Equation, g: Callable[[Any], Any], tol: float, most: int) -> Any:
     """x, g(x), g(g(x)), ... until it settles."""
-    change = np.inf
-    for _ in range(most):
-        after = g(x)
-        pairs = [(_numbers(a), _numbers(b)) for a, b in zip(leaves(after, like=x), leaves(x), strict=True)]
-        change = max(float(np.max(np.abs(a - b) / (1 + np.abs(a)), initial=0.0)) for a, b in pairs)
-        x = after
-        if change <= tol:
-            return x
-        if not np.isfinite(change):
-            break
-    raise RuntimeError(
-        f"ag.fixed_point: x does not settle, but still changes by {change:.3g} (at most {most} repetitions): begin elsewhere, "
-        f"damp g, (x + g(x)) / 2, or give a solver"
-    )
+    levels = equation.call.levels
 
+    def following(v: Any) -> Any:
+        with under(levels):
+            y = g(equation.layout.tree(raised(v, levels)))
+            return value_of(lowered(equation.layout.vector(y, "ag.fixed_point: g"), levels))
 
-def _numbers(x: Any) -> Any:
-    """The numbers of all examples."""
-    return np.asarray(getattr(x, "physical", x))
+    x, change, found = repeated(following, equation.start(), tol, most)
+    if not found:
+        raise RuntimeError(
+            f"ag.fixed_point: x does not settle, but still changes by {change:.3g} (at most {most} repetitions): begin "
+            f"elsewhere, damp g, (x + g(x)) / 2, or give a solver"
+        )
+    return equation.layout.tree(raised(x, levels))

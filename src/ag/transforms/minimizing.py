@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..capture import recorder
 from ..node import Node, Operand, describe
 from ..operators.operands import shape_of, value_of
 from .arguments import function_of, number, plain, said_of_lists
@@ -41,7 +42,8 @@ def minimize(
     ``success`` and ``message`` say how it ended.
 
     The minimum is not differentiated: for the derivative of x by a parameter write ``ag.root(ag.grad(f), result.x, ...)``.
-    Raises TypeError if x0, args or f hold nodes that would be cut off; ImportError without SciPy (the extra ``learn``).
+    Raises TypeError if x0, args or f hold nodes that would be cut off, and under ``jit``; ImportError without SciPy (the extra
+    ``learn``).
 
     >>> result = ag.minimize(lambda p: (p["x"] - 1.0) ** 2 + ((p["y"] - p["x"]) ** 2).sum(), {"x": 0.0, "y": np.zeros(2)})
     >>> result.success, round(result.x["x"], 6), result.x["y"].round(6)
@@ -52,6 +54,12 @@ def minimize(
     except ImportError:
         raise ImportError("ag.minimize is SciPy's: pip install 'ag-autodiff[learn]'") from None
     function_of(f, "ag.minimize")
+    if recorder.trace is not None:
+        raise TypeError(
+            "ag.minimize runs SciPy's methods, whose steps depend on numbers, and they are not known while ag.jit records a "
+            "function: call it outside, with what it minimizes compiled, ag.minimize(ag.jit(f), x0); within, "
+            "ag.root(ag.grad(f), x0, ...) finds where the gradient is 0"
+        )
     args = args if isinstance(args, tuple) else (args,)
     for x in leaves((x0, args)):
         if isinstance(x, Node):

@@ -11,6 +11,7 @@ from ..node import describe
 from ..operators.joining import concat
 from ..operators.operands import shape_of, value_of
 from ..operators.shaping import as_scalar, astype, reshape
+from ..traced import Traced
 from .containers import leaves, rebuilt, same_shape
 
 
@@ -18,7 +19,7 @@ class Layout:
     """Where the parts of a container stand in the vector. Raises TypeError for what is no real number or array of such."""
 
     def __init__(self, tree: Any, who: str) -> None:
-        ends = [float(x) if type(x) is int else x for x in leaves(tree)]
+        ends = [_as_float(x) for x in leaves(tree)]
         for x in ends:
             ordinary(x)
             dtype = getattr(value_of(x), "dtype", None)
@@ -44,3 +45,10 @@ class Layout:
             ends.append(as_scalar(part) if dtype is None else part if part.dtype == dtype else astype(part, dtype))
             start += size
         return rebuilt(self.tree_like, ends)
+
+
+def _as_float(x: Any) -> Any:
+    """A Python integer as a float, also where it is recorded."""
+    if type(x) is Traced and x.weak and x.dtype.kind == "i":
+        return astype(x, np.dtype(float))
+    return float(x) if type(x) is int else x
