@@ -13,7 +13,7 @@ from ..node import Node, Operand, describe, next_stamp
 from ..operators.rules import value_of
 from ..reach import Reach
 from ..traced import Traced
-from ..transforms.containers import leaves, rebuilt
+from ..transforms.containers import leaves, paths, rebuilt
 from .program import Program
 from .returned import refuse_kept
 from .signature import NUMBERS, is_end
@@ -49,8 +49,11 @@ def recording(f: Callable[..., Any], given: Given, names: Sequence[str], donate:
         new = [x if i in static else _replaced(x, rest) for i, x in enumerate(arguments)]
         args = new[: len(new) - len(names)]
         given_up = [x for i in donate if -len(args) <= i < len(args) for x in leaves(args[i])]
-        for t, name in zip(inputs, () if static else _names(f, args), strict=False):
-            trace.program.quantities[t.number].name = name
+        called = [*zip(_names(f, len(args)), args, strict=False), *zip(names, new[len(args) :], strict=True)]
+        for name, x in called:
+            for leaf, path in zip(leaves(x), paths(x, name), strict=True):
+                if type(leaf) is Traced:
+                    trace.program.quantities[leaf.number].name = path
         try:
             result = f(*args, **dict(zip(names, new[len(args) :], strict=True)))
         except ValueError as error:
@@ -72,12 +75,14 @@ def recording(f: Callable[..., Any], given: Given, names: Sequence[str], donate:
     return Recording(program, result, places, donated, [array for array in trace.kept if id(array) in trace.risen])
 
 
-def _names(f: Any, args: Sequence[Any]) -> list[str]:
-    """The names of the arguments, where each is one array."""
-    code = getattr(getattr(f, "__wrapped__", f), "__code__", None)
-    if code is None or any(isinstance(x, (tuple, list, dict)) for x in args):
+def _names(f: Any, n: int) -> list[str]:
+    """What f calls the first n of its arguments, as far as they have names."""
+    f = getattr(f, "__wrapped__", f)
+    code = getattr(f, "__code__", None)
+    if code is None:
         return []
-    return list(code.co_varnames[: min(code.co_argcount, len(args))])
+    bound = int(hasattr(f, "__self__"))
+    return list(code.co_varnames[bound : min(code.co_argcount, bound + n)])
 
 
 def _refuse_captured(ends: list[Any], since: int) -> None:

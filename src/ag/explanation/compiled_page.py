@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 
 MEANINGS = {
     "program": "What the function did with its arguments, one quantity a line, and the expression of yours that made it. "
-    "Point at a quantity to see where it is used.",
-    "passes": "Each makes a program that computes the same with less work.",
+    "A quantity that you point at is lit wherever it is used.",
+    "passes": "Each makes another program that computes the same. It is the work that gets less, the count of quantities can "
+    "grow: a softmax is written out as several steps, and of a row only the element that is asked for is computed.",
     "steps": "What is computed together, in one passage through memory. Operations are + − × ÷ √ of floats; an elementary "
     "function counts as many as its code has.",
     "kernels": "The loops of each step as Python. lanes(n, w): the numbers below n, w at a time. at(i, n): an index, negative "
     "ones counted from the end. v7 is a quantity, m7 its place in memory, s7 its place in the cache.",
     "ir": "What is handed to LLVM.", "assembly": "What the processor runs.",
 }  # fmt: skip
+DITTO = '<span aria-label="the same">″</span>'
 WORD = re.compile(r"(?P<c>#[^\n]*)|(?P<w>[A-Za-z_]\w*)|[^#A-Za-z_]+")
 STYLE = "<style>.ag-compiled{font:13px/1.5 ui-monospace,monospace;white-space:pre;overflow-x:auto;max-height:40em}</style>"
 
@@ -74,29 +76,31 @@ def notebook(text: str) -> str:
 def _program(shown: Shown, _: str) -> str:
     numbers = "".join(f"<li><code>{escape(value)}</code> {escape(users)}</li>" for value, users in shown.constants())
     constants = f'<ul class="chips"><li class="label">Constants</li>{numbers}</ul>' if numbers else ""
-    return f'<div class="scroll">{_listing(shown, shown.recorded)}</div>{constants}'
+    legend = "".join(f'<p class="hint">{escape(sentence)}</p>' for sentence in shown.legend())
+    return f"{_listing(shown, shown.recorded)}{constants}{legend}"
 
 
-def _listing(shown: Shown, program: Program, new: Iterable[int] = ()) -> str:
+def _listing(shown: Shown, program: Program, new: Iterable[int] = (), kinds: Iterable[str] = ()) -> str:
+    """A program as a table; ``kinds``: where its arguments come from."""
     rows = []
-    kinds = {name: kind for name, _, kind in shown.arguments()}
-    for n in program.arguments:
-        name = program.name(n)
-        kind = kinds.get(name, "captured: read at each call")
-        type = typed(program.quantities[n])
+    kinds = list(kinds) or [kind for _, _, kind in shown.arguments()]
+    for n, kind in zip(program.arguments, kinds, strict=True):
         rows.append(
-            f'<tr class="given"><td class="quantity">{_name(program, n, "own")}</td><td class="type"><code>{type}</code></td>'
-            f'<td>{kind}</td><td class="source"></td><td></td></tr>'
+            f'<tr class="given"><td class="quantity">{_name(program, n, "own")}</td>'
+            f'<td class="type"><code>{typed(program.quantities[n])}</code></td>'
+            f'<td class="call">{escape(kind)}</td><td class="source"></td><td class="place"></td></tr>'
         )
     for n, q, note, place, again in shown.annotated(program):
-        same = " same" if again else ""
-        made = " made" if q.place == shown.caller else ""
+        made, same = " made" * (q.place == shown.caller), " same" * again
+        note, place = (escape(note), escape(place)) if not again else (DITTO if note else "", DITTO)
         rows.append(
-            f'<tr{" class=new" if n in new else ""}><td class="quantity">{_name(program, n, "own")}</td>'
-            f'<td class="type"><code>{typed(q)}</code></td>'
-            f'<td><code>{_call(program, q)}</code></td><td class="source{same}"><code>{escape(note)}</code></td>'
-            f'<td class="place{made}">{escape(place)}</td></tr>'
+            f'<tr class="{"new" if n in new else ""}"><td class="quantity">{_name(program, n, "own")}</td>'
+            f'<td class="type"><code>{typed(q)}</code></td><td class="call"><code>{_call(program, q)}</code></td>'
+            f'<td class="source{same}"><code>{note}</code></td><td class="place{made}{same}">{place}</td></tr>'
         )
+        for when, body, inner in shown.bodies(program, q):
+            title = f"{escape(program.name(n))} {when}:"
+            rows.append(f'<tr class="body"><td colspan="5"><p>{title}</p>{_listing(shown, body, (), inner)}</td></tr>')
     results = ", ".join(_name(program, n) for n in program.outputs)
     expected = ", ".join(_name(program, n) for n in program.expected)
     expect = f" as long as {expected} = 0; else the function itself is computed" if expected else ""
@@ -113,8 +117,8 @@ def _name(program: Program, n: int | Constant, kind: str = "", tag: str = "code"
 
 
 def _call(program: Program, q: Any) -> str:
-    """The operator of a quantity, whose inputs can be pointed at."""
-    text = program.call(q)
+    """The operator of a quantity, whose inputs can be pointed at; of a loop without its body."""
+    text = program.call(q).partition("\n")[0]
     head, _, rest = text.partition("(")
     inputs = ", ".join(map(program.name, q.inputs))
     marked = ", ".join(_name(program, n, tag="span") for n in q.inputs)
@@ -123,8 +127,11 @@ def _call(program: Program, q: Any) -> str:
 
 def _passes(shown: Shown, _: str) -> str:
     counts = [computed(p.program) for p in shown.passes]
-    most = max([*counts, computed(shown.recorded), 1])
-    return "".join(_pass(shown, p, count / most) for p, count in zip(shown.passes, counts, strict=True))
+    first = computed(shown.recorded)
+    most = max([*counts, first, 1])
+    cells = f'<span>recorded</span><span class="count">{first}</span>{bar(first / most)}<span class="meaning">quantities</span>'
+    recorded = f'<div class="pass"><div class="nothing">{cells}</div></div>'
+    return recorded + "".join(_pass(shown, p, count / most) for p, count in zip(shown.passes, counts, strict=True))
 
 
 def _pass(shown: Shown, p: Pass, share: float) -> str:
@@ -135,7 +142,7 @@ def _pass(shown: Shown, p: Pass, share: float) -> str:
         f'<summary><b>{escape(p.name)}</b><span class="count">{computed(p.program)}</span>{bar(share)}'
         f'<span class="meaning">{escape(p.meaning)}</span></summary>'
     )
-    return f'<details class="pass">{head}<div class="scroll">{_listing(shown, p.program, p.new)}</div></details>'
+    return f'<details class="pass">{head}<div>{_listing(shown, p.program, p.new)}</div></details>'
 
 
 def bar(share: float, kind: str = "") -> str:
@@ -159,9 +166,9 @@ def _steps(shown: Shown, _: str) -> str:
         cells = [
             f'{"&emsp;" * s.depth}<a href="#{s.name}">{s.name}</a>', f'<span class="kind {kind}">{kind}</span>',
             space.replace(" x ", " × "), lanes, stages, threads, read, written, bar(s.work.moved / moved), count,
-            bar((s.work.operations or 0) / operations, "negative"),
+            bar((s.work.operations or 0) / operations, "negative"), functions,
         ]  # fmt: skip
-        rows.append(f"<tr>{_row(cells)}<td class=functions>{functions}</td></tr>")
+        rows.append(f"<tr>{_row(cells)}</tr>")
     works = [s.work for s in shown.steps]
     total = [
         "", "", "", "", "", "all", amount(sum(w.read for w in works), "B"), amount(sum(w.written for w in works), "B"), "",
@@ -174,11 +181,12 @@ def _steps(shown: Shown, _: str) -> str:
 
 
 def _right(i: int) -> str:
-    return ' class="n"' if i in NUMBERS else ' class="share"' if i in (8, 10) else ""
+    return ' class="n"' if i in NUMBERS else ' class="share"' if i in (8, 10) else ' class="functions"' if i == 11 else ""
 
 
 def _row(cells: Iterable[str]) -> str:
-    return "".join(f"<td{_right(i)}>{cell}</td>" for i, cell in enumerate(cells))
+    """Cells that know their heads, for where these are not beside them."""
+    return "".join(f'<td{_right(i)} data-head="{HEADS[i]}">{cell}</td>' for i, cell in enumerate(cells))
 
 
 def _kernels(shown: Shown, _: str) -> str:

@@ -13,7 +13,7 @@ from .compiled_page import bar, file, section
 if TYPE_CHECKING:
     from ..compiler.shown.costing import Cost
 
-WIDTH, HEIGHT, LEFT, BELOW = 760, 360, 76, 40  # of the picture, and of its margins
+WIDTH, HEIGHT, LEFT, RIGHT, ABOVE, BELOW = 700, 420, 76, 24, 44, 72  # of the picture, and of its margins
 
 
 def cost_page(cost: Cost) -> str:
@@ -30,8 +30,11 @@ def cost_page(cost: Cost) -> str:
         title = "The time, and what it can't be below"
         meaning = "Arithmetic alone, memory alone, and a call that computes nothing."
         sections.append(section("limits", title, meaning, _limits(cost)))
-        title = "Operations a second over operations a byte"
-        meaning = "The roof is what this machine can do, measured: what memory delivers, then what it multiplies and adds."
+        title = "Under the roof"
+        meaning = (
+            "The roof is what this machine can do, measured: where little is computed of each byte, what memory delivers; then "
+            "what it multiplies and adds. Both axes go by powers of ten."
+        )
         sections.append(section("roof", title, meaning, roofline(cost)))
     facts = "".join(_cells(row) for row in cost.rows())
     sections.append(section("facts", "All figures", "", f'<div class="scroll"><table class="facts">{facts}</table></div>'))
@@ -60,25 +63,43 @@ def roofline(cost: Cost) -> str:
 
     def at(intensity: float, flops: float) -> tuple[float, float]:
         return (
-            LEFT + (math.log10(intensity) - left) / (right - left) * (WIDTH - LEFT - 16),
-            HEIGHT - BELOW - (math.log10(flops) - low) / (high - low) * (HEIGHT - BELOW - 16),
+            LEFT + (math.log10(intensity) - left) / (right - left) * (WIDTH - LEFT - RIGHT),
+            HEIGHT - BELOW - (math.log10(flops) - low) / (high - low) * (HEIGHT - BELOW - ABOVE),
         )
 
     parts = []
     for k in range(left, right + 1):
         px, py = at(10.0**k, 10.0**low)
-        parts.append(f'<path class="grid" d="M{px:.1f} {py:.1f}V16"/>{_text(px, py + 18, "middle", f"{10.0**k:g}")}')
+        parts.append(f'<path class="grid" d="M{px:.1f} {py:.1f}V{ABOVE}"/>{_text(px, py + 24, "middle", f"{10.0**k:g}")}')
     for k in range(low, high + 1):
         px, py = at(10.0**left, 10.0**k)
-        parts.append(f'<path class="grid" d="M{px:.1f} {py:.1f}H{WIDTH - 16}"/>{_text(px - 8, py + 4, "end", amount(10.0**k))}')
+        label = _text(px - 8, py + 4, "end", amount(10.0**k))
+        parts.append(f'<path class="grid" d="M{px:.1f} {py:.1f}H{WIDTH - RIGHT}"/>{label}')
+    parts.append(_text(8, 20, "start", "operations a second"))
+    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, "middle", "operations a byte"))
     corners = [at(10.0**left, 10.0**left * cost.peak_bandwidth), at(ridge, cost.peak_flops), at(10.0**right, cost.peak_flops)]
     parts.append(f'<path class="edge" d="M{" L".join(f"{a:.1f} {b:.1f}" for a, b in corners)}"/>')
+    parts += _peaks(corners, amount(cost.peak_bandwidth, "B/s"), amount(cost.peak_flops, "flop/s"))
     (px, py), (_, top) = at(x, rate), at(x, roof)
     parts.append(f'<path class="gap" d="M{px:.1f} {py:.1f}V{top:.1f}"/><circle cx="{px:.1f}" cy="{py:.1f}" r="6"/>')
     side, anchor = (-12, "end") if px > WIDTH / 2 else (12, "start")
     parts.append(_text(px + side, py + 5, anchor, f"{cost.name}: {amount(rate, 'flop/s')}", "said"))
     label = f"Roofline: {amount(rate, 'flop/s')} of {amount(roof, 'flop/s')} at {x:.3g} operations a byte"
     return f'<svg class="roof" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+
+
+def _peaks(corners: list[tuple[float, float]], bandwidth: str, flops: str) -> Iterable[str]:
+    """The names of the two sides of the roof: along the slope, and above what is level."""
+    (x0, y0), (x1, y1), (x2, _) = corners
+    length, angle = math.hypot(x1 - x0, y1 - y0), math.degrees(math.atan2(y1 - y0, x1 - x0))
+    text = f"memory {bandwidth}"
+    if length > 13 * len(text):
+        turned = f'<g transform="translate({(x0 + x1) / 2:.1f} {(y0 + y1) / 2:.1f}) rotate({angle:.1f})">'
+        yield f'{turned}{_text(0, -10, "middle", text, "peak")}</g>'
+    else:
+        yield _text(x0 + 6, y0 + 24, "start", text, "peak")
+    yield _text(x2 - 6, y1 - 10, "end", f"arithmetic {flops}", "peak")
+
 
 def _text(x: float, y: float, anchor: str, text: str, kind: str = "axis") -> str:
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'

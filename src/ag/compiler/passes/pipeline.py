@@ -49,13 +49,48 @@ def _is_expanded(program: Program, q: Quantity) -> bool:
 def with_bounds(program: Program) -> Program:
     """The program expects that index arrays point into what they index: machine code can't raise."""
     indexed = [q for q in program.quantities if q.op in INDEXED and len(q.inputs) > 1]
-    return replayed(program, {id(q): functools.partial(_bounded, q) for q in indexed})
+    counted = _counted(program) if indexed else {}
+    below = {id(q): [_below(program, counted, x) for x in q.inputs] for q in indexed}
+    return replayed(program, {id(q): functools.partial(_bounded, q, below[id(q)]) for q in indexed})
 
 
-def _bounded(q: Quantity, given: list[Any]) -> None:
+def _counted(program: Program) -> dict[int, int]:
+    """Arrays of which the program expects already that all elements are in 0 ... n - 1, as of labels: each with its n."""
+    found = {}
+    for number in program.expected:
+        match _made(program, number):
+            case ("sum", (either,)):
+                match _made(program, either):
+                    case ("logical_or", (low, high)):
+                        match _made(program, low), _made(program, high):
+                            case ("less", (x, Constant(0))), ("greater_equal", (y, Constant(n))) if x == y:
+                                found[_viewed(program, x)] = n
+    return found
+
+
+def _made(program: Program, x: int | Constant) -> tuple[str, tuple[Any, ...]] | None:
+    q = program[x]
+    return (q.op.name, q.inputs) if isinstance(q, Quantity) and q.op is not None else None
+
+
+def _viewed(program: Program, x: int) -> int:
+    """The array that another is a view of, with all of its elements and new axes at most."""
+    q = program.quantities[x]
+    if q.op is TABLE["getitem"] and all(part in (None, ...) for part in q.params["template"]):
+        return _viewed(program, q.inputs[0])
+    return x
+
+
+def _below(program: Program, counted: dict[int, int], x: int | Constant) -> int | None:
+    """The n that all elements of an index array are known to be below, while none is negative."""
+    return counted.get(_viewed(program, x)) if type(x) is int else None
+
+
+def _bounded(q: Quantity, below: list[int | None], given: list[Any]) -> None:
     template = q.params["template"]
     lengths = iter(shape_of(given[0]))
-    rest = iter(given[len(given) - sum(type(part) is str for part in template) :])
+    first = len(given) - sum(type(part) is str for part in template)
+    rest = iter(zip(given[first:], below[first:], strict=True))
     for part in template:
         if part is Ellipsis:
             break  # what stands behind the dots is computed by NumPy, which looks itself
@@ -63,9 +98,11 @@ def _bounded(q: Quantity, given: list[Any]) -> None:
             continue
         n = next(lengths)
         if type(part) is str:
-            index = next(rest)
+            index, known = next(rest)
             if index.dtype == bool:
                 lengths = itertools.islice(lengths, index.ndim - 1, None)  # of as many axes
+            if known is not None and known <= n:
+                continue
             if isinstance(index, Traced) and index.dtype.kind in "iu" and not _lies_within(index, n):
                 recorder.trace.expect_zero(total(logical_or(less(index, -n), greater_equal(index, n))))
 
@@ -119,12 +156,12 @@ def loops(program: Program) -> Program:
 
 
 def simplify(program: Program) -> Program:
-    """The equations of `rewrites.EXACT`; constants are folded, and what occurs twice is computed once."""
+    """Equations that hold for every number, such as x · 1 = x; constants are folded, and what occurs twice is computed once."""
     return rewritten(program, _EXACT)
 
 
 def products(program: Program) -> Program:
-    """The equations of `products.PRODUCTS`: sums of Einstein and stacks of matrices as few plain matrix products."""
+    """Sums of Einstein and stacks of matrices as few plain matrix products."""
     return rewritten(program, _WITH_PRODUCTS) if is_changed(program) else program
 
 
@@ -163,11 +200,20 @@ PASSES: dict[str, Pass] = {
     "written out": expand, "with bounds": with_bounds, "loops": loops, "simplified": simplify, "products": products,
     "without dead code": without_dead_code,
 }
+BODIES = "bodies"  # a stage before the passes
+
+
+def meaning(name: str) -> str:
+    """What a stage does, in one line."""
+    step = _with_optimized_bodies if name == BODIES else PASSES[name]
+    return (step.__doc__ or "").strip().splitlines()[0]
 
 
 def stages(program: Program) -> Iterator[tuple[str, Program]]:
-    """The program after each pass, with the name of the pass; the bodies of loops are optimized before."""
-    program = _with_optimized_bodies(program)
+    """The program after each pass, with the name of the pass; the bodies of loops, if there are any, are optimized before."""
+    given, program = program, _with_optimized_bodies(program)
+    if program is not given:
+        yield BODIES, program
     for name, step in PASSES.items():
         program = step(program)
         yield name, program
@@ -185,7 +231,7 @@ def for_numpy(program: Program) -> Program:
 
 
 def _with_optimized_bodies(program: Program, optimized: Pass = optimized) -> Program:
-    """The program with the passes applied to all programs among the parameters of its quantities."""
+    """The bodies of loops and branches, each by all of these passes."""
     if not any(isinstance(value, Program) for q in program.quantities for value in q.params.values()):
         return program
     new = copy.copy(program)

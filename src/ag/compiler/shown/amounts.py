@@ -23,11 +23,12 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e9:.3g} ns"
 
 
-def aligned(rows: Sequence[tuple[str, ...]], right: tuple[int, ...] = ()) -> Iterator[str]:
-    """Rows as lines of text with columns."""
+def aligned(rows: Sequence[tuple[str, ...]], right: tuple[int, ...] = (), widest: int | None = None) -> Iterator[str]:
+    """Rows as lines of text with columns; cells of more than ``widest`` characters push what stands beside them away."""
     if not rows:
         return
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    columns = zip(*rows, strict=True)
+    widths = [max((len(c) for c in column if widest is None or len(c) <= widest), default=0) for column in columns]
     for row in rows:
         cells = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
         yield "  ".join(cells).rstrip()

@@ -21,6 +21,7 @@ from .showing import Shown
 
 LONGEST, MOST, LEAST = 0.3, 1000, 5  # seconds and runs that are measured
 SHORT = 50e-6  # seconds: what is shorter is timed several times in a row
+OF_MATRICES, OF_VECTORS = 2**18, 9216  # multiply-adds: up to so many OpenBLAS computes a product in one thread
 
 
 @dataclass(repr=False)
@@ -64,7 +65,8 @@ class Cost(Readable):
         floats = {str(q.dtype) for q in quantities if q.dtype.kind in "fc" and not q.weak}
         dtype = "float32" if floats and floats <= {"float32", "complex64"} else "float64"
         threads = max([s.threads or 1 for s in shown.every()], default=1)
-        if any(s.kind == "BLAS" for s in shown.every()):
+        products = [s.item.product for s in shown.every() if s.kind == "BLAS"]
+        if any(p.rows * p.inner * p.columns > (OF_VECTORS if 1 in (p.rows, p.columns) else OF_MATRICES) for p in products):
             threads = max(threads, native.blas_threads() or 1)
         known = native.available()
         peak_flops = machine_peaks.flops(dtype, threads) if known else None
@@ -122,7 +124,7 @@ class Cost(Readable):
         found: list[tuple[str, ...]] = [
             ("operations", amount(self.operations), "; ".join(filter(None, (functions, uncounted)))),
             ("bytes", amount(self.least_bytes, "B"), f"in and out, once; the steps move {amount(self.moved_bytes, 'B')}"),
-            ("time", duration(self.seconds), f"median of {self.runs} runs" + (self.declined * ", by the function itself")),
+            ("time", duration(self.seconds), f"median of {self.runs:,} runs" + (self.declined * ", by the function itself")),
         ]
         with_threads = f"with {self.threads} threads" if self.threads > 1 else "on one core"
         if self.peak_flops is None or self.peak_bandwidth is None:

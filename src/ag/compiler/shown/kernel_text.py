@@ -41,8 +41,16 @@ def array_name(program: Program, number: int) -> str:
     q = program.quantities[number]
     if q.op is not None or not q.name:
         return f"m{number}"
-    clashes = q.name in TAKEN or q.name.startswith(("row", "column")) or (q.name[0] in "vmk" and q.name[1:].isdigit())
-    return f"{q.name}_" if clashes else q.name
+    name = _identifier(q.name)
+    if sum(_identifier(program.quantities[n].name) == name for n in program.arguments) > 1:
+        return f"m{number}"
+    clashes = name in TAKEN or name.startswith(("row", "column")) or (name[0] in "vmk" and name[1:].isdigit())
+    return f"{name}_" if clashes else name
+
+
+def _identifier(name: str) -> str:
+    """p['W'] as p_W."""
+    return re.sub(r"\W+", "_", name).strip("_")
 
 
 class KernelText(Walk):

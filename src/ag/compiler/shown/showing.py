@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ..assembling import Assembler
 from ..executable import Machine
+from ..loops.recorded import LOOPS, SCAN, split
 from ..machine import native
 from ..passes import pipeline as passes
 from ..program import Constant, Program, Quantity, typed
@@ -25,6 +28,13 @@ STAGES = tuple(TITLES)
 ALL = STAGES[:-1]  # the assembly is long, and only shown when it is asked for
 ASSUMED = native.Machine("", "", frozenset(("avx", "avx2", "fma")))  # where there is no compiler that knows the machine
 NOTE = 44  # characters of an expression of the user's beside a line
+CALL = 84  # characters of a line that others are aligned with
+STEPS = {"body": "at each step", "going": "before each step, made while this is true", "yes": "if it is true", "no": "else"}
+LOOP = (
+    "A loop or a branch gives several results at once, object[]: result(v, k=0) takes the first of them. Its body is a program "
+    "of its own, whose v0, v1, ... are counted anew; outer1, outer2, ... are what it takes from around it."
+)
+CAPTURED = "captured1, captured2, ... are arrays that are no arguments: from around the function, or made in it of no argument."
 
 
 @dataclass
@@ -68,7 +78,7 @@ class Shown(Readable):
         before, kinds = str(self.recorded), set(_kinds(self.recorded, known))
         for name, program in passes.stages(self.recorded):
             text, own = str(program), _kinds(program, known)
-            meaning = (passes.PASSES[name].__doc__ or "").strip().splitlines()[0].replace("`", "")
+            meaning = passes.meaning(name)
             new = {n for n, kind in enumerate(own) if kind not in kinds}
             yield Pass(name, meaning, program, text != before, new, len(kinds - set(own)))
             before, kinds = text, set(own)
@@ -134,6 +144,20 @@ class Shown(Readable):
             for i, n in enumerate(program.arguments)
         ]
 
+    @staticmethod
+    def bodies(program: Program, q: Quantity) -> Iterator[tuple[str, Program, list[str]]]:
+        """The programs of a loop or branch: when each runs, the program, and where its arguments come from."""
+        if q.op not in LOOPS:
+            return
+        _, carry, others = split(q.op, q.params, [program.name(x) for x in q.inputs])
+        for key, more in zip(LOOPS[q.op], others, strict=True):
+            n = q.params["slices"] if q.op is SCAN else 0
+            length = q.params.get("length")
+            when = STEPS[key] if length is None else f"at each of {length:,} steps"
+            when += ", from the last to the first" if q.params.get("reverse") else ""
+            kinds = [f"carried on, at first {x}" for x in carry] + [f"{x}[step]" for x in more[:n]] + more[n:]
+            yield when, q.params[key], kinds
+
     def constants(self) -> list[tuple[str, str]]:
         """The Python numbers of the program, and the quantities that use them; and the names that stand for numbers."""
         used: dict[str, list[str]] = {}
@@ -169,6 +193,13 @@ class Shown(Readable):
             yield from aligned([(f"  {value}", users) for value, users in self.constants()])
         yield "computed"
         yield from (f"  {line}" for line in self.listing(self.recorded))
+        for sentence in self.legend():
+            yield from ["", *textwrap.wrap(sentence, CALL)]
+
+    def legend(self) -> list[str]:
+        """What is to be known to read the program."""
+        has_loops = any(q.op in LOOPS for q in self.recorded.quantities)
+        return [LOOP] * has_loops + [CAPTURED] * bool(self.recorded.captured)
 
     def listing(self, program: Program, new: set[int] | None = None) -> Iterator[str]:
         """A program, with the user's expression and line beside each quantity; a + before those that are ``new``."""
@@ -177,8 +208,8 @@ class Shown(Readable):
             first, *rest = f"{program.name(number)}: {typed(q)} = {program.call(q)}".split("\n")
             mark = "" if new is None else "+ " if number in new else "  "
             said = ('"' if note else "", '"') if again else (note, place)
-            rows += [(mark + first, *said), *((line, "", "") for line in rest)]
-        yield from aligned(rows)
+            rows += [(mark + first, *said), *((line, "", "") for part in rest for line in _wrapped(part))]
+        yield from aligned(rows, widest=CALL)
         if program.expected:
             yield f"expect {', '.join(map(program.name, program.expected))} = 0, else computed without the compiler"
         yield f"return {', '.join(map(program.name, program.outputs))}"
@@ -218,6 +249,15 @@ class Shown(Readable):
 
 
 STEP_HEAD = "step", "by", "space", "lanes", "stages", "threads", "read", "written", "operations", "functions"
+
+
+def _wrapped(line: str) -> list[str]:
+    """A line of a body, which continues further to the right."""
+    if len(line) <= CALL:
+        return [line]
+    start = " " * (len(line) - len(line.lstrip()) + 8)
+    whole = re.sub(r"(?<=:) |(?<=\d,) ", "\0", line)  # a name and its type stay together
+    return [part.replace("\0", " ") for part in textwrap.wrap(whole, CALL, subsequent_indent=start)]
 
 
 def _kinds(program: Program, known: dict[Any, int]) -> list[int]:

@@ -17,6 +17,8 @@ document.addEventListener("pointerover", (event) => {
   for (const each of lit) each.classList.remove("lit");
   const name = event.target.closest?.("[data-v]");
   const home = name?.closest("[data-program]");
-  lit = home ? [...home.querySelectorAll(`[data-v="${name.dataset.v}"]`)] : [];
+  // The body of a loop is a program of its own, with numbers of its own.
+  const own = (each) => each.closest("[data-program]") === home;
+  lit = home ? [...home.querySelectorAll(`[data-v="${name.dataset.v}"]`)].filter(own) : [];
   for (const each of lit) each.classList.add("lit");
 });
