@@ -333,6 +333,21 @@ def test_programs_inside_of_programs():
     assert "exp(x)" in str(passes.optimized(program))
 
 
+def expects(f, *args):
+    """What the program of a function expects to be 0 after all passes."""
+    return len(passes.optimized(traced(f, *args)).expected)
+
+
+def test_labels_are_counted_once():
+    """A program that expects labels from 0 to n - 1 need not look again where they are indices of n elements, or of more."""
+    z, y, x = np.zeros((4, 3)), np.array([0, 2, 1, 0]), np.zeros(5)
+    assert expects(lambda z, y: ag.cross_entropy(z, y), z, y) == 1
+    assert expects(lambda z, y, x: ag.cross_entropy(z, y) + x[y].sum(), z, y, x) == 1
+    assert expects(lambda z, y, x: ag.cross_entropy(z, y) + x[:2][y].sum(), z, y, x) == 2, "of fewer"
+    assert expects(lambda z, y, x: ag.cross_entropy(z, y) + x[y + 1].sum(), z, y, x) == 2, "of other indices"
+    assert expects(lambda y, x: x[y], y, x) == 1
+
+
 def test_all_stages_can_be_printed():
     z, y = np.zeros((2, 3)), np.array([0, 2])
     stages = dict(passes.stages(traced(ag.grad(lambda z, y: ag.cross_entropy(z, y)), z, y)))

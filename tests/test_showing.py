@@ -268,6 +268,79 @@ def test_captured_arrays_and_constants_are_listed(shown):
     assert re.search(r"^  0\.125 +in v\d+", text, re.MULTILINE)
 
 
+def recurrent(p, xs):
+    def step(h, x):
+        h = ag.tanh(p["W"] @ h + p["U"] @ x)
+        return h, p["v"] @ h
+
+    return (ag.scan(step, np.zeros(8), xs)[1] ** 2).sum()
+
+
+PARAMETERS = {"W": np.eye(8) / 2, "U": normal(8, 4), "v": np.ones(8)}
+
+
+def test_arguments_in_containers_have_their_names():
+    shown = ag.jit(ag.value_and_grad(recurrent)).show(PARAMETERS, normal(50, 4))
+    assert [name for name, _, _ in shown.arguments()] == ["p['W']", "p['U']", "p['v']", "xs", "captured1"]
+    (step,) = ag.jit(lambda p: np.exp(p["W"]) * 2).show(PARAMETERS).steps
+    assert step.text.startswith("def k0(p_W, m"), "there a name of Python's"
+
+    def f(pair, p_W, *more, scale, n):
+        return (pair[0] * pair[1] + p_W + more[0]) * scale**n
+
+    shown = ag.jit(f, static_argnames="n").show((normal(9), 2.0), normal(9), normal(9), scale=3.0, n=2)
+    assert [name for name, _, _ in shown.arguments()] == ["pair[0]", "pair[1]", "p_W", "v3", "scale"]
+
+
+def test_names_that_are_the_same_in_python_are_kept_apart():
+    shown = ag.jit(lambda p, p_W: np.exp(p["W"]) * 2 + np.sin(p_W)).show({"W": normal(9)}, x := normal(9))
+    (step,) = shown.steps
+    assert step.text.startswith("def k0(m0, m1, ")
+    found = kernel_runner.run(shown, [x, x])[0]
+    np.testing.assert_allclose(found, np.exp(x) * 2 + np.sin(x), rtol=1e-13)
+
+
+def test_bodies_of_loops_are_listings_within_the_listing():
+    shown = ag.jit(ag.value_and_grad(recurrent)).show(PARAMETERS, normal(50, 4))
+    program = shown.recorded
+    (forward, backward) = [q for q in program.quantities if q.op is not None and q.op.name == "scan"]
+    ((when, body, kinds),) = shown.bodies(program, forward)
+    assert when == "at each of 50 steps" and len(kinds) == len(body.arguments)
+    assert kinds == ["carried on, at first captured1", "xs[step]", "p['W']", "p['U']", "p['v']"]
+    assert next(shown.bodies(program, backward))[0] == "at each of 50 steps, from the last to the first"
+    page = shown.html()
+    looked_at(page)
+    assert "v5 at each of 50 steps:" in page and page.count("data-program") > 2
+    assert "recorded</span>" in page and "rewrites." not in page
+    places = [line.rindex("ag.scan(") for line in shown.text("program").splitlines() if "ag.scan(" in line]
+    assert max(places) < 130, "a long body pushes nothing away"
+    text = " ".join(shown.text("program").split())
+    assert "object[]" in text and "takes the first of them" in text
+    assert "takes the first of them" not in ag.jit(lambda x: x + 1).show(np.ones(50)).text("program")
+
+
+def test_what_a_loop_and_a_branch_are_given():
+    def f(x):
+        x = ag.while_loop(lambda x: (x * x).sum() < 100.0, lambda x: 2.0 * x, x)
+        return ag.cond(x[0] > 1.0, lambda x: np.exp(x), lambda x: -x, x)
+
+    shown = ag.jit(f).show(np.ones(4))
+    loop, branch = [q for q in shown.recorded.quantities if q.op is not None and q.op.name in ("while", "cond")]
+    assert [(when, kinds) for when, _, kinds in shown.bodies(shown.recorded, loop)] == [
+        ("at each step", ["carried on, at first x"]),
+        ("before each step, made while this is true", ["carried on, at first x"]),
+    ]
+    assert [when for when, _, _ in shown.bodies(shown.recorded, branch)] == ["if it is true", "else"]
+
+
+def test_the_bodies_are_a_stage_of_their_own():
+    """What is optimized in a body is not put down to the first pass."""
+    shown = ag.jit(ag.value_and_grad(recurrent)).show(PARAMETERS, normal(50, 4))
+    assert next(p.name for p in shown.passes if p.changed) == "bodies"
+    assert not next(p for p in shown.passes if p.name == "written out").changed
+    assert "bodies" not in [p.name for p in ag.jit(lambda x: x + 1).show(np.ones(50)).passes]
+
+
 def test_passes_are_shown_with_their_programs(shown):
     text = shown.text("passes")
     for step in shown.passes:
@@ -488,6 +561,25 @@ def test_a_cost_has_its_figures():
     page = cost.html()
     looked_at(page)
     assert '<svg class="roof"' in page and "nan" not in page
+
+
+def test_small_products_are_measured_on_one_core(monkeypatch):
+    """The peaks of several threads are those of programs that have work for them."""
+    monkeypatch.setattr(native, "blas_threads", lambda: 2)
+    x = np.ones((8, 8))
+    assert ag.jit(lambda W, h: np.tanh(W @ h)).cost(x, x[0]).threads == 1
+    assert ag.jit(lambda x, y: x @ y).cost(np.ones((200, 200)), np.ones((200, 200))).threads == 2
+
+
+def test_the_roof_says_what_it_is():
+    page = ag.jit(lambda x, y: x @ y).cost(np.ones((64, 32)), np.ones((32, 16))).html()
+    for words in ("operations a second", "operations a byte", "memory ", "arithmetic "):
+        assert re.search(rf"<text[^>]*>{words}", page), words
+    cost = costing.Cost(
+        name="f", functions={}, uncounted=[], moved_bytes=0, seconds=1.0, runs=1000, declined=False, dtype="float64", threads=1,
+        operations=10, least_bytes=10**9, peak_flops=1e10, peak_bandwidth=2e9, overhead=1e-6,
+    )  # fmt: skip
+    assert "1,000 runs" in str(cost) and "1,000 runs" in cost.html() and "1000 runs" not in cost.html()
 
 
 def test_the_bound_is_the_highest_limit():
