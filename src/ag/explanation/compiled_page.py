@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MEANINGS = {
     "program": "What the function did with its arguments, one quantity a line, and the expression of yours that made it. "
-    "A quantity that you point at is lit wherever it is used.",
+    "A quantity that you point at or tap is lit wherever it is used.",
     "passes": "Each makes another program that computes the same. It is the work that gets less, the count of quantities can "
     "grow: a softmax is written out as several steps, and of a row only the element that is asked for is computed.",
     "steps": "What is computed together, in one passage through memory. Operations are + − × ÷ √ of floats; an elementary "

@@ -37,7 +37,7 @@ def cost_page(cost: Cost) -> str:
         )
         sections.append(section("roof", title, meaning, roofline(cost)))
     facts = "".join(_cells(row) for row in cost.rows())
-    sections.append(section("facts", "All figures", "", f'<div class="scroll"><table class="facts">{facts}</table></div>'))
+    sections.append(section("facts", "All figures", "", f'<table class="facts">{facts}</table>'))
     return file(cost.name, "What a call costs, and the least that it could cost here.", "", sections, "cost")
 
 

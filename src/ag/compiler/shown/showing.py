@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -204,15 +203,25 @@ class Shown(Readable):
     def listing(self, program: Program, new: set[int] | None = None) -> Iterator[str]:
         """A program, with the user's expression and line beside each quantity; a + before those that are ``new``."""
         rows: list[tuple[str, ...]] = []
+        inner: list[list[str]] = []
         for number, q, note, place, again in self.annotated(program):
-            first, *rest = f"{program.name(number)}: {typed(q)} = {program.call(q)}".split("\n")
+            head = f"{program.name(number)}: {typed(q)} = {program.call(q)}".partition("\n")[0]
             mark = "" if new is None else "+ " if number in new else "  "
-            said = ('"' if note else "", '"') if again else (note, place)
-            rows += [(mark + first, *said), *((line, "", "") for part in rest for line in _wrapped(part))]
-        yield from aligned(rows, widest=CALL)
+            rows.append((mark + head, *(('"' if note else "", '"') if again else (note, place))))
+            inner.append([" " * len(mark) + line for line in self._bodies_text(program, q)])
+        for line, within in zip(aligned(rows, widest=CALL), inner, strict=True):
+            yield line
+            yield from within
         if program.expected:
             yield f"expect {', '.join(map(program.name, program.expected))} = 0, else computed without the compiler"
         yield f"return {', '.join(map(program.name, program.outputs))}"
+
+    def _bodies_text(self, program: Program, q: Quantity) -> Iterator[str]:
+        for when, body, kinds in self.bodies(program, q):
+            yield f"    {when}:"
+            given = [f"{body.name(n)}: {typed(body.quantities[n])}" for n in body.arguments]
+            yield from (f"      {line}" for line in aligned([*zip(given, kinds, strict=True)]))
+            yield from (f"      {line}" for line in self.listing(body))
 
     def _passes_text(self) -> Iterator[str]:
         rows = [("pass", "quantities", ""), ("recorded", str(computed(self.recorded)), "")]
@@ -249,15 +258,6 @@ class Shown(Readable):
 
 
 STEP_HEAD = "step", "by", "space", "lanes", "stages", "threads", "read", "written", "operations", "functions"
-
-
-def _wrapped(line: str) -> list[str]:
-    """A line of a body, which continues further to the right."""
-    if len(line) <= CALL:
-        return [line]
-    start = " " * (len(line) - len(line.lstrip()) + 8)
-    whole = re.sub(r"(?<=:) |(?<=\d,) ", "\0", line)  # a name and its type stay together
-    return [part.replace("\0", " ") for part in textwrap.wrap(whole, CALL, subsequent_indent=start)]
 
 
 def _kinds(program: Program, known: dict[Any, int]) -> list[int]:
