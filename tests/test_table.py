@@ -303,7 +303,7 @@ INTERNAL = {
     "argument", "as_scalar", "as_tensor", "getitem", "index_set", "index_add", "residual", "cross_entropy_of_labels", "vstack",
     "hstack", "column_stack", "convolution", "fractional_part", "spherical_bessel", "divmod", "cholesky_factor", "eigen", "singular",
     "eigvalsh", "solution", "least_squares", "pseudo_inverse", "orthogonal_and_triangular", "sign_and_logarithm_of_det", "p_norm",
-    "general_eigen", "general_eigenvalues", "zeros_of_polynomial", "orthonormal_complement", "sylvester", "square_root_of_matrix", "banded_solution",
+    "general_eigen", "general_eigenvalues", "general_power", "zeros_of_polynomial", "orthonormal_complement", "sylvester", "square_root_of_matrix", "banded_solution",
     *(f"{name}_reduceat" for name in ("add", "multiply", "maximum", "minimum")),
     *(f"scimath_{name}" for name in np.lib.scimath.__all__),
 }  # fmt: skip

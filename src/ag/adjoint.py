@@ -26,6 +26,7 @@ from .operators.operands import is_number
 from .operators.parts import conj
 from .operators.rules import ANSWER, MINUS, OTHER, PLUS, Linear, Step, computed, fit, is_complex, recorded, shape_of, value_of
 from .operators.shaping import astype
+from .operators.table import TABLE
 from .reach import Reach, absent
 from .scalar import Scalar
 from .tensor import Tensor
@@ -56,7 +57,7 @@ def pull(seeds: Adjoints, reach: Reach, record: bool = False, masks: Adjoints | 
             _recorded(reach.order, adjoints, reach.selecting and recorder.trace is None)
         else:
             _plain(reach.order, adjoints)
-        if not masks and reach.selecting and not _finite(adjoints):
+        if not masks and reach.selecting and not _is_traced(reach.order) and not _finite(adjoints):
             adjoints = {node: absent if g is absent else None for node, g in adjoints.items()}
             adjoints.update(seeds)
             masks = {} if masks is None else masks
@@ -68,6 +69,11 @@ def pull(seeds: Adjoints, reach: Reach, record: bool = False, masks: Adjoints | 
     if reach.complex:
         adjoints = {node: g if g is None or g is absent else conjugate(g) for node, g in adjoints.items()}
     return adjoints
+
+
+def _is_traced(order: list[Node]) -> bool:
+    """Are the numbers of some nodes not known yet? Then an exact pass has to wait until the program runs."""
+    return recorder.trace is not None and any(type(physical(node._value)) is Traced for node in order)
 
 
 def _finite(adjoints: Adjoints) -> bool:
@@ -86,7 +92,10 @@ def _finite(adjoints: Adjoints) -> bool:
 def expect_finite(reach: Reach, outcome: Callable[[], list[Any]]) -> None:
     """While `ag.jit` records: a pass that keeps no masks holds as long as its outcome is finite."""
     if reach.selecting or recorder.trace.unmasked:
-        recorder.trace.expect_finite([physical(value_of(g)) for g in outcome()])
+        ends = [physical(value_of(g)) for g in outcome()]
+        recorder.trace.expect_finite(ends)
+        if not all(isinstance(g, Operand) or np.isfinite(g).all() for g in ends):  # whatever the arguments are
+            recorder.trace.expect_zero(recorder.trace.record(TABLE["broadcast_to"], (1.0,), {"shape": ()}))
 
 
 def _outcome(order: list[Node], adjoints: Adjoints) -> list[Any]:
@@ -178,10 +187,15 @@ def _product(g: Any, partial: Any, *values: Any) -> Any:
     try:
         c = g * partial(*values)
     except ARITHMETIC:
-        c = (np.float64(g) if type(g) is float else g) * partial(*map(np.float64, values))
+        c = _of_numpy(g) * partial(*map(_of_numpy, values))
     if type(g) is float:
         return c if type(c) is Traced else float(c)
     return c if c.dtype is g.dtype or c.dtype.kind == "c" else c.astype(g.dtype)
+
+
+def _of_numpy(x: Any) -> Any:
+    """A number of Python's as NumPy's, which obeys IEEE."""
+    return np.float64(x) if type(x) in (float, int) else x
 
 
 def _contribute(node: Node, g: Any, adjoints: Adjoints) -> None:
@@ -199,8 +213,8 @@ def _contribute(node: Node, g: Any, adjoints: Adjoints) -> None:
             except ARITHMETIC:
                 if type(node._value) is not float:
                     raise
-                numbers = Step(op, np.float64(step.ans), tuple(map(np.float64, step.args)), step.params)
-                c = rule.vjp(i, np.float64(g) if type(g) is float else g, numbers)
+                numbers = Step(op, _of_numpy(step.ans), tuple(map(_of_numpy, step.args)), step.params)
+                c = rule.vjp(i, _of_numpy(g), numbers)
             a = x._value
             if type(c) is not np.ndarray or type(a) is not np.ndarray or c.shape != a.shape or c.dtype is not a.dtype:
                 c = fit(c, a)

@@ -76,6 +76,13 @@ class Traced(Shaped, Operand):
         row: Any = self  # indexing is attached by its row
         return (row[i] for i in range(self.shape[0]))
 
+    def __pow__(self, y: Any) -> Any:
+        """x ** y; NumPy's arrays of truths have a square of their own, of int8."""
+        if self.dtype.kind == "b" and not self.weak and type(y) is int and y == 2:
+            return np.square(self)
+        power: Any = super()
+        return power.__pow__(y)
+
     # ------------------------------------------------------------------ what would need the numbers
 
     def _unknown(self, what: str, instead: str, named: bool = True) -> NoReturn:

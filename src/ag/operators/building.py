@@ -13,7 +13,7 @@ from .elementwise import exp, log, positive, power, where
 from .joining import as_array
 from .parts import conj
 from .products import matmul
-from .rules import float_of, holds, is_complex, shape_of
+from .rules import float_of, holds, is_complex, numbers_of, shape_of, zero_of
 from .selecting import diag
 from .shaping import astype, broadcast_arrays, broadcast_to, moveaxis, reshape
 from .steps import equal
@@ -33,7 +33,7 @@ def _triangle(x: Any, k: int, lower: bool) -> Any:
     if not shape:
         raise ValueError(f"a triangle needs a matrix, got {describe(x)}")
     mask = np.tri(shape[-2], shape[-1], k if lower else k - 1, bool)
-    return where(mask if lower else ~mask, x, 0.0)
+    return where(mask if lower else ~mask, x, zero_of(x))
 
 
 TRIANGLES = arrays(((3, 3), {}), ((2, 3), {"k": 1}), ((2, 3, 2), {"k": -1}), ((3,), {}))
@@ -152,7 +152,8 @@ def linspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
 ) -> Any:
     """start + k h for k = 0, 1, ..., num - 1, with h such that the last is ``stop`` (the one after it if not ``endpoint``)."""
-    start, stop = broadcast_arrays(as_array(start), as_array(stop))
+    start, stop = (as_array(z) for z in (start, stop))
+    start, stop = broadcast_arrays(*(astype(z, float_of(z)) for z in (start, stop)))
     parts = _parts(num, endpoint).astype(np.result_type(float_of(start), float_of(stop)))
     parts = parts.reshape((-1, *(1,) * len(shape_of(start))))
     line = where(equal(parts, 1), stop, start + (stop - start) * parts) if endpoint else start + (stop - start) * parts
@@ -201,6 +202,8 @@ def full_like(
 @compose("copy", numpy=(np.copy,), methods=("copy",), samples=arrays(((2,), {}), ((), {})))
 def copy(x: Any, order: str = "K", subok: bool = False) -> Any:
     """x itself: values are never written."""
-    return positive(x) if isinstance(x, Operand) else np.array(x)
+    if not isinstance(x, Operand):
+        return np.array(x)
+    return plainly(np.copy, x) if numbers_of(x) == "b" else positive(x)
 
 

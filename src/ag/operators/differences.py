@@ -8,14 +8,15 @@ import numpy as np
 
 from ..node import Operand, describe
 from .axes import one_axis
+from .batching import all_examples
 from .domains import POSITIVE, arrays, distinct
 from .elementwise import remainder, where
 from .joining import as_array, concat
 from .reductions import sum
-from .rules import float_of, shape_of
+from .rules import everywhere, float_of, numbers_of, shape_of
 from .selecting import take
 from .shaping import astype, broadcast_to, moveaxis, reshape
-from .steps import greater, less, not_equal
+from .steps import equal, greater, isnan, less, logical_and, logical_not, logical_or, not_equal
 from .table import compose, plainly
 
 __all__ = [
@@ -50,7 +51,8 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     if ends[0] or ends[1]:
         line = concat([*ends[0], line, *ends[1]], -1)
     for _ in range(n):
-        line = line[..., 1:] - line[..., :-1]
+        later, sooner = line[..., 1:], line[..., :-1]
+        line = not_equal(later, sooner) if numbers_of(line) == "b" else later - sooner
     return moveaxis(line, -1, axis)
 
 
@@ -101,6 +103,8 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     with one for each axis. For the derivative of a function there is ``ag.grad``.
     """
     f = as_array(f)
+    if numbers_of(f) in "iu":
+        f = astype(f, float)
     ndim = len(shape_of(f))
     chosen = range(ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else (axis,)
     axes = tuple(one_axis(a, ndim, f) for a in chosen)
@@ -173,7 +177,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     3.0
     """
     xp, fp = as_array(xp), as_array(fp)
-    fp = astype(fp, np.result_type(float_of(fp), np.float64))  # as NumPy does
+    xp, fp = (astype(z, np.result_type(float_of(z), np.float64)) for z in (xp, fp))  # as NumPy does
     if len(shape_of(xp)) != 1 or shape_of(xp) != shape_of(fp) or not shape_of(xp)[0]:
         raise ValueError(f"interp needs knots and values of one length, got {describe(xp)} and {describe(fp)}")
     if period is not None:
@@ -185,11 +189,15 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     n = shape_of(xp)[0]
     i = plainly(lambda x, xp: np.clip(np.searchsorted(xp, x, side="right") - 1, 0, max(n - 2, 0)), x, xp)
     j = np.minimum(i + 1, n - 1)
-    left_x, left_f = take(xp, i, 0), take(fp, i, 0)
-    width = take(xp, j, 0) - left_x
+    left_x, left_f, right_x, right_f = take(xp, i, 0), take(fp, i, 0), take(xp, j, 0), take(fp, j, 0)
+    width = right_x - left_x
     apart = not_equal(width, 0)
-    slope = where(apart, (take(fp, j, 0) - left_f) / where(apart, width, 1.0), 0.0)
+    slope = where(apart, (right_f - left_f) / where(apart, width, 1.0), 0.0)
     inside = left_f + slope * (x - left_x)
+    lost = logical_and(isnan(inside), logical_not(isnan(x)))  # of values that are not finite
+    if not all(map(everywhere, all_examples(logical_not(lost)))):
+        on_line = where(logical_or(equal(x, left_x), equal(left_f, right_f)), left_f, right_f + slope * (x - right_x))
+        inside = where(lost, where(equal(x, right_x), right_f, on_line), inside)
     if period is not None:
         return inside
     return where(

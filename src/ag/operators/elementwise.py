@@ -11,7 +11,7 @@ import numpy as np
 from ..node import Node
 from .domains import ABOVE_ONE, POSITIVE, REAL, UNIT, apart, on
 from .parts import conj
-from .rules import Elementwise, is_complex
+from .rules import Elementwise, is_complex, value_of
 from .steps import equal, floor_divide, greater, isinf, isnan, less, less_equal, logical_and, logical_or, not_equal, sign
 from .table import ANY, ATOM, CALL, POWER, PRODUCT, SUM, define, plainly, rewrite
 
@@ -296,7 +296,7 @@ def _direction(ans, x):
 
 absolute = define(
     "abs", np.absolute, Elementwise((_direction,)), complex=True, scalar=abs, methods=("__abs__",), symbol="|x|",
-    numpy=(np.fabs,), latex=r"\left|{0}\right|", precedence=(ATOM, ANY), kernel="abs(x)", samples=apart(0.25),
+    latex=r"\left|{0}\right|", precedence=(ATOM, ANY), kernel="abs(x)", samples=apart(0.25),
     special=(((0.0,), (0.0,)), ((-2.0,), (-1.0,))), convention="abs'(0) = 0.", doc="|x|",
 )
 
@@ -378,12 +378,25 @@ remainder = define(
 def _clip(x, min=None, max=None):
     """min(max(x, low), high): x kept between two bounds, either of which may be None.
 
+    Integers stay integers.
+
     >>> x = ag.Tensor([-1.0, 0.5, 2.0])
     >>> ag.clip(x, 0.0, 1.0).sum().backward()
     >>> x.grad
     array([0., 1., 0.])
     """
-    return (x, -INF if min is None else min, INF if max is None else max), {}
+    least, most = _ends(getattr(value_of(x), "dtype", np.dtype(float)))
+    low, high = least if min is None else min, most if max is None else max
+    if type(least) is int and type(low) is type(high) is int:  # a bound beyond all that the dtype holds is none
+        low, high = least if low < least else low, most if high > most else high
+    return (x, low, high), {}
+
+
+def _ends(dtype):
+    """The least and the largest number of a dtype, as Python's."""
+    if dtype.kind in "iu":
+        return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    return (False, True) if dtype.kind == "b" else (-INF, INF)
 
 
 clip = define(

@@ -11,16 +11,16 @@ from ..scalar import Scalar
 from .axes import one_axis
 from .batching import elementwise
 from .domains import POSITIVE, REAL, apart, on
-from .elementwise import INF, LN2, power, remainder, sigmoid, where
+from .elementwise import INF, LN2, remainder, sigmoid, where
 from .joining import as_array
 from .parts import imag, real
-from .rules import Elementwise, Linear, Zero, is_complex, shape_of, value_of
+from .rules import Elementwise, Linear, Zero, is_complex, numbers_of, shape_of, value_of
 from .shaping import astype
 from .steps import equal, floor_divide, greater, isinf, isnan, logical_and, logical_or, rint, sign, trunc
-from .table import ANY, ATOM, CALL, SUM, compose, constant_of, define, plainly
+from .table import ANY, ATOM, CALL, POWER, SUM, TABLE, compose, constant_of, define, plainly
 
 __all__ = [
-    "copysign", "degrees", "float_power", "fmax", "fmin", "fmod", "frexp", "heaviside", "isneginf", "isposinf", "ldexp",
+    "copysign", "degrees", "fabs", "float_power", "fmax", "fmin", "fmod", "frexp", "heaviside", "isneginf", "isposinf", "ldexp",
     "logaddexp2", "modf", "nan_to_num", "nextafter", "radians", "sinc", "spacing", "unwrap",
 ]
 
@@ -101,6 +101,11 @@ copysign = define(
     special=(((2.0, -1.0), (-1.0, 0.0)),), convention="as for abs, the derivative at x = 0 is 0; the sign of y has none.",
     doc="|x| with the sign of y",
 )
+fabs = define(
+    "fabs", np.fabs, Elementwise((lambda ans, x: sign(x),)), scalar=math.fabs, symbol="|x|", latex=r"\left|{0}\right|",
+    precedence=(ATOM, ANY), kernel="abs(x)", samples=apart(0.25), special=(((0.0,), (0.0,)), ((-2.0,), (-1.0,))),
+    convention="the derivative at 0 is 0.", doc="|x| of real numbers, as floats",
+)
 fmod = define(
     "fmod", np.fmod, Elementwise((1, lambda ans, x, y: rint((ans - x) / y))), scalar=math.fmod,
     precedence=(ATOM, ANY, ANY), kernel="fmod(x, y)", samples=on((-1.9, -1.6), (0.7, 0.75)),
@@ -144,7 +149,8 @@ fractional_part = define(
 @compose("modf", complex=False, numpy=(np.modf,), samples=on((0.1, 0.9)))
 def modf(x: Any) -> Any:
     """(x - trunc(x), trunc(x)): the fractional and the integral part, both with the sign of x."""
-    return fractional_part(x), trunc(x)
+    fraction = fractional_part(x)
+    return fraction, trunc(astype(x, value_of(fraction).dtype) if numbers_of(x) in "biu" else x)
 
 
 # ---------------------------------------------------------------------- exponents
@@ -165,10 +171,19 @@ def frexp(x: Any) -> Any:
     return ldexp(x, -exponent), exponent
 
 
+POW = TABLE["pow"]
+general_power = define(
+    "general_power", lambda x, y: np.float_power(x, y).astype(np.result_type(x, y, np.float32)), POW.rule,
+    scalar=math.pow, symbol="xʸ", latex="{{{0}}}^{{{1}}}", precedence=(POWER, ATOM, ANY), kernel="x ** y",
+    samples=on(POSITIVE, REAL), special=POW.special, convention=POW.convention, complex=True,
+    doc="x ** y of floats; of -0 and -inf to the power ½ it is 0 and inf, where ** takes the square root",
+)
+
+
 @compose("float_power", numpy=(np.float_power,), samples=on(POSITIVE, REAL))
 def float_power(x: Any, y: Any) -> Any:
     """xʸ, in float64 at least."""
-    return power(*(
+    return general_power(*(
         z if isinstance(z, (Scalar, float, int)) else astype(z, np.result_type(value_of(z), np.float64)) for z in (x, y)
     ))  # fmt: skip
 

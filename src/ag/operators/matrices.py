@@ -15,7 +15,7 @@ from .elementwise import absolute, power, where
 from .joining import as_array
 from .products import outer
 from .reductions import along, max, min, norm, sum
-from .rules import Reduction, is_complex, shape_of
+from .rules import Reduction, is_complex, numbers_of, shape_of
 from .selecting import diagonal
 from .shaping import astype, expand_dims, moveaxis
 from .solving import inv
@@ -72,6 +72,8 @@ def _orders(*orders: Any, cases: Any) -> Any:
 def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """(Σ |x|ᵖ)^(1/p) over ``axis`` (None: over all), p = ``ord``; of inf max |x|, of -inf min |x|, of 0 how many are not 0."""
     x = as_array(x)
+    if numbers_of(x) in "biu":
+        x = astype(x, float)
     if ord in (None, 2):
         return norm(x, axis, keepdims=keepdims)
     if ord == 1:

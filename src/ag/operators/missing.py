@@ -13,7 +13,7 @@ from .elementwise import INF, where
 from .joining import as_array
 from .parts import conj, real
 from .reductions import cumprod, cumsum, max, min, norm, prod, sum
-from .rules import float_of, is_complex
+from .rules import float_of, is_complex, numbers_of
 from .shaping import astype
 from .steps import equal, greater, isnan, logical_not
 from .table import compose, constant_of
@@ -44,6 +44,12 @@ GAPS = _with_gaps(((4,), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": -1, "keep
 LINES = _with_gaps(((4,), {}), ((2, 3), {"axis": 0}), ((2, 3), {}))
 
 
+def _filled(x: Any, number: float) -> Any:
+    """x with a number in the place of nan; integers have none."""
+    x = as_array(x)
+    return x if numbers_of(x) in "biu" else where(isnan(x), number, x)
+
+
 def present(x: Any, axis: Axis, keepdims: bool) -> Any:
     """How many elements are not nan, along axes, as numbers of the dtype of x."""
     return sum(astype(logical_not(isnan(x)), float_of(x)), axis, keepdims=keepdims)
@@ -56,15 +62,13 @@ def nansum(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = Fal
     >>> ag.nansum(ag.Tensor([1.0, np.nan, 2.0])).value
     np.float64(3.0)
     """
-    x = as_array(x)
-    return sum(where(isnan(x), 0.0, x), axis, dtype, keepdims=keepdims)
+    return sum(_filled(x, 0.0), axis, dtype, keepdims=keepdims)
 
 
 @compose("nanprod", numpy=(np.nanprod,), samples=GAPS, convention=MISSING)
 def nanprod(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
     """Π x over ``axis``, where nan counts as 1."""
-    x = as_array(x)
-    return prod(where(isnan(x), 1.0, x), axis, dtype, keepdims=keepdims)
+    return prod(_filled(x, 1.0), axis, dtype, keepdims=keepdims)
 
 
 @compose("nanmean", numpy=(np.nanmean,), samples=GAPS, convention=MISSING)
@@ -102,7 +106,9 @@ def nanstd(
 
 def _nanextreme(x: Any, axis: Axis, keepdims: bool, reduce: Any, worst: float) -> Any:
     x = as_array(x)
-    result = reduce(where(isnan(x), worst, x), axis, keepdims=keepdims)
+    result = reduce(_filled(x, worst), axis, keepdims=keepdims)
+    if numbers_of(x) in "biu":
+        return result
     return where(equal(present(x, axis, keepdims), 0), math.nan, result)
 
 
@@ -121,15 +127,13 @@ def nanmin(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 @compose("nancumsum", numpy=(np.nancumsum,), samples=LINES, convention=MISSING)
 def nancumsum(x: Any, axis: int | None = None) -> Any:
     """yₖ = x₁ + ... + xₖ along ``axis`` (None: of x flattened), where nan counts as 0."""
-    x = as_array(x)
-    return cumsum(where(isnan(x), 0.0, x), axis)
+    return cumsum(_filled(x, 0.0), axis)
 
 
 @compose("nancumprod", numpy=(np.nancumprod,), samples=LINES, convention=MISSING)
 def nancumprod(x: Any, axis: int | None = None) -> Any:
     """yₖ = x₁ · ... · xₖ along ``axis`` (None: of x flattened), where nan counts as 1."""
-    x = as_array(x)
-    return cumprod(where(isnan(x), 1.0, x), axis)
+    return cumprod(_filled(x, 1.0), axis)
 
 
 nanargmax = constant_of("nanargmax", np.nanargmax)

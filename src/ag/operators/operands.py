@@ -51,6 +51,16 @@ def as_floats(x: Any) -> Any:
     return array if array.dtype.kind == "f" else array.astype(float)
 
 
+def numbers_of(x: Any) -> str:
+    """What x holds, as NumPy's letter for the kind of a dtype: b, i, u, f or c; f of a number without a dtype."""
+    return str(getattr(getattr(value_of(x), "dtype", None), "kind", "f"))
+
+
+def zero_of(x: Any) -> Any:
+    """The number 0 that leaves x its dtype."""
+    return {"b": False, "i": 0, "u": 0}.get(numbers_of(x), 0.0)
+
+
 def zeros_like(x: Any) -> Any:
     """Plain zeros of the shape and dtype of a node, an array or a number."""
     value = value_of(x)

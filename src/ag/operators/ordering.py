@@ -12,12 +12,13 @@ from ..traced import Traced
 from .axes import Axis, normalized, one_axis
 from .batching import all_examples
 from .domains import REAL, arrays, distinct
+from .elementwise import where
 from .joining import as_array
-from .reductions import max, min
-from .rules import float_of, holds, shape_of
+from .reductions import max, min, sum
+from .rules import float_of, holds, numbers_of, shape_of, value_of
 from .selecting import sort, take_along_axis
 from .shaping import as_tensor, astype, moveaxis, reshape
-from .steps import equal, isnan
+from .steps import equal, isnan, less
 from .table import compose, constant_of, plainly
 
 __all__ = [
@@ -95,11 +96,15 @@ def _quantile(x: Any, q: Any, axis: Axis, method: str, keepdims: bool, skip: boo
     dtype = np.result_type(float_of(x), 0.5 if weak else float_of(q))
     q = as_tensor(q) if weak and type(q) is Traced else as_array(q)
     line, axes = _lines(x, axis)
+    if method in OF_ELEMENTS and numbers_of(x) in "biu":
+        dtype = value_of(x).dtype
     missing = isnan(line)
     *lines, length = shape_of(line)
     n = plainly(lambda missing: np.sum(~missing, -1), missing) if skip else np.full(lines, length)
     if not all(holds((q >= 0) & (q <= 1)) for q in all_examples(q)):
         raise ValueError(f"a quantile lies between 0 and 1 (a percentile between 0 and 100), got {describe(q)}")
+    if skip and not length:
+        return _shaped(_of_nothing(line) + np.zeros((q.size, *(1,) * len(lines))), x, axes, keepdims, shape_of(q))
     if not isinstance(q, Operand) or type(q) is Traced:
         rank = plainly(_ranks, n, q, method)
     elif method == "linear":
@@ -108,14 +113,59 @@ def _quantile(x: Any, q: Any, axis: Axis, method: str, keepdims: bool, skip: boo
         raise ValueError(f"quantile: with respect to q only method='linear' has a derivative, not {method!r}: write q.value")
     below = plainly(lambda rank: np.floor(rank).astype(int), rank)
     above = np.minimum(below + 1, np.maximum(n - 1, 0)[..., None])
-    line = sort(line)
-    low, high = take_along_axis(line, below, -1), take_along_axis(line, above, -1)
-    result = low + (high - low) * astype(rank - below, dtype)
-    undefined = equal(n, 0) if skip else plainly(lambda missing: missing.any(-1), missing)
-    factor = plainly(lambda undefined: np.where(undefined[..., None], np.nan, 1.0).astype(dtype), undefined)
-    result = moveaxis(result * factor, -1, 0)  # so that the derivative is nan, too
+    line = sort(astype(line, dtype) if numbers_of(line) == "b" else line)
+    low = take_along_axis(line, below, -1)
+    if dtype.kind in "fc":
+        high, part = take_along_axis(line, above, -1), astype(rank - below, dtype)
+        between = where(less(part, 0.5), low + (high - low) * part, high - (high - low) * (1 - part))  # as NumPy does
+        result = _undefined(between, equal(n, 0) if skip else plainly(_any, missing), dtype)
+    else:
+        result = low
+    return _shaped(moveaxis(result, -1, 0), x, axes, keepdims, shape_of(q))
+
+
+OF_ELEMENTS = ("lower", "higher", "nearest", "inverted_cdf", "closest_observation")  # methods that choose one, without a mean
+
+
+def _any(missing: Any) -> Any:
+    return missing.any(-1)
+
+
+def _undefined(result: Any, undefined: Any, dtype: Any) -> Any:
+    """The result of each line, times nan where it is undefined: so that the derivative is nan, too."""
+    return result * plainly(lambda undefined: np.where(undefined[..., None], np.nan, 1.0).astype(dtype), undefined)
+
+
+def _shaped(result: Any, x: Any, axes: tuple[int, ...], keepdims: bool, lead: tuple[int, ...]) -> Any:
+    """The result with the axes that were reduced as 1, if they are kept; in front of it those of q."""
     kept = [1 if i in axes else m for i, m in enumerate(shape_of(x), -len(shape_of(x)))] if keepdims else shape_of(result)[1:]
-    return reshape(result, (*shape_of(q), *kept))
+    return reshape(result, (*lead, *kept))
+
+
+def _of_nothing(line: Any) -> Any:
+    """nan for each line without elements, in front an axis of length 1."""
+    return moveaxis(sum(line, -1, keepdims=True) + np.nan, -1, 0)
+
+
+def _middle(x: Any, axis: Axis, keepdims: bool, skip: bool) -> Any:
+    """The element in the middle of each sorted line, or the mean of the two there. ``skip``: of the elements that are not nan."""
+    x = as_array(x)
+    dtype = float_of(x)
+    line, axes = _lines(x, axis)
+    missing = isnan(line)
+    line = sort(astype(line, dtype))
+    length = shape_of(line)[-1]
+    if not length:
+        return _shaped(_of_nothing(line), x, axes, keepdims, ())
+    if skip:
+        n = plainly(lambda missing: np.sum(~missing, -1, keepdims=True), missing)
+        below, above = np.maximum(n - 1, 0) // 2, n // 2
+        low, high = take_along_axis(line, below, -1), take_along_axis(line, above, -1)
+        result = where(equal(below, above), low, (low + high) / 2)
+    else:
+        low, high = (line[..., k : k + 1] for k in ((length - 1) // 2, length // 2))
+        result = _undefined(low if length % 2 else (low + high) / 2, plainly(_any, missing), dtype)
+    return _shaped(moveaxis(result, -1, 0), x, axes, keepdims, ())
 
 
 BETWEEN = "two neighbours share the derivative as their weights are; equal elements stand in the order of a stable sort."
@@ -158,7 +208,7 @@ def median(x: Any, axis: Axis = None, overwrite_input: bool = False, *, keepdims
     >>> x.grad
     array([0.5, 0. , 0.5, 0. ])
     """
-    return _quantile(x, 0.5, axis, "linear", keepdims, False)
+    return _middle(x, axis, keepdims, False)
 
 
 @compose("quantile", complex=False, numpy=(np.quantile,), convention=BETWEEN,
@@ -185,7 +235,7 @@ def percentile(
 @compose("nanmedian", numpy=(np.nanmedian,), samples=_with_nan(_at()), convention=BETWEEN)
 def nanmedian(x: Any, axis: Axis = None, overwrite_input: bool = False, *, keepdims: bool = False) -> Any:
     """The median along ``axis`` of the elements that are not nan; nan if there are none."""
-    return _quantile(x, 0.5, axis, "linear", keepdims, True)
+    return _middle(x, axis, keepdims, True)
 
 
 @compose("nanquantile", complex=False, numpy=(np.nanquantile,), convention=BETWEEN,

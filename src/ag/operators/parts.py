@@ -11,7 +11,7 @@ import numpy as np
 from ..node import Node
 from .batching import leading
 from .domains import arrays
-from .rules import FUNCTIONS, Linear
+from .rules import FUNCTIONS, Linear, numbers_of
 from .table import ANY, ATOM, compose, define
 
 real = define(
@@ -39,5 +39,5 @@ Node.imag = property(imag)  # type: ignore[attr-defined]
 @compose("angle", forward=np.angle, numpy=(np.angle,), samples=arrays(((2, 3), {}), ((3,), {"deg": True})))
 def angle(z, deg=False):
     """The argument of a complex number, atan2(y, x) of x + iy: in radians, or in degrees."""
-    radians = FUNCTIONS["atan2"](imag(z), real(z))
+    radians = FUNCTIONS["atan2"](imag(z), FUNCTIONS["astype"](z, int) if numbers_of(z) == "b" else real(z))
     return radians * (180 / np.pi) if deg else radians

@@ -12,8 +12,8 @@ from .domains import REAL, arrays, distinct
 from .elementwise import sqrt
 from .joining import as_array, concat
 from .reductions import sum
-from .rules import float_of, shape_of, value_of
-from .shaping import reshape
+from .rules import float_of, shape_of, value_of, zero_of
+from .shaping import astype, reshape
 from .signals import convolve
 from .solving import inv, lstsq
 from .table import compose
@@ -41,7 +41,7 @@ def polyval(p: Any, x: Any) -> Any:
     """
     p = _coefficients(p)
     x = x if isinstance(x, (Operand, float, int)) else as_array(x)
-    y = 0.0 * x
+    y = zero_of(x) * x
     for i in range(shape_of(p)[0]):
         y = y * x + p[i]
     return y
@@ -81,17 +81,18 @@ def polymul(a1: Any, a2: Any) -> Any:
 @compose("polydiv", numpy=(np.polydiv,), samples=PAIRS)
 def polydiv(u: Any, v: Any) -> Any:
     """(q, r) with u = q v + r, r of lower degree than v."""
-    u, v = _coefficients(u), _coefficients(v)
+    u, v = (z + 0.0 for z in (_coefficients(u), _coefficients(v)))
     m, n = shape_of(u)[0], shape_of(v)[0]
+    zero = np.zeros(1, np.result_type(float_of(u), float_of(v)))
     if m < n:
-        return np.zeros(1), u
+        return zero, u
     quotient = []
     rest = u
     for _ in range(m - n + 1):
         q = rest[0] / v[0]
         quotient.append(q)
         rest = concat([rest[1:n] - q * v[1:], rest[n:]]) if n > 1 else rest[1:]
-    return as_array(quotient), rest if shape_of(rest)[0] else np.zeros(1)
+    return as_array(quotient), rest if shape_of(rest)[0] else zero
 
 
 @compose("polyder", numpy=(np.polyder,), samples=arrays(((4,), {}), ((4,), {"m": 2}), ((2,), {"m": 3})))
@@ -131,9 +132,10 @@ def poly(seq_of_zeros: Any) -> Any:
         raise ValueError(
             f"poly of a matrix has no rule, got {describe(zeros)}: give its eigenvalues, np.poly(np.linalg.eigvalsh(A))"
         )
-    p: Any = np.ones(1, float_of(zeros))
+    dtype = np.dtype(np.mintypecode(value_of(zeros).dtype.char))  # as NumPy does
+    p, zeros = np.ones(1, dtype), astype(zeros, dtype)
     for i in range(shape_of(zeros)[0]):
-        p = convolve(p, concat([np.ones(1, float_of(zeros)), reshape(-zeros[i], 1)]))
+        p = convolve(p, concat([np.ones(1, dtype), reshape(-zeros[i], 1)]))
     return p
 
 

@@ -14,9 +14,9 @@ from ..node import describe
 from .batching import full, padded
 from .domains import arrays
 from .parts import conj
-from .rules import Bilinear, float_of, is_complex, reshaped, shape_of, value_of
+from .rules import Bilinear, float_of, is_complex, numbers_of, reshaped, shape_of, value_of
 from .selecting import index_add
-from .shaping import permute_dims, reshape
+from .shaping import moveaxis, permute_dims, reshape
 from .table import ANY, ATOM, CALL, PRODUCT, compose, define, row
 
 
@@ -125,7 +125,11 @@ def outer(x: Any, y: Any) -> Any:
 @compose("vecdot", numpy=(np.vecdot, np.linalg.vecdot), samples=arrays((((3,), (3,)), {}), (((2, 3), (2, 3)), {})))
 def vecdot(x: Any, y: Any, axis: int = -1) -> Any:
     """Σ x̄ y along one axis of both, broadcast along the others."""
-    return ((conj(x) if is_complex(x) else x) * y).sum(axis=axis)
+    x = conj(x) if is_complex(x) else x
+    if all(numbers_of(z) in "biu" for z in (x, y)):  # whose sums would have more bits
+        x, y = (moveaxis(z, axis, -1) for z in (x, y))
+        return matmul(x[..., None, :], y[..., None])[..., 0, 0]
+    return (x * y).sum(axis=axis)
 
 
 @compose("tensordot", forward=np.tensordot, numpy=(np.tensordot, np.linalg.tensordot),

@@ -31,12 +31,14 @@ from .operands import (
     holds as holds,
     is_complex as is_complex,
     masked as masked,
+    numbers_of as numbers_of,
     real_like as real_like,
     reshaped as reshaped,
     scale as scale,
     shape_of as shape_of,
     total as total,
     value_of as value_of,
+    zero_of as zero_of,
     zeros_like as zeros_like,
 )
 

@@ -213,7 +213,9 @@ def histogram(x: Any, bins: Any = 10, range: Any = None, density: bool | None = 
     if weights is None:
         counts = plainly(_numbers, x, edges)
     else:
-        counts = _weights_in(plainly(_places, x, edges), reshape(as_array(weights), -1), shape_of(edges)[-1] - 1)
+        weights = reshape(as_array(weights), -1)
+        counts = _weights_in(plainly(_places, x, edges), weights, shape_of(edges)[-1] - 1)
+        counts = astype(counts, value_of(weights).dtype)
     return (counts / astype(edges[1:] - edges[:-1], float) / sum(counts) if density else counts), edges
 
 

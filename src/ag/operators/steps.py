@@ -7,7 +7,7 @@ import operator
 import numpy as np
 
 from .domains import POSITIVE, REAL, on
-from .rules import Zero
+from .rules import FUNCTIONS, Zero, value_of
 from .table import ANY, ATOM, SUM, compose, constant_of, define
 
 floor = define(
@@ -88,4 +88,10 @@ def _samples_of_round(rng):
 @compose("round", forward=np.round, samples=_samples_of_round, numpy=(np.round, np.around), methods=("round", "__round__"))
 def round(x, decimals=0):
     """x rounded to the given number of decimals, halves to even; its derivative is 0."""
-    return rint(x) if not decimals else rint(x * 10.0**decimals) / 10.0**decimals
+    dtype = getattr(value_of(x), "dtype", np.dtype(float))
+    if dtype.kind in "iu" and decimals >= 0:
+        return x
+    if decimals >= 0:
+        return rint(x) if not decimals else rint(x * 10.0**decimals) / 10.0**decimals
+    tens = rint(x / 10.0**-decimals) * 10.0**-decimals
+    return FUNCTIONS["astype"](tens, dtype) if dtype.kind in "iu" else tens

@@ -35,7 +35,7 @@ FOLDS = {"sum": "add", "max": "maximum", "min": "minimum", "prod": "multiply"}
 TRUTHS = {"bitwise_and": "logical_and(x, y)", "bitwise_or": "logical_or(x, y)", "bitwise_xor": "logical_xor(x, y)",
           "invert": "logical_not(x)"}  # fmt: skip
 POWERS = {3: "x * x * x", 4: "(x * x) * (x * x)"}  # which are as accurate as any power, and as special
-OF_FLOATS = ("x ** y", "x % y", "x // y")  # of integers they go through NumPy, whose rules are their own
+BETWEEN = "y if x < y else z if x > z else x"  # clip by numbers that are none of them nan: a zero keeps its sign, as NumPy's does
 
 
 @dataclass
@@ -74,11 +74,12 @@ def kernel_of(q: Quantity, kinds: list[Any]) -> str | None:
         kernel = q.op.kernel
         if name == "pow" and type(q.inputs[1]) is Constant and q.dtype.kind == "f":
             kernel = POWERS.get(q.inputs[1].value, kernel)
+        if name == "clip" and all(type(x) is Constant for x in q.inputs[1:]) and q.inputs[1].value <= q.inputs[2].value:
+            kernel = BETWEEN
     if kernel is None or not printable(kernel):
         return None
-    if q.dtype.kind in "iu" and any(part in kernel for part in OF_FLOATS):
-        return None
-    if q.dtype == bool and not any(kind.kind == "f" for kind in kinds) and not is_of_integers(kernel):
+    of_integers = q.dtype.kind in "iu" or (q.dtype == bool and not any(kind.kind == "f" for kind in kinds))
+    if of_integers and not is_of_integers(kernel):
         return None
     return kernel if all(map(is_known, kinds)) else None
 

@@ -136,8 +136,10 @@ WITHOUT_FLOATS = {  # the functions of integers and truths
 
 
 def is_of_integers(kernel: str) -> bool:
-    """Can the kernel be computed of integers and truths?"""
-    nodes = ast.walk(_parsed(kernel))
+    """Can the kernel be computed of integers and truths? Their quotients, remainders and powers have rules of their own."""
+    nodes = list(ast.walk(_parsed(kernel)))
+    if any(isinstance(node, ast.BinOp) and (type(node.op) in CALLED or isinstance(node.op, ast.Div)) for node in nodes):
+        return False
     return all(not isinstance(node, ast.Call) or getattr(node.func, "id", "") in WITHOUT_FLOATS for node in nodes)
 
 
