@@ -29,7 +29,7 @@ def by_numpy(monkeypatch):
 
 def cast(x, dtype):
     """Floats as numbers of another dtype, some of which are as large as others."""
-    if dtype == bool:
+    if dtype is bool:
         return x > np.median(x) if x.size else x.astype(bool)
     x = np.round(np.where(np.isfinite(x), 3 * x, 5))
     return (np.abs(x) if np.dtype(dtype).kind == "u" else x).astype(dtype)
@@ -40,7 +40,7 @@ def test_integers_and_truths(dtype):
     compared = 0
     for name in NAMES:
         row = {**TABLE, **COMPOSITES}[name]
-        if dtype == bool and name in NOT_OF_TRUTHS:
+        if dtype is bool and name in NOT_OF_TRUTHS:
             continue
         for f in row.numpy:
             for k, (args, params) in enumerate(samples(row)[:3]):
