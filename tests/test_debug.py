@@ -56,3 +56,35 @@ def test_what_is_left_of_a_recording_is_no_result():
     with ag.debug():
         ag.jit(lambda x: kept.append(ag.Tensor(x) * 2))(np.ones(2))
     assert len(kept) == 1
+
+
+def distance(x):
+    return np.sqrt((x * x).sum())
+
+
+def test_compiled_derivatives_that_are_not_finite_raise_as_others_do():
+    plain, compiled = ag.grad(distance), ag.jit(ag.grad(distance))
+    assert np.isnan(compiled(np.zeros(2))).all()
+    for f in (compiled, ag.jit(ag.value_and_grad(distance)), ag.jit(ag.jacobian(distance))):
+        with ag.debug():
+            with pytest.raises(FloatingPointError) as raised:
+                f(np.zeros(2))
+            with pytest.raises(FloatingPointError) as expected:
+                plain(np.zeros(2))
+        assert str(raised.value).splitlines()[0] == str(expected.value).splitlines()[0]
+        assert "np.sqrt((x * x).sum())" in str(raised.value)
+    with ag.debug():
+        np.testing.assert_allclose(compiled(np.array([3.0, 4.0])), [0.6, 0.8], rtol=1e-15)
+
+
+def test_compiled_values_that_are_not_finite_are_no_error():
+    """As eagerly: what is not differentiated may be infinite."""
+    f = ag.jit(lambda x: (1 / x, "text", 3))
+    with ag.debug(), np.errstate(divide="ignore"):
+        assert f(np.zeros(1))[0] == np.inf
+
+
+def test_a_compiled_result_of_arguments_that_were_given_up():
+    f = ag.jit(lambda x: x / x, donate_argnums=0)
+    with ag.debug(), pytest.warns(UserWarning, match="a result of function is not finite.* compile it without donate_argnums"):
+        assert np.isnan(f(np.zeros(1)))

@@ -268,7 +268,9 @@ def test_the_cache_is_bounded(monkeypatch):
     f = ag.jit(lambda x: x * 2)
     for n in range(1, 8):
         same(f(np.ones(n)), np.full(n, 2.0))
+        same(ag.grad(lambda x: f(x).sum())(np.ones(n)), np.full(n, 2.0))
     assert len(f.entries) == 3 and "compiled for 3 kinds of arguments" in repr(f)
+    assert len(f.programs) == 3
 
 
 def test_methods_and_decorators():

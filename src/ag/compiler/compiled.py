@@ -164,7 +164,8 @@ class Compiled:
             if result is executable.DECLINED:
                 return self._by_function(args, kwargs)
             if result is not None:
-                return latest.finished(result)
+                result = latest.finished(result)
+                return self._judged(result, args, kwargs) if debug.depth else result
         if changed is not None:
             self._forget(f"{changed} is bound to something else")
         given = self.given(args, kwargs)
@@ -182,7 +183,22 @@ class Compiled:
         if entry.direct and not kwargs and not self.static_argnums and len(args) == len(ends):
             self.latest = entry
         result = entry(ends)
-        return self._by_function(args, kwargs) if result is executable.DECLINED else result
+        if result is executable.DECLINED:
+            return self._by_function(args, kwargs)
+        return self._judged(result, args, kwargs) if debug.depth else result
+
+    def _judged(self, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A result under `debug`: if it is not finite f computes it as well, whose passes raise with their report."""
+        if debug.watch.is_finite(leaves(result)):
+            return result
+        if self.donate_argnums:
+            warn(
+                f"ag.jit: a result of {self.name} is not finite, and as its arguments were given up it can't be told where that "
+                f"comes from: compile it without donate_argnums"
+            )
+        else:
+            self.function(*args, **kwargs)
+        return result
 
     def _by_function(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result without the compiler, where its program does not hold; first without what it took for granted."""

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from types import FrameType
 from typing import Any
 
+import numpy as np
+
 from ..adjoint import Adjoints, pull
 from ..capture import recorder
 from ..node import OFFSETS, Node, describe, running
@@ -89,6 +91,11 @@ def ended(since: int) -> None:
         _remember(reach.order)
         if report:
             _warn(f"{describe(x)} is not finite at the end of ag.debug(). {report}")
+
+
+def is_finite(ends: Sequence[Any]) -> bool:
+    """Are the numbers among the results of a compiled function finite?"""
+    return not any(isinstance(x, (np.ndarray, np.generic, float, complex)) and wrong(x).any() for x in ends)
 
 
 def _within_a_pass(own: int = 0) -> bool:

@@ -90,7 +90,8 @@ class custom_jvp(_Custom):
     """f with a derivative of its own: ẏ = rule(x, ẋ).
 
     Arguments: ``f``, a function of arrays and containers of arrays, which is given plain numbers and may compute with
-    anything (but under ``jit``, where it is recorded, with NumPy's functions and ag's); ``nondiff_argnums``, positions of arguments that are not differentiated and go to the rule as they are.
+    anything (but under ``jit``, where it is recorded, with NumPy's functions and ag's); ``nondiff_argnums``, positions of
+    arguments that are not differentiated and go to the rule as they are.
 
     ``f.defjvp(rule)`` states the rule, a function (primals, tangents) -> (output, tangent of the output), after the arguments
     that are not differentiated; it is linear in the tangents, and is written with NumPy's or ag's functions.
