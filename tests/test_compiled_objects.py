@@ -43,7 +43,7 @@ class Model:
 def test_a_bound_method_has_what_a_compiled_function_has():
     model = Model(2.0)
     assert model.predict(X).tolist() == [2.0, 4.0, 8.0]
-    assert "float64[3]  argument" in str(model.predict.show(X, stage="program"))
+    assert "x: float64[3]  argument" in str(model.predict.show(X, stage="program"))
     assert "* " in str(model.predict.show(X, stage="kernels"))
     assert model.predict.cost(X).operations == Model.predict.cost(model, X).operations == 3
     assert model.predict.entry(X) is Model.predict.entry(model, X)
