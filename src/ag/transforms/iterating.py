@@ -80,14 +80,19 @@ def repeated(following: Function, start: Any, tol: float, most: int) -> tuple[An
     def after(state: Any) -> Any:
         x, _, k = state
         y = following(x)
-        return y, largest(absolute(y - x) / (1 + absolute(y))), k + 1
+        return y, np.max(np.abs(y - x) / (1 + np.abs(y))), k + 1
 
     def going(state: Any) -> Any:
         _, change, k = state
         return logical_and(less(k, most), logical_and(greater(change, tol), logical_or(isfinite(change), k == 0)))
 
+    x, change, k = state = start, np.float64(np.inf), 0
     with under(()):
-        x, change, _ = while_loop(going, after, (start, np.float64(np.inf), 0))
+        if recorder.trace is None:  # numbers, which are compared faster by themselves
+            while k < most and change > tol and (k == 0 or np.isfinite(change)):
+                x, change, k = after((x, change, k))
+        else:
+            x, change, _ = while_loop(going, after, state)
     return x, change, ended(less_equal(change, tol))
 
 
