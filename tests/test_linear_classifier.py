@@ -9,7 +9,7 @@ import pytest
 import ag
 from ag.learn import LinearClassifier, load, save
 from ag.learn.examples import checked_examples
-from ag.learn.solvers import Adam, Sgd
+from ag.learn.solvers import Adam, Rising, Sgd
 
 sklearn_linear = pytest.importorskip("sklearn.linear_model")
 DIGITS = ag.datasets.digits()
@@ -44,6 +44,30 @@ def test_mini_batches_come_close_to_it(reference, solver, options):
     l2, peer = reference
     model = LinearClassifier(solver, l2=l2, validation_fraction=0, random_state=0, **options).fit(X, Y)
     assert loss_of(model.coef_, model.intercept_, l2) < loss_of(peer.coef_.T, peer.intercept_, l2) * 1.05
+
+
+@pytest.mark.parametrize("n, d, classes, apart", [(96, 2, 3, 0.6), (1000, 2, 2, 0.5), (300, 4, 3, 0.5), (5000, 20, 5, 0.3)])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_steps_become_short_enough_where_classes_overlap(n, d, classes, apart, momentum):
+    """There no weights make the loss small, and steps that are right for images would leave probabilities worse than none."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, classes, n)
+    x = rng.normal(size=(classes, d))[y] * apart + rng.normal(size=(n, d))
+    peer = sklearn_linear.LogisticRegression(C=1e10, tol=1e-8, max_iter=5000).fit(x, y)
+    least, found = (
+        -np.log(m.predict_proba(x)[np.arange(n), y]).mean()
+        for m in (peer, LinearClassifier(momentum=momentum, validation_fraction=0, random_state=0).fit(x, y))
+    )
+    assert found < 1.02 * least
+
+
+def test_a_rise_is_told_from_noise():
+    rising = Rising(2)
+    rng = np.random.default_rng(0)
+    assert not any(rising.after(0.5 + 0.1 * x) for x in rng.normal(size=2000))
+    rises = [rising.after(loss) for loss in [0.9] * 60]
+    assert sum(rises) == 1 and rises[19]  # once; after it what follows is compared with that
+    assert not any(Rising(2).after(1e6) for _ in range(20)), "the first steps may overshoot"
 
 
 def test_the_gradient_is_x_times_p_minus_e():

@@ -6,6 +6,7 @@ weights jumping about the minimum, and their average lies nearer to it than any 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -58,6 +59,34 @@ class Adam:
             m += (1 - self.beta1) * (g - m)
             v += (1 - self.beta2) * (g * g - v)
             w -= rate * m / (float(scale) * np.sqrt(v) + 1e-8)
+
+
+class Rising:
+    """Does the loss rise? Its mean over 20 steps is compared with the lowest before: a rise is more by a tenth of log K, and by
+    two standard errors of the mean.
+
+    log K is the loss of equal probabilities, with which the training begins. After a rise the comparison begins anew.
+    """
+
+    STEPS, SHARE = 20, 0.1
+
+    def __init__(self, classes: int) -> None:
+        self.scale = math.log(max(classes, 2))
+        self.lowest = self.scale
+        self.losses: list[float] = []
+        self.first = True  # the first steps may overshoot
+
+    def after(self, loss: float) -> bool:
+        """Take the loss of a step in."""
+        self.losses.append(loss)
+        if len(self.losses) < self.STEPS:
+            return False
+        mean, deviation = float(np.mean(self.losses)), float(np.std(self.losses))
+        noise = 2 * deviation / math.sqrt(self.STEPS)
+        rises = mean > self.lowest + self.SHARE * self.scale + noise and not self.first
+        self.lowest = mean if rises else min(self.lowest, mean)
+        self.losses, self.first = [], False
+        return rises
 
 
 class Average:
