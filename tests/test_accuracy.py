@@ -26,7 +26,7 @@ ONE = {
     "acos": (m.acos, (1e-8, 0.3, -0.99)), "atan": (m.atan, (*SMALL, 1e5)), "sinh": (m.sinh, SMALL), "cosh": (m.cosh, SMALL),
     "tanh": (m.tanh, (*SMALL, 15.0)), "asinh": (m.asinh, (*SMALL, 1e5)), "acosh": (m.acosh, (1.001, 2.0, 1e5)), "atanh": (m.atanh, (1e-8, 0.3, -0.99)),
     "sigmoid": (lambda x: 1 / (1 + m.exp(-x)), (*SMALL, 30.0, -30.0, -700.0)), "softplus": (lambda x: m.log1p(m.exp(x)), (*SMALL, 30.0, -30.0)),
-    "abs": (abs, SMALL), "relu": (lambda x: max(x, m.mpf(0)), SMALL),
+    "abs": (abs, SMALL), "fabs": (abs, SMALL), "relu": (lambda x: max(x, m.mpf(0)), SMALL),
     "degrees": (m.degrees, SMALL), "radians": (m.radians, SMALL), "sinc": (lambda x: m.sincpi(x), (1e-8, 0.3, -2.5, 7.3)),
     "i0": (lambda x: m.besseli(0, x), (*SMALL, 20.0)), "fractional_part": (lambda x: x - m.sign(x) * m.floor(abs(x)), (0.3, -2.5, 1e5 + 0.25)),
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """Compiled functions give NumPy's numbers: its dtypes, its special values, and sums as exact as its own."""
 
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -267,3 +268,122 @@ def test_bounds_beyond_what_integers_hold():
     for f in (np.clip, ag.jit(np.clip, static_argnums=(1, 2))):
         with pytest.raises(OverflowError, match="300 out of bounds for int8"):
             f(x, 300, None)
+
+
+# ---------------------------------------------------------------------- what kind of number results
+
+
+@pytest.mark.parametrize("f", [
+    np.sin, np.log1p, lambda x: np.clip(x, 0, 1), lambda x: 2 * x, lambda x: np.sqrt(x) + 1, lambda x: np.maximum(x, 0), ag.sin, abs,
+    lambda x: x**2, lambda x: np.add(x, 1), np.sum, lambda x: x < 1, np.isnan, lambda x: -x / 3, lambda x: x.real, round, math.floor,
+    math.ceil, math.trunc, lambda x: round(x, 1), np.round, lambda x: ag.cond(x > 0, lambda x: np.sin(x) * 10, lambda x: -x, x),
+    lambda x: ag.fori_loop(0, 4, lambda i, x: 2 * x, x),
+])  # fmt: skip
+@pytest.mark.parametrize("x", [0.75, np.float64(0.75), np.float32(1.75), np.float64(2.5), 3])
+def test_the_type_of_one_number(f, x):
+    if f is math.trunc and type(x) is np.float32:
+        pytest.skip("NumPy has none")
+    found, expected = compiled(f, x), f(x)
+    assert type(found) is type(expected) and found == pytest.approx(expected, rel=1e-6 if type(x) is np.float32 else 1e-14)
+
+
+@pytest.mark.parametrize("f", [
+    lambda a, b: a ^ b, lambda a, b: a & b, lambda a, b: a | b, lambda a, b: a << b, lambda a, b: a >> b, lambda a, b: ~a,
+    lambda a, b: a // b, lambda a, b: a % b, lambda a, b: a**b, lambda a, b: np.bitwise_and(a, b), lambda a, b: round(a),
+])  # fmt: skip
+def test_operators_on_integers_of_python(f):
+    for a, b in ((5, 3), (-6, 1), (2**30, 2)):
+        found = compiled(f, a, b)
+        assert type(found) is type(f(a, b)) and found == f(a, b)
+    for g in (lambda a, b: a & b, lambda a, b: a | b, lambda a, b: a ^ b):
+        assert compiled(g, True, False) is g(True, False)
+
+
+def test_what_is_rounded_to_an_integer_is_finite():
+    for f in (round, math.floor):
+        for x, error in ((np.float64(INF), OverflowError), (np.float64(np.nan), ValueError)):
+            with pytest.raises(error, match="cannot convert float"):
+                ag.jit(f)(x)
+    same(compiled(lambda x, c: c * round(x[0]), np.array([2.7]), np.float32(1.5)), np.float32(4.5))
+
+
+def test_numbers_meet_others_as_those_of_numpy_do():
+    x = np.ones(2, np.float32)
+    for f in (lambda s: np.sin(s) * x, lambda s: 2 * s * x, lambda s: np.add(x, s), lambda s: np.multiply(s, 2) * x, lambda s: ag.sin(s) * x):
+        assert compiled(f, 0.5).dtype == f(0.5).dtype
+
+
+def test_a_branch_that_returns_what_it_was_given():
+    for x in (np.float64(10.0), np.array(10.0)):
+        found = compiled(lambda x: ag.cond(x > 0, lambda x: x, np.sin, x), x)
+        assert type(found) is np.float64 and found == 10
+
+
+def test_the_parts_of_what_a_compiled_function_returns():
+    def f(x):
+        return (x * x).sum(), {"first": 2 * x[0], "largest": x.max(), "all": x}
+
+    x = np.array([1.0, 3.0])
+    (value, parts), gradient = ag.value_and_grad(ag.jit(f), has_aux=True)(x)
+    assert [type(y) for y in (value, parts["first"], parts["largest"])] == [np.float64] * 3
+    assert (value, parts["first"], parts["largest"]) == (10, 2, 3)
+    same(parts["all"], x)
+    same(gradient, 2 * x)
+
+
+# ---------------------------------------------------------------------- masks, and what depends on values
+
+
+def test_writing_where_a_mask_holds():
+    x = np.arange(6.0).reshape(2, 3)
+
+    def written(x, v, mask):
+        y = x.copy()
+        y[mask] = v
+        return y
+
+    cases = [
+        (x, 7.0, lambda x: x > 2), (x, np.float32(7), lambda x: x > 9), (x, np.array([1.0, 2.0, 3.0]), lambda x: x[:, 0] > 1),
+        (x.astype(np.float32), np.float64(0.1), lambda x: x > 2), (x.astype(int), 5, lambda x: x % 2 == 0),
+    ]  # fmt: skip
+    for x, v, mask in cases:
+        same(compiled(lambda x, v, mask=mask: x.at[mask(x)].set(v), x, v), written(x, v, mask(x)))
+        same(compiled(lambda x, v, mask=mask: x.at[mask(x)].add(v), x, v), written(x, x[mask(x)] + v, mask(x)).astype(x.dtype))
+    x, w = np.array([1.0, -2.0, 3.0]), np.array([1.0, 10.0, 100.0])
+    for wrap in (lambda f: f, ag.jit):
+        same(wrap(ag.grad(lambda x: (x.at[x > 0].set(7.0) * w).sum()))(x), np.array([0.0, 10.0, 0.0]))
+        same(wrap(ag.grad(lambda v: (ag.Tensor(x).at[x > 0].add(v) * w).sum()))(2.0), 101.0)
+        same(wrap(ag.vmap(lambda x: x.at[x > 0].set(7.0)))(x[:, None]), np.where(x > 0, 7.0, x)[:, None])
+    with pytest.raises(TypeError, match=r"v has the shape \(1,\), an element for each that the mask selects.*write ag.where"):
+        ag.jit(lambda x: x.at[x > 0].set(np.array([1.0])))(x)
+    with pytest.raises(IndexError, match="the mask has the shape"):
+        ag.jit(lambda x: x.at[x[:2] > 0].set(1.0))(x)
+    with pytest.raises(TypeError, match="is real and .* complex"):
+        ag.jit(lambda x: x.at[x > 0].set(1j))(x)
+
+
+def test_compress_is_a_method_of_what_is_compressed():
+    x = np.arange(6.0).reshape(2, 3)
+    for f in (lambda x: x.compress([True, False, True]), lambda x: x.compress([False, True], axis=0)):
+        same(compiled(f, x), f(x))
+        same(f(ag.Tensor(x)).value, f(x))
+
+
+@pytest.mark.parametrize("f, x, instead", [
+    (np.linalg.eigvals, np.eye(2), "np.linalg.eigvals(a.astype(complex))"), (np.roots, np.ones(3), "np.roots(p.astype(complex))"),
+    (np.linalg.eig, np.eye(2), "np.linalg.eig(a.astype(complex))"), (np.real_if_close, np.ones(2, complex), "x.real, or x"),
+    (np.lib.scimath.sqrt, np.ones(2), "it with x.astype(complex)"), (lambda x: np.lib.scimath.logn(2, x), np.ones(2), "it with"),
+])  # fmt: skip
+def test_results_that_are_real_or_complex_as_the_values_are(f, x, instead):
+    if f in (np.linalg.eigvals, np.linalg.eig) and f(np.eye(1))[0].dtype.kind == "c":
+        pytest.skip("this NumPy's results are complex")
+    with pytest.raises(TypeError, match="real or complex depends on the values") as error:
+        ag.jit(f)(x)
+    assert f"write {instead}" in str(error.value)
+
+
+def test_eigenvalues_of_complex_matrices():
+    a = np.array([[0.0, 1.0], [-4.0, 3.0]])
+    np.testing.assert_allclose(compiled(lambda a: np.linalg.eigvals(a.astype(complex)), a), np.linalg.eigvals(a.astype(complex)))
+    np.testing.assert_allclose(compiled(lambda p: np.roots(p.astype(complex)), np.array([1.0, -3, 2])), [2, 1])
+    np.testing.assert_allclose(compiled(lambda x: np.lib.scimath.sqrt(x.astype(complex)), np.array([-4.0])), [2j])

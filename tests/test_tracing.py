@@ -390,7 +390,7 @@ COMPLEX = ("eig", "eigvals", "roots")  # whose result is complex if it has to be
 
 def refused(name, k):
     if name in COMPLEX or name.startswith("scimath_"):
-        return "The truth that .* asks for is not known"
+        return "whether the result is real or complex depends on the values"
     return DEPENDS.get(f"{name}-{k}")
 
 

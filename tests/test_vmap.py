@@ -315,7 +315,7 @@ def branching(x):
     (branching, "ag.where"), (lambda x: x[0] > 0 and x[1] > 0, "logical_and"), (lambda x: float(x[0]), "ag.sin"),
     (lambda x: int(x[0]), "astype"), (lambda x: x[0].item(), "keep x"), (lambda x: np.array([x[0], x[1]]), "ag.stack"),
     (lambda x: complex(x[0]), "keep x"), (lambda x: x[x > 0], "ag.where"), (lambda x: W[(x > 0).argmax()], "ag.take"),
-    (lambda x: x.at[x > 0].set(1.0), "ag.where"), (lambda x: x[x], "integers or booleans"), (lambda x: max(x[0], x[1]), "ag.where"),
+    (lambda x: x[x], "integers or booleans"), (lambda x: max(x[0], x[1]), "ag.where"),
     (lambda x: range(x[0]), "ag.take"), (lambda x: (x * 2).sum().backward(), "ag.vmap\\(ag.grad"), (lambda x: ag.Tensor(x), "use it as it is"),
     (lambda x: np.unique(x), "depends on the values"), (lambda x: np.nonzero(x), "depends on the values"), (lambda x: len(x[0]), "no length"),
     (lambda x: list(x[0]), "no axis to iterate"), (lambda x: np.asarray(x), "ag.stack"),

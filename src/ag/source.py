@@ -37,6 +37,11 @@ class _Inside(dict[str, bool]):
 _inside = _Inside()
 
 
+def is_inside(frame: FrameType) -> bool:
+    """Does it run code of the library, or of NumPy?"""
+    return _inside[frame.f_code.co_filename]
+
+
 def user_frame() -> FrameType:
     """The innermost frame that runs code from outside the library and NumPy (the outermost frame if there is none)."""
     frame = _getframe(1)

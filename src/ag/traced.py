@@ -49,8 +49,8 @@ class Traced(Shaped, Operand):
 
     @property
     def real(self) -> Any:
-        """The real part, as of an array."""
-        return np.real(self)
+        """The real part, as of an array or a number."""
+        return self if self.weak and self.dtype.kind != "c" else np.real(self)
 
     @property
     def imag(self) -> Any:
@@ -75,6 +75,30 @@ class Traced(Shaped, Operand):
             raise TypeError(f"{self!r} is one number: there is no axis to iterate over")
         row: Any = self  # indexing is attached by its row
         return (row[i] for i in range(self.shape[0]))
+
+    def _integer_of(self, name: str, *decimals: int | None) -> Any:
+        """What Python's rounding gives: of one number an integer of Python's."""
+        rounding: Any = getattr(super(), name)
+        if self.shape or self.dtype.kind not in "fiu" or (decimals and decimals[0] is not None):
+            return rounding(*[n for n in decimals if n is not None])
+        self.recorded_by.expect_finite([self])  # else Python raises
+        return self.recorded_by.loops.number(rounding() if self.dtype.kind == "f" else self)
+
+    def __round__(self, decimals: int | None = None) -> Any:
+        """round(x), round(x, decimals)"""
+        return self._integer_of("__round__", decimals)
+
+    def __floor__(self) -> Any:
+        """math.floor(x)"""
+        return self._integer_of("__floor__")
+
+    def __ceil__(self) -> Any:
+        """math.ceil(x)"""
+        return self._integer_of("__ceil__")
+
+    def __trunc__(self) -> Any:
+        """math.trunc(x)"""
+        return self._integer_of("__trunc__")
 
     def __pow__(self, y: Any) -> Any:
         """x ** y; NumPy's arrays of truths have a square of their own, of int8."""

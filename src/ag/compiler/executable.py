@@ -53,7 +53,8 @@ def by_numpy(program: Program) -> Callable[[Sequence[Any]], Any]:
             results = interpreter.run(program, everything)
         except FAILURES:
             return DECLINED
-        return owned(results, everything)
+        numbers = [y[()] if isinstance(y, np.ndarray) and not y.shape else y for y in results]
+        return owned(numbers, everything)
 
     return run
 

@@ -11,6 +11,7 @@ from ..advice import said_last
 from ..batched import Batched
 from ..node import Node, Operand, describe, next_stamp
 from ..operators.rules import value_of
+from ..operators.table import TABLE
 from ..reach import Reach
 from ..traced import Traced
 from ..transforms.containers import leaves, paths, rebuilt
@@ -59,6 +60,8 @@ def recording(f: Callable[..., Any], given: Given, names: Sequence[str], donate:
         except ValueError as error:
             said_last(error)
             raise
+        if type(result) is Traced and result.weak and getattr(np, getattr(f, "__name__", ""), None) is f:
+            result = TABLE["astype"].apply((result,), {"dtype": result.dtype})  # NumPy's own functions give numbers of NumPy's
         found = leaves(result)
         _refuse_captured(found, since)
         outputs: list[Any] = []

@@ -16,6 +16,7 @@ import numpy as np
 from ..batched import Batched, Level, live
 from ..capture import recorder
 from ..node import Operand
+from ..traced import Traced
 from .axes import one_axis
 from .rules import FUNCTIONS, Elementwise, Reduction, Rule, Zero, as_known, broadcast, reshaped, shape_of, value_of
 
@@ -206,6 +207,16 @@ def varying(name: str) -> TypeError:
     return TypeError(
         f"{what} has a shape that depends on the values, {why}: write it with a mask, for example with ag.where(mask, x, 0)"
     )
+
+
+def known_examples(name: str, instead: str, *xs: Any) -> list[Any]:
+    """`all_examples` of a function whose result is real or complex, as these are. Raises TypeError where they are not known."""
+    examples = all_examples(*xs)
+    if any(type(x) is Traced for x in examples):
+        raise TypeError(
+            f"np.{name}: whether the result is real or complex depends on the values, which ag.jit does not know: write {instead}"
+        )
+    return examples
 
 
 def of_values(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..node import describe
+from ..node import Operand, describe
 from .axes import one_axis
 from .elementwise import clip, where
 from .joining import as_array, stack
@@ -87,7 +87,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     return result
 
 
-@compose("compress", numpy=(np.compress,), methods=("compress",), samples=lambda rng: [
+@compose("compress", numpy=(np.compress,), samples=lambda rng: [
     (([True, False, True], rng.normal(size=(3, 2)), 0), {}), ((np.array([False, True]), rng.normal(size=(2, 3))), {}),
 ])  # fmt: skip
 def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
@@ -95,6 +95,14 @@ def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
     places = plainly(np.flatnonzero, condition)
     x = as_array(x)
     return take(reshape(x, -1), places, 0) if axis is None else take(x, places, axis)
+
+
+def _of_slices(self: Any, condition: Any, axis: int | None = None) -> Any:
+    """The slices of x along ``axis`` at which the condition holds: np.compress(condition, x)."""
+    return compress(condition, self, axis)
+
+
+Operand.compress = _of_slices  # type: ignore[attr-defined]
 
 
 @compose("extract", numpy=(np.extract,), samples=lambda rng: [

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .batching import all_examples
+from .batching import known_examples
 from .domains import POSITIVE, UNIT, arrays
 from .elementwise import acos, asin, atanh, log, log2, log10, power, sqrt
 from .joining import as_array
@@ -18,11 +18,14 @@ from .table import compose
 WHERE_NEEDED = "of real numbers the result is complex, all of it, if one of them is outside the real domain."
 
 
-def _extended(x: Any, outside: Callable[[Any], Any]) -> Any:
+def _extended(name: str, x: Any, outside: Callable[[Any], Any]) -> Any:
     """x, as complex numbers if some are outside the real domain."""
     x = as_array(x)
     x = astype(x, float_of(x))
-    if is_complex(x) or not any(np.any(outside(value)) for value in all_examples(x)):
+    if is_complex(x):
+        return x
+    examples = known_examples(f"lib.scimath.{name}", "it with x.astype(complex)", x)
+    if not any(np.any(outside(value)) for value in examples):
         return x
     return astype(x, np.result_type(float_of(x), np.complex64))
 
@@ -44,7 +47,7 @@ def _of_scimath(name: str, function: Callable[..., Any], outside: Callable[[Any]
 
     @compose(f"scimath_{name}", numpy=(f,), convention=WHERE_NEEDED, samples=samples)
     def extended(x: Any) -> Any:
-        return function(_extended(x, outside))
+        return function(_extended(name, x, outside))
 
     extended.__doc__ = f"np.{name} of real and complex numbers, as np.lib.scimath.{name}: {WHERE_NEEDED}"
     return extended
@@ -64,7 +67,7 @@ SCIMATH = {
 ])  # fmt: skip
 def logn(n: Any, x: Any) -> Any:
     """The logarithm of x to the base n, of real and complex numbers."""
-    return log(_extended(x, _negative)) / log(_extended(n, _negative))
+    return log(_extended("logn", x, _negative)) / log(_extended("logn", n, _negative))
 
 
 @compose("scimath_power", numpy=(np.lib.scimath.power,), convention=WHERE_NEEDED, samples=lambda rng: [
@@ -72,4 +75,4 @@ def logn(n: Any, x: Any) -> Any:
 ])  # fmt: skip
 def scimath_power(x: Any, p: Any) -> Any:
     """x to the power p, of real and complex numbers."""
-    return power(_extended(x, _negative), p)
+    return power(_extended("power", x, _negative), p)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from sys import _getframe
 from typing import Any
 
 import numpy as np
 
 from ..advice import instead
 from ..node import Operand, describe
+from ..source import is_inside
+from ..traced import Traced
 from .later import everything
 from .rules import FUNCTIONS, shape_of
 from .table import NUMPY
@@ -34,7 +37,8 @@ def array_ufunc(self: Operand, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
     if method == "__call__" and not kwargs:
         below = BELOW.get(ufunc)
         if below is not None:
-            return below(*inputs)
+            result = below(*inputs)
+            return _of_numpy(result) if type(self) is Traced else result
     _refuse_out(ufunc, inputs, kwargs)
     if method == "__call__":
         function = known(ufunc)
@@ -44,7 +48,7 @@ def array_ufunc(self: Operand, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
                 f"for dtype write .astype(dtype), for where write ag.where(mask, result, x)"
             )
         below = BELOW[ufunc] = function.at(2) if hasattr(function, "at") else function
-        return below(*inputs)
+        return _of_numpy(below(*inputs))
     if method == "outer" and len(inputs) == 2 and not kwargs:
         x, y = inputs
         return known(ufunc)(FUNCTIONS["reshape"](x, shape_of(x) + (1,) * len(shape_of(y))), y)
@@ -72,7 +76,14 @@ def array_function(self: Operand, f: Callable[..., Any], types: Any, args: tuple
     """NumPy calls this for every other function with a node among its arguments."""
     function = known(f)
     _refuse_out(f, args, kwargs)
-    return call(name_of(f), function, args, kwargs)
+    return _of_numpy(call(name_of(f), function, args, kwargs))
+
+
+def _of_numpy(result: Any) -> Any:
+    """What a function of NumPy's gives the user: while Python's numbers are recorded, of them alone a number of NumPy's."""
+    if type(result) is Traced and result.weak and not is_inside(_getframe(2)):
+        return FUNCTIONS["astype"](result, result.dtype)
+    return result
 
 
 def call(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

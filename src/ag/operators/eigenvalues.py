@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..node import describe
-from .batching import all_examples, leading, varying
+from .batching import known_examples, leading, varying
 from .dense import SQUARE, Dense, adjoint_of, conj, matrices, matrix, on_diagonal, pack, standard, unpack
 from .domains import arrays
 from .elementwise import NAN, where
@@ -120,10 +120,10 @@ _eigen = define(
 )
 
 
-def as_numpy_has_them(w: Any, *rest: Any) -> Any:
+def as_numpy_has_them(name: str, w: Any, *rest: Any) -> Any:
     """Complex results, or their real parts where NumPy gives those: if all eigenvalues are real, before NumPy 2.5."""
     always = np.linalg.eigvals(np.eye(1)).dtype.kind == "c"
-    if always or any(np.any(np.imag(x)) for x in all_examples(w)):
+    if always or any(np.any(np.imag(x)) for x in known_examples(f"linalg.{name}", f"np.linalg.{name}(a.astype(complex))", w)):
         return (w, *rest)
     return tuple(real(x) for x in (w, *rest))
 
@@ -143,7 +143,7 @@ def eig(a: Any) -> Any:
     a = matrix(a, "eig", square=True)
     w, v = _eig_parts(_eigen(a), a)
     if not is_complex(a):
-        w, v = as_numpy_has_them(w, v)
+        w, v = as_numpy_has_them("eig", w, v)
     return EigResult(w, v)
 
 
@@ -175,7 +175,7 @@ def eigvals(a: Any) -> Any:
     """
     a = matrix(a, "eigvals", square=True)
     w = _eigenvalues(a)
-    return w if is_complex(a) else as_numpy_has_them(w)[0]
+    return w if is_complex(a) else as_numpy_has_them("eigvals", w)[0]
 
 
 # ---------------------------------------------------------------------- zeros of polynomials
@@ -240,7 +240,9 @@ def roots(p: Any) -> Any:
     if len(shape_of(p)) != 1:
         raise ValueError(f"roots takes a vector of coefficients, from the highest power down; got {describe(p)}")
     r = _polynomial_zeros(astype(p, float_of(p)))
-    return r if is_complex(p) or any(np.any(np.imag(x)) for x in all_examples(r)) else real(r)
+    if is_complex(p) or any(np.any(np.imag(x)) for x in known_examples("roots", "np.roots(p.astype(complex))", r)):
+        return r
+    return real(r)
 
 
 # ---------------------------------------------------------------------- beside real numbers
@@ -263,4 +265,5 @@ def real_if_close(x: Any, tol: float = 100) -> Any:
     if not is_complex(x):
         return x
     least = tol * np.finfo(value_of(x).dtype).eps if tol > 1 else tol
-    return real(x) if all(np.all(np.abs(np.imag(value)) < least) for value in all_examples(x)) else x
+    examples = known_examples("real_if_close", "x.real, or x", x)
+    return real(x) if all(np.all(np.abs(np.imag(value)) < least) for value in examples) else x

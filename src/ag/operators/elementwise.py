@@ -71,12 +71,14 @@ def _power_exponent(ans, x, y):
     return where(zero, 0.0, ans * log(where(zero, 1.0, x)))
 
 
-def _power_of_floats(x: float, y: float) -> float:
+def _power_of_numbers(x: float, y: float) -> float:
+    if type(x) is type(y) is int and y >= 0:
+        return x**y
     return math.sqrt(x) if y == 0.5 else math.pow(x, y)  # as NumPy does, which tells for x = -inf
 
 
 power = define(
-    "pow", np.power, Elementwise((_power_base, _power_exponent)), scalar=_power_of_floats, methods=("__pow__", "__rpow__"),
+    "pow", np.power, Elementwise((_power_base, _power_exponent)), scalar=_power_of_numbers, methods=("__pow__", "__rpow__"),
     numpy=() if getattr(np, "pow", np.power) is np.power else (np.pow,),
     symbol="xʸ", latex="{{{0}}}^{{{1}}}", precedence=(POWER, ATOM, ANY), kernel="x ** y",
     samples=on(POSITIVE, REAL),

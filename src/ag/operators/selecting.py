@@ -14,7 +14,8 @@ from .axes import one_axis
 from .batched_index import HERE, Template, filled, names_twice, put_batch, selected_shape, take_batch
 from .batching import varying
 from .domains import REAL, arrays, distinct
-from .rules import Linear, as_known, is_complex, shape_of, value_of, zeros_like
+from .elementwise import where
+from .rules import Linear, as_known, is_complex, numbers_of, shape_of, value_of, zeros_like
 from .shaping import astype, moveaxis, reshape
 from .table import ANY, ATOM, SUM, TABLE, compose, constant_of, define
 
@@ -232,6 +233,8 @@ class At:
 
     def set(self, value: Any) -> Any:
         """x with ``value`` in place of the elements at the index."""
+        if _is_unknown_mask(self.index):
+            return self._where("set", value, value)
         (_, *found), params = _indexing(self.node, self.index)
         if any(array.dtype.kind != "b" for array in found) and names_twice(shape_of(self.node), found, params["template"]):
             raise ValueError(
@@ -242,7 +245,32 @@ class At:
 
     def add(self, value: Any) -> Any:
         """x with ``value`` added to the elements at the index, as often as it is named."""
+        if _is_unknown_mask(self.index):
+            return self._where("add", value, self.node + value)
         return index_add(self.node, self.index, value)
+
+
+    def _where(self, name: str, value: Any, result: Any) -> Any:
+        """x with the result where a mask holds that is not known, or that differs between examples."""
+        x, shape, mask = self.node, shape_of(self.node), shape_of(self.index)
+        rest = shape[len(mask) :]
+        if mask != shape[: len(mask)]:
+            raise IndexError(f"x.at[mask].{name}(v) of {describe(x)}: the mask has the shape {mask}, which are not axes of x")
+        if len(shape_of(value)) > len(rest):
+            raise TypeError(
+                f"x.at[mask].{name}(v) of {describe(x)}: v has the shape {shape_of(value)}, an element for each that the mask "
+                f"selects, and how many there are depends on the values: write ag.where(mask, v, x) with v of the shape of x"
+            )
+        if is_complex(value_of(value)) and not is_complex(value_of(x)):
+            raise TypeError(f"{describe(x)} is real and {describe(value)} complex: write ag.astype(x, complex) first")
+        chosen = where(reshape(value_of(self.index), (*mask, *(1,) * len(rest))), result, x)
+        return astype(chosen, value_of(x).dtype) if numbers_of(x) in "fc" else chosen
+
+
+def _is_unknown_mask(index: Any) -> bool:
+    """Is it a mask that is recorded, or that differs between the examples of a batch?"""
+    value = value_of(index)
+    return type(value) in (Traced, Batched) and value.dtype.kind == "b"
 
 
 Operand.at = property(At)  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ of differentiation, NumPy's names and the methods of nodes, the drawing, the for
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -308,6 +309,14 @@ def contains_traced(xs: Any) -> bool:
     return any(type(x) is Traced or (type(x) in (list, tuple) and contains_traced(x)) for x in xs)
 
 
+# What stands for Python's operators, of which numbers of Python's: ~ of its truths is -1 or -2, and on the way out.
+OF_INTEGERS: dict[Any, tuple[Any, ...]] = {
+    np.bitwise_and: (operator.and_, int, bool), np.bitwise_or: (operator.or_, int, bool),
+    np.bitwise_xor: (operator.xor, int, bool), np.invert: (operator.invert, int),
+    np.left_shift: (operator.lshift, int), np.right_shift: (operator.rshift, int),
+}  # fmt: skip
+
+
 def of_traced(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """f(*args, **kwargs) of traced values, where f is one of NumPy's without a derivative: a step of the program."""
     if f in VARYING:
@@ -324,6 +333,8 @@ def of_traced(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
         given = list(args)
         for i, x in zip(places, inputs, strict=True):
             given[i] = x
+        if f in OF_INTEGERS and all(type(x) in OF_INTEGERS[f][1:] for x in given):
+            return OF_INTEGERS[f][0](*given)
         return f(*given, **static)
 
     op = Operator(f.__name__, forward, Zero(), records=False, batch=batching.one_by_one)

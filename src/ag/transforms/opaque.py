@@ -84,7 +84,7 @@ class Call:
                 piece = packed
             else:
                 size = int(np.prod(shape, dtype=int))
-                piece = reshape(packed[start : start + size], shape)
+                piece = reshape(packed[start : start + size], shape) if shape else packed[start]  # a number, and no array of one
                 piece = real_like(piece, float if dtype is None else dtype)  # complex if another part is
                 piece = as_scalar(piece) if dtype is None else piece if piece.dtype == dtype else astype(piece, dtype)
                 start += size
