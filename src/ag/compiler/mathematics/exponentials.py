@@ -266,19 +266,23 @@ def atanh(e: Emitter, x: Value) -> Value:
 
 @in_double
 def logaddexp(e: Emitter, x: Value, y: Value) -> Value:
-    return _log_of_sum(e, x, y, exp, 1.0)
+    return e.add(*_log_of_sum(e, x, y, exp))
 
 
 @in_double
 def logaddexp2(e: Emitter, x: Value, y: Value) -> Value:
-    return _log_of_sum(e, x, y, exp2, LOG2_E[0])
+    """The product with log₂ e is not rounded before the sum, in which it may cancel."""
+    larger, log = _log_of_sum(e, x, y, exp2)
+    high, low = (e.constant(part, x.type) for part in LOG2_E)
+    return e.fma(log, low, e.fma(log, high, larger))
 
 
-def _log_of_sum(e: Emitter, x: Value, y: Value, power: Function, factor: float) -> Value:
+def _log_of_sum(e: Emitter, x: Value, y: Value, power: Function) -> tuple[Value, Value]:
+    """The larger of two, and log(1 + bᵈ) by ``power`` of b, for d the other less the larger."""
     larger = e.maximum(x, y)
     distance = e.absolute(e.subtract(x, y))
     distance = e.select(e.compare("==", x, y), e.constant(0.0, x.type), distance)  # also of two equal infinities
-    return e.add(larger, times(e, _log1p(e, power(e, e.negative(distance))), factor))
+    return larger, _log1p(e, power(e, e.negative(distance)))
 
 
 # ---------------------------------------------------------------------- powers
