@@ -43,10 +43,8 @@ def page(shown: Shown) -> str:
     links = "".join(f'<a href="#part-{name}">{name if name != "ir" else "IR"}</a>' for name in names)
     n, m = computed(shown.recorded), computed(shown.compiled)
     operations = sum(s.work.operations or 0 for s in shown.steps)
-    subtitle = (
-        f"{n} quantities recorded, {m} after the passes, {len(shown.steps)} steps, {amount(operations)} operations. "
-        f"Run by {shown.how}."
-    )
+    sizes = f"{n} quantit{'y' if n == 1 else 'ies'} recorded, {m} after the passes"
+    subtitle = f"{sizes}, {len(shown.steps)} step{'s' * (len(shown.steps) != 1)}, {amount(operations)} operations. Run by {shown.how}."
     contents = f"<nav>{links}</nav>" if len(names) > 1 else ""
     return file(shown.name, subtitle, contents, sections, "show")
 
