@@ -44,7 +44,8 @@ def page(shown: Shown) -> str:
     n, m = computed(shown.recorded), computed(shown.compiled)
     operations = sum(s.work.operations or 0 for s in shown.steps)
     sizes = f"{n} quantit{'y' if n == 1 else 'ies'} recorded, {m} after the passes"
-    subtitle = f"{sizes}, {len(shown.steps)} step{'s' * (len(shown.steps) != 1)}, {amount(operations)} operations. Run by {shown.how}."
+    steps = f"{len(shown.steps)} step{'s' * (len(shown.steps) != 1)}"
+    subtitle = f"{sizes}, {steps}, {amount(operations)} operations. Run by {shown.how}."
     contents = f"<nav>{links}</nav>" if len(names) > 1 else ""
     return file(shown.name, subtitle, contents, sections, "show")
 
