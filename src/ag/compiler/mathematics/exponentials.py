@@ -274,7 +274,8 @@ def logaddexp2(e: Emitter, x: Value, y: Value) -> Value:
     """The product with log₂ e is not rounded before the sum, in which it may cancel."""
     larger, log = _log_of_sum(e, x, y, exp2)
     high, low = (e.constant(part, x.type) for part in LOG2_E)
-    return e.fma(log, low, e.fma(log, high, larger))
+    equal = e.add(larger, e.constant(1.0, x.type))  # exactly
+    return e.select(e.compare("==", x, y), equal, e.fma(log, low, e.fma(log, high, larger)))
 
 
 def _log_of_sum(e: Emitter, x: Value, y: Value, power: Function) -> tuple[Value, Value]:
