@@ -387,3 +387,10 @@ def test_eigenvalues_of_complex_matrices():
     np.testing.assert_allclose(compiled(lambda a: np.linalg.eigvals(a.astype(complex)), a), np.linalg.eigvals(a.astype(complex)))
     np.testing.assert_allclose(compiled(lambda p: np.roots(p.astype(complex)), np.array([1.0, -3, 2])), [2, 1])
     np.testing.assert_allclose(compiled(lambda x: np.lib.scimath.sqrt(x.astype(complex)), np.array([-4.0])), [2j])
+
+
+def test_bounds_by_any_of_their_names():
+    x = np.array([-1.0, 0.5, 2.0])
+    for f in (lambda x: np.clip(x, a_min=0, a_max=1), lambda x: np.clip(x, a_min=0, a_max=None), lambda x: np.clip(x, max=1)):
+        same(compiled(f, x), f(x))
+        same(f(ag.Tensor(x)).value, f(x))

@@ -377,10 +377,10 @@ remainder = define(
 )
 
 
-def _clip(x, min=None, max=None):
+def _clip(x, min=None, max=None, *, a_min=None, a_max=None):
     """min(max(x, low), high): x kept between two bounds, either of which may be None.
 
-    Integers stay integers.
+    Integers stay integers. ``a_min`` and ``a_max`` are NumPy's other names of the bounds.
 
     >>> x = ag.Tensor([-1.0, 0.5, 2.0])
     >>> ag.clip(x, 0.0, 1.0).sum().backward()
@@ -388,6 +388,7 @@ def _clip(x, min=None, max=None):
     array([0., 1., 0.])
     """
     least, most = _ends(getattr(value_of(x), "dtype", np.dtype(float)))
+    min, max = a_min if min is None else min, a_max if max is None else max
     low, high = least if min is None else min, most if max is None else max
     if type(least) is int and type(low) is type(high) is int:  # a bound beyond all that the dtype holds is none
         low, high = least if low < least else low, most if high > most else high
