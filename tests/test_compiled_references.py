@@ -1,5 +1,6 @@
 """What a compiled function finds besides its arguments: names that are bound anew, nodes of others, static values."""
 
+import functools
 import sys
 import types
 from collections import namedtuple
@@ -102,6 +103,64 @@ def test_other_numbers_within_transforms(monkeypatch):
         monkeypatch.setattr(sys.modules[__name__], "RATE", rate)
         assert ag.grad(f)(2.0) == 4 * rate
         assert ag.grad(ag.grad(f))(2.0) == 2 * rate
+
+
+def test_functions_that_are_given_or_stand_in_containers(monkeypatch):
+    several, holder = (helper,), types.SimpleNamespace(act=helper)
+    applied, fixed = ag.jit(lambda f, x: f(x)), ag.jit(lambda f, x: f(x), static_argnums=0)
+    compiled = [
+        lambda x: applied(helper, x), lambda x: fixed(helper, x), ag.jit(functools.partial(lambda f, x: f(x), helper)),
+        ag.jit(lambda x: several[0](x)), ag.jit(lambda x: holder.act(x)),
+    ]  # fmt: skip
+    for rate in (1.0, 3.0):
+        monkeypatch.setattr(sys.modules[__name__], "RATE", rate)
+        assert [f(1.0) for f in compiled] == [rate] * len(compiled)
+
+
+def test_objects_are_not_asked_for_what_f_does_not_use():
+    class Odd:
+        value = 2.0
+
+        @property
+        def func(self):
+            raise RuntimeError("nobody asked")
+
+        def __getattr__(self, name):
+            return self  # as proxies and mocks have everything
+
+    odd, itself, large = Odd(), types.SimpleNamespace(value=2.0), 10**5000
+    itself.func = itself
+    assert ag.jit(lambda x: x * odd.value)(1.0) == ag.jit(lambda x: x * itself.value)(1.0) == 2.0
+    itself.func = np.ones(2)
+    np.testing.assert_array_equal(ag.jit(lambda x: x * itself.func)(np.ones(2)), [1, 1])
+    f = ag.jit(lambda x: x * (large > 0))
+    assert f(1.0) == 1.0
+    large = -(10**5000)
+    assert f(1.0) == 0.0
+
+
+def test_an_attribute_is_no_global_of_that_name(monkeypatch):
+    """A training script has weights W and parameters p.W."""
+    Weights, traces = namedtuple("Weights", "RATE"), []
+
+    def loss(p, x):
+        traces.append(1)
+        return (x * p.RATE) ** 2
+
+    f = ag.jit(ag.grad(loss))
+    for rate in (1.0, 2.0, 3.0):
+        monkeypatch.setattr(sys.modules[__name__], "RATE", rate)
+        assert 2 * rate == f(Weights(rate), 1.0).RATE
+    assert len(traces) == 1
+
+
+def test_the_value_of_a_leaf_where_no_derivative_flows():
+    w, x = ag.Tensor([0.5, 1.5]), np.array([1.0, 3.0])
+    compiled = [ag.jit(f) for f in (lambda x: x * ag.stop_gradient(w), lambda x: np.where(x > w, x, 0).sum(), lambda x: x * np.argmax(w))]
+    for value, expected in (([0.5, 1.5], ([0.5, 4.5], 4.0, x)), ([2.6, 2.5], ([2.6, 7.5], 3.0, 0 * x))):
+        w.value = value
+        for f, y in zip(compiled, expected, strict=True):
+            np.testing.assert_allclose(f(x), y)
 
 
 # ---------------------------------------------------------------------- nodes that are not arguments

@@ -282,3 +282,17 @@ def test_minimize_is_not_recorded():
         ag.jit(f)(2.0)
     assert ag.minimize(ag.jit(lambda x: (x - 2.0) ** 2), 1.0).x == pytest.approx(2.0)
     assert ag.jit(lambda a: ag.root(ag.grad(lambda x: (x - a) ** 2), 1.0))(2.0) == pytest.approx(2.0)
+
+
+def test_roots_and_fixed_points_in_float32_under_jit():
+    """To the last digits, in the dtype of what is found without it; by roots that are known."""
+    cube = ag.jit(lambda t: ag.root(lambda z, t: z**3 - t, np.float32(1.0), t))
+    for t in (2.0, 20.0, 30.0):
+        x = cube(np.float32(t))
+        assert x.dtype == np.float32 and x == pytest.approx(t ** (1 / 3), rel=3e-7)
+        assert ag.jit(ag.grad(cube))(np.float32(t)) == pytest.approx(t ** (-2 / 3) / 3, rel=3e-6)
+    settled = ag.jit(lambda s: ag.fixed_point(lambda z: np.cos(z), s))
+    for start in (np.float32(0.7), np.array([0.7, 0.2], np.float32), 0.7):
+        x = settled(start)
+        assert np.asarray(x).dtype == np.asarray(start).dtype
+        np.testing.assert_allclose(x, 0.7390851332151607, rtol=3e-7)

@@ -97,7 +97,7 @@ MODEL = ag.learn.LinearClassifier(epochs=1, random_state=0).fit(np.eye(3), [0, 1
     lambda: ag.Tensor([[1.0, 2.0]])[0, MASKED_LABELS], lambda: ag.add(MASKED, 1.0), lambda: ag.exp(MASKED), lambda: ag.dot(MASKED, MASKED),
     lambda: ag.average(np.ones(3), weights=MASKED), lambda: ag.grad(ag.sum)(MASKED), lambda: ag.grad(ag.sum)({"x": [MASKED]}),
     lambda: ag.jacobian(ag.exp)(MASKED), lambda: ag.jit(ag.exp)(MASKED), lambda: ag.jit(lambda x: x * MASKED)(np.ones(3)),
-    lambda: ag.jit(lambda x: x * [MASKED])(np.ones(3)), lambda: ag.scan(lambda c, x: (c + x, x), 0.0, MASKED),
+    lambda: ag.jit(lambda x: (x, MASKED))(np.ones(3)), lambda: ag.jit(lambda x: x * [MASKED])(np.ones(3)), lambda: ag.scan(lambda c, x: (c + x, x), 0.0, MASKED),
     lambda: ag.fori_loop(0, 2, lambda i, x: x, MASKED), lambda: ag.while_loop(lambda x: x.sum() < 9, lambda x: 2 * x, MASKED),
     lambda: ag.softmax(MASKED), lambda: ag.Categorical(MASKED), lambda: ag.cross_entropy(MASKED, 0), lambda: ag.cross_entropy(np.eye(3), MASKED_LABELS),
     lambda: ag.accuracy(np.eye(3), MASKED_LABELS), lambda: ag.one_hot(MASKED_LABELS, 3), lambda: ag.squared_error(MASKED, np.ones(3)),

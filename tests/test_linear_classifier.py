@@ -46,7 +46,9 @@ def test_mini_batches_come_close_to_it(reference, solver, options):
     assert loss_of(model.coef_, model.intercept_, l2) < loss_of(peer.coef_.T, peer.intercept_, l2) * 1.05
 
 
-@pytest.mark.parametrize("n, d, classes, apart", [(96, 2, 3, 0.6), (1000, 2, 2, 0.5), (300, 4, 3, 0.5), (5000, 20, 5, 0.3)])
+@pytest.mark.parametrize("n, d, classes, apart", [
+    (96, 2, 3, 0.6), (1000, 2, 2, 0.5), (300, 4, 3, 0.5), (5000, 20, 5, 0.3), (200, 1, 2, 0.0), (1000, 1, 3, 0.5), (2000, 1, 2, 0.5),
+])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_steps_become_short_enough_where_classes_overlap(n, d, classes, apart, momentum):
     """There no weights make the loss small, and steps that are right for images would leave probabilities worse than none."""
@@ -62,12 +64,15 @@ def test_steps_become_short_enough_where_classes_overlap(n, d, classes, apart, m
 
 
 def test_a_rise_is_told_from_noise():
-    rising = Rising(2)
+    rising = Rising(2, 9.0)
     rng = np.random.default_rng(0)
     assert not any(rising.after(0.5 + 0.1 * x) for x in rng.normal(size=2000))
     rises = [rising.after(loss) for loss in [0.9] * 60]
     assert sum(rises) == 1 and rises[19]  # once; after it what follows is compared with that
-    assert not any(Rising(2).after(1e6) for _ in range(20)), "the first steps may overshoot"
+    above = Rising(2, 0.5)
+    assert not any(above.after(1e6) for _ in range(20)), "the first steps may overshoot"
+    rises = [above.after(0.6) for _ in range(20)]
+    assert rises[-1] and above.astray, "without a look at x the loss would be 0.5"
 
 
 def test_the_gradient_is_x_times_p_minus_e():

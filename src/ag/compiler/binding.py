@@ -34,6 +34,27 @@ class Bound(functools.partial[Any]):
         """What these arguments are compiled to."""
         return self.func.entry(*self.args, *args, **kwargs)  # type: ignore[attr-defined]
 
+    @property
+    def __signature__(self) -> Any:
+        import inspect  # here, as it is slow to import and only this needs it
+
+        signature = inspect.signature(self.func)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return self.func.__doc__
+
+    @property
+    def __self__(self) -> Any:
+        return self.args[0]
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Bound and other.func is self.func and other.args[0] is self.args[0]
+
+    def __hash__(self) -> int:
+        return hash((id(self.func), id(self.args[0])))
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name not in ("__name__", "__qualname__", "__wrapped__"):
             raise AttributeError(name)  # what protocols look for is not that of the function

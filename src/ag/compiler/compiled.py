@@ -136,6 +136,7 @@ class Compiled:
         self.entries: dict[Any, Entry] = {}
         self.programs: dict[Any, _Programs] = {}  # for calls with nodes
         self.watched = Watched(None)
+        self.functions: list[Any] = []  # that it was given
         self.latest: Entry | None = None  # the last that was given arrays alone
         self.name = name_of(function, "function")
         self.rising = True  # are indices 0, 1, 2, ... taken to stay that?
@@ -297,7 +298,8 @@ class Compiled:
         if debug.depth and self.entries:
             warn(f"ag.jit compiles {self.name} again: other shapes, dtypes or static values were given")
         recorded = recording(self.function, given, sorted(kwargs), self.donate_argnums, self.rising)
-        self.watched = Watched(self.function)  # after it has run, as it may bind names itself
+        self.functions = [*self.functions[1 - BOUND :], *filter(callable, given[2])]
+        self.watched = Watched(self.function, self.functions)  # after it has run, as it may bind names itself
         with uncollected():
             entry = Entry(executable.optimized(recorded.program), recorded)
         while len(self.entries) >= BOUND:
@@ -325,7 +327,8 @@ class Compiled:
             while len(self.programs) >= BOUND:
                 del self.programs[next(iter(self.programs))]
             programs = self.programs[key] = _Programs(self.function, call, plain, free)
-            self.watched = Watched(self.function)
+            self.functions = [*self.functions[1 - BOUND :], *filter(callable, (*args, *kwargs.values()))]
+            self.watched = Watched(self.function, self.functions)
         if programs.captured:
             raise Captures(programs.captured)
         call.result, call.parts = programs.result

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..capture import numeric, recorder, seen
+from ..capture import numeric, ordinary, recorder, seen
 from ..node import Node
 from ..operators import calls
 from ..operators.table import TABLE
@@ -74,7 +74,7 @@ class Trace:
             return self.added(literal(numeric(array)))
         known = self.free.get(id(array))
         if known is None:
-            numeric(array)
+            numeric(ordinary(array))
             self.kept.append(array)
             known = self.argument(array.shape, array.dtype, name=f"captured{len(self.program.captured) + 1}")
             self.program.captured.append(fetch or (lambda: array))

@@ -17,7 +17,7 @@ from ..transforms import value_and_grad
 from .categorical import Categorical
 from .examples import checked_examples, checked_names
 from .losses import accuracy, cross_entropy
-from .solvers import Adam, Average, Rising, Sgd, Weights, lbfgs
+from .solvers import Adam, Average, Rising, Sgd, Weights, entropy_of, lbfgs
 
 SOLVERS = ("sgd", "adam", "lbfgs")
 ENOUGH_STEPS = 3000  # small data are gone through more often
@@ -57,7 +57,8 @@ class LinearClassifier:
     batch_size           examples in a mini-batch
     learning_rate        length of a step, which shrinks to 0 in the second half of the epochs; None: 0.003 for "adam",
                          100 (1 - momentum) / mean ‖x‖² for "sgd", which does the same in any units of x, halved
-                         wherever the loss rises, as it does with long steps where classes overlap
+                         wherever the loss rises, as it does with long steps where classes overlap, and begun
+                         again where it is above that of the labels' frequencies
     momentum             of "sgd", in [0, 1)
     l2                   weight of the penalty on W (not on b)
     fit_intercept        with b? Else it is 0
@@ -208,8 +209,7 @@ class LinearClassifier:
         steps = math.ceil(n / size)
         self.epochs_ = epochs = self.epochs if self.epochs is not None else max(10, math.ceil(ENOUGH_STEPS / steps))
         average = Average(weights, max(50.0, steps / 5))
-        solver, rising = self._solver(X, weights), Rising(weights[0].shape[1])
-        adapts = isinstance(solver, Sgd) and self.learning_rate is None
+        solver, rising = self._solver(X, weights), Rising(weights[0].shape[1], entropy_of(y[rows]))
         every = max(1, steps // self.evaluations_per_epoch)
         progress.weights = average.means
         x = np.empty((size, X.shape[1]), X.dtype)
@@ -225,8 +225,12 @@ class LinearClassifier:
                 solver.step(gradients, min(1.0, 2 - 2 * (epoch * steps + step) / (epochs * steps)))
                 average.step()
                 losses.append(loss)
-                if adapts and rising.after(float(loss)):
+                if self.learning_rate is None and isinstance(solver, Sgd) and rising.after(float(loss)):
                     solver.learning_rate /= 2
+                    if rising.astray:
+                        solver.restart()
+                        average.restart()
+                        progress.best = None
                 last = step == steps - 1
                 if last or ((step + 1) % every == 0 and steps - step > every // 2):
                     done = epoch + 1.0 if last else epoch + (step + 1) / steps

@@ -26,6 +26,11 @@ class Sgd:
         self.weights, self.learning_rate, self.momentum = weights, learning_rate, momentum
         self.velocities = [np.zeros_like(w) for w in weights]
 
+    def restart(self) -> None:
+        """Begin again at 0."""
+        for w, v in zip(self.weights, self.velocities, strict=True):
+            w[...] = v[...] = 0
+
     def step(self, gradients: Weights, share: float = 1.0) -> None:
         """One step against the gradient, of a share of the learning rate."""
         rate = share * self.learning_rate
@@ -65,16 +70,19 @@ class Rising:
     """Does the loss rise? Its mean over 20 steps is compared with the lowest before: a rise is more by a tenth of log K, and by
     two standard errors of the mean.
 
-    log K is the loss of equal probabilities, with which the training begins. After a rise the comparison begins anew.
+    log K is the loss of equal probabilities, with which the training begins. After a rise the comparison begins anew. More than
+    the ``entropy`` of the labels, the loss of their frequencies without a look at x, is a rise as well: then the weights have
+    gone ``astray``, and their beginning was better.
     """
 
     STEPS, SHARE = 20, 0.1
 
-    def __init__(self, classes: int) -> None:
-        self.scale = math.log(max(classes, 2))
+    def __init__(self, classes: int, entropy: float) -> None:
+        self.scale, self.entropy = math.log(max(classes, 2)), entropy
         self.lowest = self.scale
         self.losses: list[float] = []
         self.first = True  # the first steps may overshoot
+        self.astray = False
 
     def after(self, loss: float) -> bool:
         """Take the loss of a step in."""
@@ -83,10 +91,17 @@ class Rising:
             return False
         mean, deviation = float(np.mean(self.losses)), float(np.std(self.losses))
         noise = 2 * deviation / math.sqrt(self.STEPS)
-        rises = mean > self.lowest + self.SHARE * self.scale + noise and not self.first
+        self.astray = mean > self.entropy + noise and not self.first
+        rises = self.astray or (mean > self.lowest + self.SHARE * self.scale + noise and not self.first)
         self.lowest = mean if rises else min(self.lowest, mean)
-        self.losses, self.first = [], False
+        self.losses, self.first = [], self.astray
         return rises
+
+
+def entropy_of(labels: Any) -> float:
+    """-Σ p log p of the frequencies of labels 0..K-1."""
+    p = np.bincount(labels) / len(labels)
+    return float(-(p[p > 0] * np.log(p[p > 0])).sum())
 
 
 class Average:
@@ -99,6 +114,12 @@ class Average:
     def __init__(self, weights: Weights, window: float) -> None:
         self.weights, self.window, self.steps = weights, window, 0
         self.means = [w.copy() for w in weights]
+
+    def restart(self) -> None:
+        """Forget the weights before the present ones."""
+        self.steps = 0
+        for mean, w in zip(self.means, self.weights, strict=True):
+            mean[...] = w
 
     def step(self) -> None:
         """Take the present weights in."""

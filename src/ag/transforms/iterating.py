@@ -16,6 +16,7 @@ from ..capture import recorder
 from ..operators.elementwise import absolute, where
 from ..operators.operands import value_of
 from ..operators.reductions import all as every, any as some, max as largest
+from ..operators.shaping import astype
 from ..operators.solving import solve
 from ..operators.steps import greater, isfinite, less, less_equal, logical_and, logical_not, logical_or
 from ..traced import is_traced
@@ -64,7 +65,9 @@ def newton(residual: Function, jacobian: Function, start: Any) -> tuple[Any, boo
 
         (_, trial, left), _ = while_loop(going, halved, (tried(where(exact, 0.0, 1.0)), 1))
         done = every(logical_or(small, exact))
-        return where(done, x, trial), where(done, r, left), where(done, 2 * NEWTON, k + 1)
+        farther = logical_not(less_equal(size(left), size(r)))
+        kept = logical_and(done, logical_or(exact, farther))[..., None]  # else the last step comes nearer yet
+        return where(kept, x, trial), where(kept, r, left), where(done, 2 * NEWTON, k + 1)
 
     with under(()):
         try:
@@ -80,19 +83,20 @@ def repeated(following: Function, start: Any, tol: float, most: int) -> tuple[An
     def after(state: Any) -> Any:
         x, _, k = state
         y = following(x)
-        return y, np.max(np.abs(y - x) / (1 + np.abs(y))), k + 1
+        return y, np.max(np.abs(y - x) / (1 + np.abs(y))) * np.float64(1.0), k + 1
 
     def going(state: Any) -> Any:
         _, change, k = state
         return logical_and(less(k, most), logical_and(greater(change, tol), logical_or(isfinite(change), k == 0)))
 
-    x, change, k = state = start, np.float64(np.inf), 0
+    x, change, k = start, np.float64(np.inf), 0
     with under(()):
         if recorder.trace is None:  # numbers, which are compared faster by themselves
             while k < most and change > tol and (k == 0 or np.isfinite(change)):
                 x, change, k = after((x, change, k))
         else:
-            x, change, _ = while_loop(going, after, state)
+            dtype = following(start).dtype  # which it stays in
+            x, change, _ = while_loop(going, after, (astype(start, dtype), change, k))
     return x, change, ended(less_equal(change, tol))
 
 
