@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import itertools
 import sys
 from collections.abc import Iterable
 from types import CodeType, FunctionType, MethodType, ModuleType
@@ -76,8 +77,9 @@ class Watched:
         elif isinstance(value, (int, float, complex, np.generic)):
             self.numbers.append((name, value))
         elif type(value) in (list, tuple, dict):
-            for x in value.values() if type(value) is dict else value:
-                self._walk(x, None)
+            for x in itertools.islice(value.values() if type(value) is dict else value, MOST):
+                if callable(x):
+                    self._walk(x, None)
         elif not isinstance(value, (np.ndarray, type)):
             self._walk(value, None)
             self._walk_members(value, members)
@@ -106,7 +108,7 @@ class Watched:
 def _function(f: Any, owner: Any) -> tuple[Any, Any]:
     """The function that something callable was made of, and the object that it is a method of; None if there is none."""
     for _ in range(MOST):
-        if isinstance(f, FunctionType):
+        if f is None or isinstance(f, FunctionType):
             return f, owner
         if isinstance(f, MAKERS):
             owner = getattr(f, "__self__", owner)
