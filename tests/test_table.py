@@ -244,7 +244,7 @@ NAMES = {
     **{n: getattr(math, n) for n in MATH},
     "abs": abs, "maximum": max, "minimum": min, "sign": np.sign, "rint": np.rint, "logaddexp": np.logaddexp,
     "sigmoid": lambda x: 1 / (1 + math.exp(-x)), "softplus": lambda x: math.log1p(math.exp(x)),
-    "xlogy": lambda x, y: x * math.log(y) if x else 0.0,
+    "xlogy": lambda x, y: x * math.log(y) if x else 0.0, "power": math.pow,
     "erf": math.erf, "erfc": math.erfc, "ndtr": lambda x: math.erfc(-x * math.sqrt(0.5)) / 2,
     **{n: getattr(np, n) for n in ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]},
     **{n: getattr(np, n) for n in ["logaddexp2", "copysign", "fmod", "nextafter", "spacing"]},

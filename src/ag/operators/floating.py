@@ -174,7 +174,7 @@ def frexp(x: Any) -> Any:
 POW = TABLE["pow"]
 general_power = define(
     "general_power", lambda x, y: np.float_power(x, y).astype(np.result_type(x, y, np.float32)), POW.rule,
-    scalar=math.pow, symbol="xʸ", latex="{{{0}}}^{{{1}}}", precedence=(POWER, ATOM, ANY), kernel="x ** y",
+    scalar=math.pow, symbol="xʸ", latex="{{{0}}}^{{{1}}}", precedence=(POWER, ATOM, ANY), kernel="power(x, y)",
     samples=on(POSITIVE, REAL), special=POW.special, convention=POW.convention, complex=True,
     doc="x ** y of floats; of -0 and -inf to the power ½ it is 0 and inf, where ** takes the square root",
 )

@@ -49,8 +49,9 @@ const kernel = {
   trunc: Math.trunc,
 
   exp2: (x) => Math.pow(2, x),
-  // 1 to any power is 1, also to nan; -1 to ±inf as well; to ½ it is the root, which tells for -inf.
-  pow: (x, y) => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : y === 0.5 ? Math.sqrt(x) : Math.pow(x, y)),
+  // 1 to any power is 1, also to nan; -1 to ±inf as well.
+  power: (x, y) => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : Math.pow(x, y)),
+  pow: (x, y) => (y === 0.5 ? Math.sqrt(x) : kernel.power(x, y)), // the root tells for -inf
   sign: (x) => (x === 0 ? 0 : Math.sign(x)),
   rint: (x) => {
     if (!Number.isFinite(x) || Math.abs(x) >= 2 ** 52) return x;
