@@ -6,7 +6,7 @@ import contextlib
 import copy
 import functools
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -298,14 +298,21 @@ class Compiled:
         if debug.depth and self.entries:
             warn(f"ag.jit compiles {self.name} again: other shapes, dtypes or static values were given")
         recorded = recording(self.function, given, sorted(kwargs), self.donate_argnums, self.rising)
-        self.functions = [*self.functions[1 - BOUND :], *filter(callable, given[2])]
-        self.watched = Watched(self.function, self.functions)  # after it has run, as it may bind names itself
         with uncollected():
             entry = Entry(executable.optimized(recorded.program), recorded)
-        while len(self.entries) >= BOUND:
-            del self.entries[next(iter(self.entries))]
-        self.entries[key] = entry
-        return entry
+        return self._kept(self.entries, key, entry, given[2])
+
+    def _kept(self, among: dict[Any, Any], key: Any, new: Any, arguments: Iterable[Any]) -> Any:
+        """``new``, which is kept for calls of its kind, in place of the oldest if there are many.
+
+        From now on the names that f refers to are watched: it has run, and may have bound some itself.
+        """
+        while len(among) >= BOUND:
+            del among[next(iter(among))]
+        among[key] = new
+        self.functions = [*self.functions[1 - BOUND :], *filter(callable, arguments)]
+        self.watched = Watched(self.function, self.functions)
+        return new
 
     # ------------------------------------------------------------------ inside of transforms
 
@@ -324,11 +331,8 @@ class Compiled:
             free = [i for i, owner in enumerate(owners) if owner not in static]
             if not set(call.places) <= set(free):
                 raise TypeError(f"ag.jit: a static argument of {self.name} is a plain value, and can't be differentiated by")
-            while len(self.programs) >= BOUND:
-                del self.programs[next(iter(self.programs))]
-            programs = self.programs[key] = _Programs(self.function, call, plain, free)
-            self.functions = [*self.functions[1 - BOUND :], *filter(callable, (*args, *kwargs.values()))]
-            self.watched = Watched(self.function, self.functions)
+            programs = _Programs(self.function, call, plain, free)
+            self._kept(self.programs, key, programs, (*args, *kwargs.values()))
         if programs.captured:
             raise Captures(programs.captured)
         call.result, call.parts = programs.result

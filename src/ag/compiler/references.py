@@ -17,7 +17,7 @@ from ..source import PACKAGE
 
 CALL = "__call__"
 WRAPPED = "__wrapped__", "__func__", "func", "fget"  # where a callable has the function that it was made of
-MAKERS = FunctionType, MethodType, functools.partial, staticmethod, classmethod, property  # what is followed besides objects
+MAKERS = MethodType, functools.partial, staticmethod, classmethod, property  # what is followed besides objects
 GLOBALS = {"LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL"}  # the instructions whose names are those of globals
 MOST = 1000  # functions are followed
 LIBRARIES = {"builtins", "numpy", "scipy", *sys.stdlib_module_names} - {"__main__"}
@@ -33,7 +33,8 @@ class Watched:
     def __init__(self, f: Any, given: Iterable[Any] = ()) -> None:
         self.entries: list[tuple[Any, Any, Any]] = []
         self.numbers: list[tuple[str, Any]] = []  # by the names that the user's own functions have for them
-        self._seen: set[Any] = set()
+        self._followed: set[int] = set()  # functions, by identity
+        self._known: set[tuple[int, str]] = set()  # names, by where they stand
         for one in (f, *given):
             self._walk(one, None)
 
@@ -43,9 +44,9 @@ class Watched:
             for x in (*f.args, *f.keywords.values()):
                 self._walk(x, None)
         f, owner = _function(f, owner)
-        if f is None or id(f) in self._seen or len(self._seen) > MOST or _is_of_a_library(f.__module__):
+        if f is None or id(f) in self._followed or len(self._followed) > MOST or _is_of_a_library(f.__module__):
             return
-        self._seen.add(id(f))
+        self._followed.add(id(f))
         cells = list(zip(f.__closure__ or (), f.__code__.co_freevars, strict=True))
         if f.__code__.co_filename.startswith(PACKAGE):  # whose variables nobody binds anew
             for cell, _ in cells:
@@ -67,9 +68,9 @@ class Watched:
     def _watch(self, home: Any, name: str, members: set[str]) -> None:
         """A name, and the functions among ``members`` that belong to what it is bound to."""
         key = id(home), name
-        if key in self._seen:
+        if key in self._known:
             return
-        self._seen.add(key)
+        self._known.add(key)
         value = _bound(home, name)
         self.entries.append((home, name, value))
         if isinstance(value, Node):
@@ -80,10 +81,9 @@ class Watched:
             for x in itertools.islice(value.values() if type(value) is dict else value, MOST):
                 if callable(x):
                     self._walk(x, None)
-        elif not isinstance(value, (np.ndarray, type)):
-            self._walk(value, None)
-            self._walk_members(value, members)
-        elif isinstance(value, type):
+        elif not isinstance(value, np.ndarray):
+            if not isinstance(value, type):
+                self._walk(value, None)
             self._walk_members(value, members)
 
     def _walk_members(self, owner: Any, members: set[str]) -> None:
